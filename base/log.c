@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum { LIMIT_PER_SECOND = 10 };
+
+uint32_t log_mask;
+static FILE *log_file;
+
+static const struct {
+    const char *word;
+    const char *help;
+} log_items[] = {
+#define LOG_ITEM(name, word, help) {word, help},
+#include "base/log-items.def"
+#undef LOG_ITEM
+};
+
+bool log_parse_items(const char *list, uint32_t *mask, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", -1);
+    uint32_t result = 0;
+    for (char **word = words; *word; word++) {
+        unsigned i = 0;
+        while (i < LOG_BIT_COUNT && strcmp(*word, log_items[i].word) != 0)
+            i++;
+        if (i == LOG_BIT_COUNT) {
+            g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
+                        "unknown log item '%s'; '-d help' lists them", *word);
+            return false;
+        }
+        result |= 1u << i;
+    }
+    *mask = result;
+    return true;
+}
+
+char *log_help(void)
+{
+    GString *s = g_string_new("Log items (comma separated):\n");
+    for (unsigned i = 0; i < LOG_BIT_COUNT; i++)
+        g_string_append_printf(s, "%-13s %s\n", log_items[i].word, log_items[i].help);
+    return g_string_free(s, FALSE);
+}
+
+bool log_open(uint32_t mask, const char *path, GError **error)
+{
+    log_file = stderr;
+    if (path) {
+        FILE *f = fopen(path, "we");
+        if (!f) {
+            g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write log file '%s': %s", path,
+                        g_strerror(errno));
+            return false;
+        }
+        setvbuf(f, NULL, _IOLBF, 0);
+        log_file = f;
+    }
+    log_mask = mask;
+    return true;
+}
+
+static void log_write(const char *format, va_list ap)
+{
+    FILE *f = log_file ? log_file : stderr;
+    flockfile(f);
+    vfprintf(f, format, ap);
+    size_t n = strlen(format);
+    if (n == 0 || format[n - 1] != '\n')
+        fputc('\n', f);
+    funlockfile(f);
+}
+
+void log_printf(uint32_t items, const char *format, ...)
+{
+    if (!log_enabled(items))
+        return;
+    va_list ap;
+    va_start(ap, format);
+    log_write(format, ap);
+    va_end(ap);
+}
+
+void log_limited(LogSite *site, uint32_t items, const char *format, ...)
+{
+    if (!log_enabled(items))
+        return;
+    int64_t now = g_get_monotonic_time();
+    if (now - site->window_start_us > G_USEC_PER_SEC) {
+        site->window_start_us = now;
+        site->count = 0;
+    }
+    if (site->count++ >= LIMIT_PER_SECOND)
+        return;
+    va_list ap;
+    va_start(ap, format);
+    log_write(format, ap);
+    va_end(ap);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * A byte pipe to the host: stdio, file, pty, socket... Back end of UARTs, the
+ * monitor and debug ports. Output never blocks the vCPU: it is queued up to a
+ * bound and drained by the main loop (stdio and file write at once). Input
+ * arrives on the main-loop thread with the io lock held. */
+#ifndef HW_CHAR_CHARDEV_H
+#define HW_CHAR_CHARDEV_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Chardev Chardev;
+
+typedef enum { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK } ChardevEvent;
+
+typedef struct {
+    size_t (*can_receive)(void *opaque); /* how many bytes it takes now; NULL: any */
+    void (*receive)(void *opaque, const uint8_t *bytes, size_t count);
+    void (*event)(void *opaque, ChardevEvent event); /* may be NULL */
+} ChardevHandler;
+
+/* spec: QEMU's: stdio, mon:stdio (see chardev_new_mux), null, none, file:P, pty, pipe:P,
+ * tcp:H:P[,server][,nowait], unix:P[,server][,nowait]. lock/unlock is the io lock.
+ * "none" gives a chardev that swallows output, like null. */
+Chardev *chardev_open(const char *spec, void (*lock)(void *), void (*unlock)(void *),
+                      void *lock_opaque, GError **error);
+/* Two front ends share one back end: Ctrl-A c switches, Ctrl-A x calls quit, Ctrl-A b is break,
+ * Ctrl-A Ctrl-A a literal, Ctrl-A h help, Ctrl-A t timestamps. escape: the Ctrl key's code (1 = A). */
+typedef void (*ChardevQuit)(void *opaque);
+void chardev_make_mux(Chardev *chardev, int escape, ChardevQuit quit, void *quit_opaque);
+void chardev_free(Chardev *chardev);
+
+/* A front end attaches; a second one only on a mux. Returns the front's number for write. */
+int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque);
+/* Any thread, io lock held. Bytes of an unfocused mux front end are still written. */
+void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count);
+/* The front end can take input again. */
+void chardev_accept_input(Chardev *chardev);
+
+/* Restore the terminal; safe in atexit and from fatal-signal handlers. */
+void chardev_restore_terminal(void);
+
+/* In-memory back end for tests: what the front end wrote, and feeding it. */
+Chardev *chardev_new_memory(void);
+GString *chardev_memory_output(Chardev *chardev);
+void chardev_memory_feed(Chardev *chardev, const uint8_t *bytes, size_t count);
+
+#endif

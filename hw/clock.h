@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * The one guest clock. Every device, the TSC and the APIC timer read it; none
+ * reads the host's. It counts nanoseconds while the machine runs and stands
+ * still while it is stopped. Timer callbacks run on the main-loop thread with
+ * the io lock held. */
+#ifndef HW_CLOCK_H
+#define HW_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Clock Clock;
+typedef struct Timer Timer;
+typedef void (*TimerFn)(void *opaque);
+
+#define NS_PER_SEC INT64_C(1000000000)
+
+/* Muldiv without overflow: a * b / c. */
+static inline int64_t muldiv64(int64_t a, uint32_t b, uint32_t c)
+{
+    return (int64_t)((__int128)a * b / c);
+}
+
+/* lock/unlock: taken around callbacks (the io lock). */
+Clock *clock_new(void (*lock)(void *), void (*unlock)(void *), void *lock_opaque);
+/* A clock that only clock_fake_advance moves, firing timers on the way: device tests. */
+Clock *clock_new_fake(void);
+void clock_fake_advance(Clock *clock, int64_t ns);
+void clock_free(Clock *clock);
+
+int64_t clock_now(Clock *clock); /* ns since start; any thread; never goes back */
+void clock_start(Clock *clock);  /* starts stopped */
+void clock_stop(Clock *clock);
+
+/* A timer belongs to its clock's user: free it before the clock. Disarmed at first.
+ * arm: absolute deadline in clock ns; re-arming replaces. Any thread, io lock held. */
+Timer *timer_new(Clock *clock, TimerFn fn, void *opaque);
+void timer_free(Timer *timer);
+void timer_arm(Timer *timer, int64_t deadline_ns);
+void timer_cancel(Timer *timer);
+bool timer_armed(const Timer *timer);
+int64_t timer_deadline(const Timer *timer);
+
+/* Attach to the GLib default main context: from then on timers fire there. */
+void clock_attach_main_loop(Clock *clock);
+/* ns until the earliest armed timer (INT64_MAX: none); for idle skipping. */
+int64_t clock_next_deadline(Clock *clock);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+
+#include "base/log.h"
+
+Test(log, parses_items)
+{
+    uint32_t mask = 0;
+    cr_assert(log_parse_items("in_asm,int", &mask, NULL));
+    cr_assert_eq(mask, LOG_IN_ASM | LOG_INT);
+}
+
+Test(log, names_the_unknown_item)
+{
+    uint32_t mask = 0;
+    GError *error = NULL;
+    cr_assert_not(log_parse_items("in_asm,bogus", &mask, &error));
+    cr_assert_not_null(strstr(error->message, "bogus"));
+    g_error_free(error);
+}
