@@ -184,7 +184,8 @@ void address_space_commit(AddressSpace *as)
             rebuild_memory(as);
             uint64_t size = memory.last - memory.start;
             if (as->map_listener)
-                as->map_listener(as->map_opaque, memory.start, size == UINT64_MAX ? size : size + 1);
+                as->map_listener(as->map_opaque, memory.start,
+                                 size == UINT64_MAX ? size : size + 1);
         }
     }
     address_space_unlock(as);
@@ -343,16 +344,24 @@ Region *address_space_add_mmio(AddressSpace *as, const char *name, gpa_t base, u
                                int priority, const RegionOps *ops, void *opaque)
 {
     g_assert(ops);
-    return region_add(as, &(Region){.name = (char *)name, .kind = REGION_MMIO,
-                                    .priority = priority, .base = base, .size = size,
-                                    .ram_offset = RAM_OFF_NONE, .ops = ops, .opaque = opaque});
+    return region_add(as, &(Region){.name = (char *)name,
+                                    .kind = REGION_MMIO,
+                                    .priority = priority,
+                                    .base = base,
+                                    .size = size,
+                                    .ram_offset = RAM_OFF_NONE,
+                                    .ops = ops,
+                                    .opaque = opaque});
 }
 
 Region *address_space_add_ram(AddressSpace *as, const char *name, gpa_t base, uint64_t size,
                               int priority, ram_off_t ram_offset)
 {
-    return region_add_backed(as, &(Region){.name = (char *)name, .kind = REGION_RAM,
-                                           .priority = priority, .base = base, .size = size,
+    return region_add_backed(as, &(Region){.name = (char *)name,
+                                           .kind = REGION_RAM,
+                                           .priority = priority,
+                                           .base = base,
+                                           .size = size,
                                            .ram_offset = ram_offset});
 }
 
@@ -360,9 +369,13 @@ Region *address_space_add_rom(AddressSpace *as, const char *name, gpa_t base, ui
                               int priority, ram_off_t ram_offset, const RegionOps *ops,
                               void *opaque)
 {
-    return region_add_backed(as, &(Region){.name = (char *)name, .kind = REGION_ROM,
-                                           .priority = priority, .base = base, .size = size,
-                                           .ram_offset = ram_offset, .ops = ops,
+    return region_add_backed(as, &(Region){.name = (char *)name,
+                                           .kind = REGION_ROM,
+                                           .priority = priority,
+                                           .base = base,
+                                           .size = size,
+                                           .ram_offset = ram_offset,
+                                           .ops = ops,
                                            .opaque = opaque});
 }
 
@@ -370,9 +383,15 @@ Region *address_space_add_io(AddressSpace *as, const char *name, uint16_t base, 
                              int priority, const RegionOps *ops, void *opaque)
 {
     g_assert(ops);
-    return region_add(as, &(Region){.name = (char *)name, .kind = REGION_MMIO, .is_io = true,
-                                    .priority = priority, .base = base, .size = count,
-                                    .ram_offset = RAM_OFF_NONE, .ops = ops, .opaque = opaque});
+    return region_add(as, &(Region){.name = (char *)name,
+                                    .kind = REGION_MMIO,
+                                    .is_io = true,
+                                    .priority = priority,
+                                    .base = base,
+                                    .size = count,
+                                    .ram_offset = RAM_OFF_NONE,
+                                    .ops = ops,
+                                    .opaque = opaque});
 }
 
 /* ---- search ---- */
@@ -663,9 +682,10 @@ bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, ui
 
 static void print_regions(GPtrArray *list, GString *out)
 {
-    static const char *const kinds[] = {
-        [REGION_RAM] = "ram", [REGION_ROM] = "rom", [REGION_MMIO] = "mmio",
-        [REGION_UNASSIGNED] = "off"};
+    static const char *const kinds[] = {[REGION_RAM] = "ram",
+                                        [REGION_ROM] = "rom",
+                                        [REGION_MMIO] = "mmio",
+                                        [REGION_UNASSIGNED] = "off"};
     for (guint i = 0; i < list->len; i++) {
         const Region *region = g_ptr_array_index(list, i);
         if (region->size == 0)
