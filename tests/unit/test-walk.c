@@ -26,7 +26,7 @@ enum {
 
 typedef struct {
     uint8_t bytes[MEM];
-    WalkRegs regs;
+    PagingRegs regs;
     WalkMemory memory;
     unsigned updates;
     gpa_t race_at; /* the first update here finds the entry changed to race_to */
@@ -67,12 +67,12 @@ static bool bed_update(void *opaque, gpa_t gpa, unsigned size, uint64_t old, uin
 static void bed_init(Bed *b, uint64_t cr4, uint64_t efer)
 {
     memset(b, 0, sizeof(*b));
-    b->regs = (WalkRegs){.cr0 = WALK_CR0_PG | WALK_CR0_WP | 1,
-                         .cr3 = ROOT,
-                         .cr4 = cr4,
-                         .efer = efer,
-                         .phys_bits = 36,
-                         .gib_pages = true};
+    b->regs = (PagingRegs){.cr0 = WALK_CR0_PG | WALK_CR0_WP | 1,
+                           .cr3 = ROOT,
+                           .cr4 = cr4,
+                           .efer = efer,
+                           .phys_bits = 36,
+                           .gib_pages = true};
     b->memory = (WalkMemory){bed_read, bed_update, b};
 }
 
