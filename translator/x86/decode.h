@@ -71,8 +71,7 @@ enum {
     ATTR_MEM_WRITE = 1u << 11, /* native: writes its memory operand */
     ATTR_MEM_READ = 1u << 12,  /* native: reads it */
     ATTR_GPR_NATIVE = 1u << 13, /* native integer instruction: no FPU state involved */
-    ATTR_UNALIGNED = 1u << 14,  /* SSE: a 16-byte memory operand need not be aligned */
-    ATTR_ELSE_PLAIN = 1u << 15, /* not offered: the row without the prefix (TZCNT -> BSF) */
+    ATTR_ELSE_PLAIN = 1u << 14, /* not offered: the row without the prefix (TZCNT -> BSF) */
 };
 
 typedef struct {

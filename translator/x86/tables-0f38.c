@@ -7,7 +7,7 @@
 #define X41(mnemonic, ...) X66(mnemonic, SSE41, ##__VA_ARGS__)
 #define X_NONE(mnemonic, ...) BY_PREFIX(XS(mnemonic, SHA, ##__VA_ARGS__), NO, NO, NO)
 #define XU42(mnemonic)                                                                             \
-    BY_PREFIX(NO, XU(mnemonic, SSE42, Vdq, Wdq, Ib), NO, NO)
+    BY_PREFIX(NO, XS(mnemonic, SSE42, Vdq, Wdq, Ib), NO, NO)
 #define STORE41(mnemonic, ...) BY_PREFIX(NO, XW(mnemonic, SSE41, ##__VA_ARGS__), NO, NO)
 
 const OpRow x86_map_0f38[256] = {

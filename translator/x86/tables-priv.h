@@ -71,10 +71,6 @@ typedef struct OpRow {
     F(mnemonic, feature, ATTRS_SSE | ATTR_MEM_READ, ##__VA_ARGS__)
 #define XW(mnemonic, feature, ...)                                                                 \
     F(mnemonic, feature, ATTRS_SSE | ATTR_MEM_WRITE, ##__VA_ARGS__)
-#define XU(mnemonic, feature, ...)                                                                 \
-    F(mnemonic, feature, ATTRS_SSE | ATTR_MEM_READ | ATTR_UNALIGNED, ##__VA_ARGS__)
-#define XUW(mnemonic, feature, ...)                                                                \
-    F(mnemonic, feature, ATTRS_SSE | ATTR_MEM_WRITE | ATTR_UNALIGNED, ##__VA_ARGS__)
 #define MS(mnemonic, feature, ...)                                                                 \
     F(mnemonic, feature, ATTRS_MMX | ATTR_MEM_READ, ##__VA_ARGS__)
 #define MW(mnemonic, feature, ...)                                                                 \
