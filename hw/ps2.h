@@ -67,6 +67,7 @@ typedef struct {
     uint8_t remote;
     uint8_t wrap;
     uint8_t last;
+    uint8_t reserved[3]; /* no padding: the struct is state as a whole */
 } Ps2Mouse;
 
 void ps2_keyboard_reset(Ps2Keyboard *kbd);
