@@ -48,7 +48,7 @@ Test(i8237, moves_to_memory_until_terminal_count)
     program(f, 0x44, 0x23456, 700);
     cr_assert_eq(i8237_transfer(f->dma, 2, sector, 512, true), 512);
     cr_assert_not(i8237_reached_tc(f->dma, 2));
-    cr_assert_eq(inb(f->bus, 0x05) | inb(f->bus, 0x05) << 8, 187);
+    cr_assert_eq(inb_twice(f->bus, 0x05), 187);
     cr_assert_eq(i8237_transfer(f->dma, 2, sector, 512, true), 188);
     cr_assert(i8237_reached_tc(f->dma, 2));
     cr_assert_eq(inb(f->bus, 0x08), 0x04);
