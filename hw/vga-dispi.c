@@ -45,17 +45,15 @@ static uint16_t valid_bpp(uint16_t bpp)
 static void fix_mode(Vga *vga)
 {
     uint16_t *d = vga->dispi;
-    unsigned memory = VGA_VRAM_SIZE;
     d[DISPI_BPP] = valid_bpp(d[DISPI_BPP]);
-    if (d[DISPI_BPP] == 4)
-        memory /= 4;
+    bool planar = d[DISPI_BPP] == 4;
+    unsigned memory = planar ? VGA_VRAM_SIZE / 4 : VGA_VRAM_SIZE;
     d[DISPI_XRES] = CLAMP(d[DISPI_XRES] & ~7, 8, MAX_XRES);
     d[DISPI_YRES] = CLAMP(d[DISPI_YRES], 1, MAX_YRES);
-    unsigned widest = MIN(memory / d[DISPI_YRES] * 8 / (d[DISPI_BPP] == 4 ? 1 : 8), 0xffff);
-    if (d[DISPI_BPP] != 4)
-        widest /= (d[DISPI_BPP] + 7u) / 8;
-    d[DISPI_VIRT_WIDTH] =
-        (uint16_t)CLAMP(d[DISPI_VIRT_WIDTH] & ~7u, d[DISPI_XRES], MAX(widest & ~7u, d[DISPI_XRES]));
+    unsigned pitch_max = memory / d[DISPI_YRES];
+    unsigned widest = planar ? pitch_max * 8 : pitch_max / bytes_of_width(vga, 1);
+    widest = MAX(MIN(widest, 0xffff) & ~7u, d[DISPI_XRES]); /* the largest mode always fits */
+    d[DISPI_VIRT_WIDTH] = (uint16_t)CLAMP(d[DISPI_VIRT_WIDTH] & ~7u, d[DISPI_XRES], widest);
     d[DISPI_VIRT_HEIGHT] = (uint16_t)MIN(memory / vga_dispi_pitch(vga), 0xffff);
     d[DISPI_X_OFFSET] = MIN(d[DISPI_X_OFFSET], d[DISPI_VIRT_WIDTH] - d[DISPI_XRES]);
     d[DISPI_Y_OFFSET] = MIN(d[DISPI_Y_OFFSET], d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES]);

@@ -3,7 +3,7 @@
  * as the serialisers and the attribute controller would. */
 #include "hw/vga-priv.h"
 
-#define LINE_MAX   ((256 + 1) * 9) /* dots of a line and of the character panned in */
+#define LINE_DOTS  ((256 + 1) * 9) /* dots of a line and of the character panned in */
 #define CURSOR_OFF 0x20            /* of CURSOR_START */
 #define UNLIT_SIZE 720, 400        /* before the registers are set */
 
@@ -14,7 +14,7 @@ typedef struct {
     uint32_t planes;     /* plane enable, one byte a plane */
     bool cursor_on;      /* text */
     bool blink_hides;    /* blinking characters are in their dark half */
-    uint32_t line[LINE_MAX];
+    uint32_t line[LINE_DOTS];
 } Renderer;
 
 /* Attribute controller: palette register and color select make a DAC index. */
