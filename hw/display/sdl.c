@@ -23,7 +23,8 @@ struct SdlDisplay {
     Surface drawn, shown;
     guint timeout;
     unsigned tick;
-    bool stale; /* the window lost its content */
+    bool initialised; /* SDL itself */
+    bool stale;       /* the window lost its content */
     bool grabbed;
     unsigned buttons;             /* now held: bit 0 left, 1 right, 2 middle */
     bool keys[SDL_NUM_SCANCODES]; /* the guest believes them down */
@@ -259,8 +260,25 @@ static gboolean on_tick(gpointer opaque)
 
 /* Life */
 
+/* SDL falls back to drivers that show nothing; only a user who names one wants that. */
+static bool find_screen(void)
+{
+    if (SDL_InitSubSystem(SDL_INIT_VIDEO) < 0)
+        return false;
+    const char *driver = SDL_GetCurrentVideoDriver();
+    bool shows = g_strcmp0(driver, "offscreen") != 0 && g_strcmp0(driver, "dummy") != 0;
+    if (shows || g_getenv("SDL_VIDEODRIVER"))
+        return true;
+    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    SDL_SetError("there is no display here");
+    return false;
+}
+
 static bool open_window(SdlDisplay *d)
 {
+    if (!find_screen())
+        return false;
+    d->initialised = true;
     d->window = SDL_CreateWindow(d->title, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
                                  FIRST_WIDTH, FIRST_HEIGHT, SDL_WINDOW_RESIZABLE);
     if (!d->window)
@@ -281,16 +299,9 @@ SdlDisplay *sdl_display_new(const DisplayHost *host, const char *title, GError *
     SdlDisplay *d = g_new0(SdlDisplay, 1);
     d->host = *host;
     d->title = g_strdup(title);
-    if (SDL_InitSubSystem(SDL_INIT_VIDEO) < 0) {
-        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "cannot open a window: %s",
-                    SDL_GetError());
-        g_free(d->title);
-        g_free(d);
-        return NULL;
-    }
     if (!open_window(d)) {
-        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "cannot open a window: %s",
-                    SDL_GetError());
+        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST,
+                    "cannot open a window: %s; use -display none", SDL_GetError());
         sdl_display_free(d);
         return NULL;
     }
@@ -310,7 +321,8 @@ void sdl_display_free(SdlDisplay *display)
         SDL_DestroyRenderer(display->renderer);
     if (display->window)
         SDL_DestroyWindow(display->window);
-    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    if (display->initialised)
+        SDL_QuitSubSystem(SDL_INIT_VIDEO);
     surface_clear(&display->drawn);
     surface_clear(&display->shown);
     g_free(display->title);
