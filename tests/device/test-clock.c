@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <glib.h>
+
+#include "hw/clock.h"
+
+typedef struct {
+    Clock *clock;
+    Timer *timer;
+    GString *trace;
+    char mark;
+    int64_t fired_at;
+    int64_t period; /* re-arm by this; 0: one shot */
+} Probe;
+
+static void probe_fire(void *opaque)
+{
+    Probe *p = opaque;
+    p->fired_at = clock_now(p->clock);
+    g_string_append_c(p->trace, p->mark);
+    if (p->period)
+        timer_arm(p->timer, timer_deadline(p->timer) + p->period);
+}
+
+static void probe_init(Probe *p, Clock *clock, GString *trace, char mark)
+{
+    *p = (Probe){.clock = clock, .trace = trace, .mark = mark};
+    p->timer = timer_new(clock, probe_fire, p);
+}
+
+Test(clock, fake_fires_in_deadline_order)
+{
+    Clock *clock = clock_new_fake();
+    GString *trace = g_string_new(NULL);
+    static const int64_t deadlines[] = {50, 10, 30, 10, 70, 20};
+    Probe probes[6];
+    for (int i = 0; i < 6; i++) {
+        probe_init(&probes[i], clock, trace, (char)('a' + i));
+        timer_arm(probes[i].timer, deadlines[i]);
+    }
+    cr_assert_eq(clock_next_deadline(clock), 10);
+    clock_fake_advance(clock, 50);
+    cr_assert_str_eq(trace->str, "bdfca");
+    cr_assert_eq(probes[5].fired_at, 20); /* the clock stands at the deadline in a callback */
+    cr_assert_eq(clock_now(clock), 50);
+    cr_assert(timer_armed(probes[4].timer));
+    cr_assert_not(timer_armed(probes[0].timer));
+    timer_cancel(probes[4].timer);
+    cr_assert_eq(clock_next_deadline(clock), INT64_MAX);
+    clock_fake_advance(clock, 50);
+    cr_assert_str_eq(trace->str, "bdfca");
+    for (int i = 0; i < 6; i++)
+        timer_free(probes[i].timer);
+    clock_free(clock);
+    g_string_free(trace, TRUE);
+}
+
+Test(clock, fake_periodic_and_rearm)
+{
+    Clock *clock = clock_new_fake();
+    GString *trace = g_string_new(NULL);
+    Probe p, q;
+    probe_init(&p, clock, trace, 'p');
+    probe_init(&q, clock, trace, 'q');
+    p.period = 100;
+    timer_arm(p.timer, 100);
+    timer_arm(q.timer, 50);
+    timer_arm(q.timer, 250); /* replaces */
+    clock_fake_advance(clock, 1000);
+    cr_assert_str_eq(trace->str, "ppqpppppppp");
+    cr_assert_eq(timer_deadline(p.timer), 1100);
+    timer_free(p.timer);
+    timer_free(q.timer);
+    clock_free(clock);
+    g_string_free(trace, TRUE);
+}
+
+/* Against a plain scan for the minimum. */
+Test(clock, heap_matches_reference)
+{
+    enum { N = 64 };
+    Clock *clock = clock_new_fake();
+    GString *trace = g_string_new(NULL);
+    GRand *rand = g_rand_new_with_seed(7);
+    Probe probes[N];
+    for (int i = 0; i < N; i++)
+        probe_init(&probes[i], clock, trace, 'x');
+    for (int step = 0; step < 20000; step++) {
+        Timer *timer = probes[g_rand_int_range(rand, 0, N)].timer;
+        if (g_rand_boolean(rand))
+            timer_arm(timer, clock_now(clock) + g_rand_int_range(rand, 1, 1000));
+        else
+            timer_cancel(timer);
+        int64_t best = INT64_MAX;
+        for (int i = 0; i < N; i++)
+            if (timer_armed(probes[i].timer))
+                best = MIN(best, timer_deadline(probes[i].timer) - clock_now(clock));
+        cr_assert_eq(clock_next_deadline(clock), best);
+        if (step % 8 == 0)
+            clock_fake_advance(clock, g_rand_int_range(rand, 0, 50));
+    }
+    for (int i = 0; i < N; i++)
+        timer_free(probes[i].timer);
+    g_rand_free(rand);
+    clock_free(clock);
+    g_string_free(trace, TRUE);
+}
+
+static void count_lock(void *opaque)
+{
+    g_rec_mutex_lock(opaque);
+}
+
+static void count_unlock(void *opaque)
+{
+    g_rec_mutex_unlock(opaque);
+}
+
+Test(clock, host_clock_stops_and_starts)
+{
+    GRecMutex lock;
+    g_rec_mutex_init(&lock);
+    Clock *clock = clock_new(count_lock, count_unlock, &lock);
+    cr_assert_eq(clock_now(clock), 0);
+    g_usleep(2000);
+    cr_assert_eq(clock_now(clock), 0);
+    clock_start(clock);
+    g_usleep(2000);
+    clock_stop(clock);
+    int64_t at = clock_now(clock);
+    cr_assert_geq(at, 2000000);
+    g_usleep(2000);
+    cr_assert_eq(clock_now(clock), at);
+    clock_start(clock);
+    cr_assert_geq(clock_now(clock), at);
+    clock_free(clock);
+}
+
+typedef struct {
+    GRecMutex lock;
+    Clock *clock;
+    Timer *timer;
+    GMainLoop *loop;
+    int64_t deadline;
+    int64_t fired_at;
+} LoopTest;
+
+static void loop_fire(void *opaque)
+{
+    LoopTest *t = opaque;
+    t->fired_at = clock_now(t->clock);
+    g_main_loop_quit(t->loop);
+}
+
+static void *loop_arm_from_thread(void *opaque)
+{
+    LoopTest *t = opaque;
+    g_usleep(5000); /* let the main loop go to sleep on the later timer */
+    g_rec_mutex_lock(&t->lock);
+    t->deadline = clock_now(t->clock) + 3000000;
+    timer_arm(t->timer, t->deadline);
+    g_rec_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+Test(clock, other_thread_wakes_main_loop, .timeout = 10)
+{
+    LoopTest t = {0};
+    g_rec_mutex_init(&t.lock);
+    t.clock = clock_new(count_lock, count_unlock, &t.lock);
+    t.loop = g_main_loop_new(NULL, FALSE);
+    t.timer = timer_new(t.clock, loop_fire, &t);
+    Timer *late = timer_new(t.clock, loop_fire, &t);
+    clock_attach_main_loop(t.clock);
+    clock_start(t.clock);
+    timer_arm(late, 3600 * NS_PER_SEC);
+    GThread *thread = g_thread_new("arm", loop_arm_from_thread, &t);
+    g_main_loop_run(t.loop);
+    g_thread_join(thread);
+    cr_assert_geq(t.fired_at, t.deadline);
+    timer_free(t.timer);
+    timer_free(late);
+    clock_free(t.clock);
+    g_main_loop_unref(t.loop);
+}
+
+static gboolean loop_quit(void *opaque)
+{
+    g_main_loop_quit(opaque);
+    return G_SOURCE_REMOVE;
+}
+
+Test(clock, stopped_clock_fires_nothing, .timeout = 10)
+{
+    LoopTest t = {0};
+    g_rec_mutex_init(&t.lock);
+    t.clock = clock_new(count_lock, count_unlock, &t.lock);
+    t.loop = g_main_loop_new(NULL, FALSE);
+    t.timer = timer_new(t.clock, loop_fire, &t);
+    clock_attach_main_loop(t.clock);
+    clock_start(t.clock);
+    timer_arm(t.timer, clock_now(t.clock) + 5000000);
+    clock_stop(t.clock);
+    g_timeout_add(20, loop_quit, t.loop);
+    g_main_loop_run(t.loop);
+    cr_assert_eq(t.fired_at, 0);
+    clock_start(t.clock);
+    g_main_loop_run(t.loop);
+    cr_assert_geq(t.fired_at, timer_deadline(t.timer));
+    timer_free(t.timer);
+    clock_free(t.clock);
+    g_main_loop_unref(t.loop);
+}
