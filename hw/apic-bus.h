@@ -11,7 +11,7 @@
 typedef struct Lapic Lapic;
 typedef struct ApicBus ApicBus;
 
-#define APIC_BUS_MAX_LAPICS 8
+#define APIC_BUS_MAX_LAPICS  8
 #define APIC_BUS_MAX_IOAPICS 2
 
 /* Delivery modes, as encoded in the ICR, redirection entries and MSI data. */

@@ -8,10 +8,10 @@
 /* Order of the LVT registers from offset 320h. */
 enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
 
-#define LVT_MASKED (1u << 16)
-#define LVT_LEVEL (1u << 15)
-#define LVT_REMOTE_IRR (1u << 14)
-#define LVT_MODE(lvt) (((lvt) >> 8) & 7)
+#define LVT_MASKED          (1u << 16)
+#define LVT_LEVEL           (1u << 15)
+#define LVT_REMOTE_IRR      (1u << 14)
+#define LVT_MODE(lvt)       (((lvt) >> 8) & 7)
 #define LVT_TIMER_MODE(lvt) (((lvt) >> 17) & 3)
 
 #define SVR_ENABLE (1u << 8)
@@ -57,9 +57,9 @@ struct Lapic {
 };
 
 /* Error status register */
-#define ESR_SEND_VECTOR (1u << 5)
+#define ESR_SEND_VECTOR    (1u << 5)
 #define ESR_RECEIVE_VECTOR (1u << 6)
-#define ESR_REGISTER (1u << 7)
+#define ESR_REGISTER       (1u << 7)
 
 /* lapic.c */
 bool lapic_vector_test(const uint32_t set[8], uint8_t vector);

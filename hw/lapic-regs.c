@@ -173,8 +173,8 @@ void lapic_info(Device *device, GString *out)
     for (int i = 0; i < LVT_COUNT; i++)
         g_string_append_printf(out, "lvt %-7s %05x%s\n", lvt_names[i], lapic->lvt[i],
                                lapic->lvt[i] & LVT_MASKED ? " masked" : "");
-    g_string_append_printf(out, "timer initial %08x current %08x divide %x\n",
-                           lapic->initial_count, lapic_timer_current(lapic), lapic->divide);
+    g_string_append_printf(out, "timer initial %08x current %08x divide %x\n", lapic->initial_count,
+                           lapic_timer_current(lapic), lapic->divide);
     lapic_print_set(out, "irr", lapic->irr);
     lapic_print_set(out, "isr", lapic->isr);
     lapic_print_set(out, "tmr", lapic->tmr);

@@ -12,9 +12,9 @@
 #define DFR_CLUSTER 0x0u
 
 /* Interrupt command register, low half */
-#define ICR_LOGICAL (1u << 11)
-#define ICR_ASSERT (1u << 14)
-#define ICR_LEVEL (1u << 15)
+#define ICR_LOGICAL  (1u << 11)
+#define ICR_ASSERT   (1u << 14)
+#define ICR_LEVEL    (1u << 15)
 #define ICR_WRITABLE 0x000ccfffu
 
 static int vector_set_highest(const uint32_t set[8])
@@ -75,8 +75,8 @@ static bool lapic_extint_pending(const Lapic *lapic)
 
 void lapic_update(Lapic *lapic)
 {
-    bool level = lapic_extint_pending(lapic) ||
-                 (lapic_hw_enabled(lapic) && lapic_deliverable(lapic) >= 0);
+    bool level =
+        lapic_extint_pending(lapic) || (lapic_hw_enabled(lapic) && lapic_deliverable(lapic) >= 0);
     if (level != lapic->intr_level) {
         lapic->intr_level = level;
         irq_set(&lapic->intr, level);
@@ -395,8 +395,7 @@ void lapic_connect_pic(Lapic *lapic, int (*acknowledge)(void *opaque), void *opa
     lapic->pic_opaque = opaque;
 }
 
-void lapic_connect_tsc(Lapic *lapic, int64_t (*tsc_to_ns)(void *opaque, uint64_t tsc),
-                       void *opaque)
+void lapic_connect_tsc(Lapic *lapic, int64_t (*tsc_to_ns)(void *opaque, uint64_t tsc), void *opaque)
 {
     lapic->tsc_to_ns = tsc_to_ns;
     lapic->tsc_opaque = opaque;
@@ -409,17 +408,28 @@ static void lapic_free(Device *device)
 }
 
 static const StateField lapic_state[] = {
-    STATE(Lapic, base_msr),      STATE(Lapic, id),
-    STATE(Lapic, tpr),           STATE(Lapic, ldr),
-    STATE(Lapic, dfr),           STATE(Lapic, svr),
-    STATE(Lapic, esr),           STATE(Lapic, esr_pending),
-    STATE(Lapic, icr_low),       STATE(Lapic, icr_high),
-    STATE_ARRAY(Lapic, lvt),     STATE_ARRAY(Lapic, irr),
-    STATE_ARRAY(Lapic, isr),     STATE_ARRAY(Lapic, tmr),
-    STATE(Lapic, initial_count), STATE(Lapic, divide),
-    STATE(Lapic, count_start),   STATE(Lapic, tsc_deadline),
-    STATE_ARRAY(Lapic, lint_level), STATE(Lapic, extint_latched),
-    STATE(Lapic, intr_level),    STATE_TIMER(Lapic, timer),
+    STATE(Lapic, base_msr),
+    STATE(Lapic, id),
+    STATE(Lapic, tpr),
+    STATE(Lapic, ldr),
+    STATE(Lapic, dfr),
+    STATE(Lapic, svr),
+    STATE(Lapic, esr),
+    STATE(Lapic, esr_pending),
+    STATE(Lapic, icr_low),
+    STATE(Lapic, icr_high),
+    STATE_ARRAY(Lapic, lvt),
+    STATE_ARRAY(Lapic, irr),
+    STATE_ARRAY(Lapic, isr),
+    STATE_ARRAY(Lapic, tmr),
+    STATE(Lapic, initial_count),
+    STATE(Lapic, divide),
+    STATE(Lapic, count_start),
+    STATE(Lapic, tsc_deadline),
+    STATE_ARRAY(Lapic, lint_level),
+    STATE(Lapic, extint_latched),
+    STATE(Lapic, intr_level),
+    STATE_TIMER(Lapic, timer),
     STATE_END,
 };
 
@@ -441,8 +451,8 @@ Lapic *lapic_new(const DeviceBus *bus, ApicBus *apic_bus, uint8_t id)
     lapic->timer = timer_new(bus->clock, lapic_timer_fire, lapic);
     /* Above RAM and PCI windows; a relocated page hides what lies below it. */
     if (id == 0)
-        lapic->region = address_space_add_mmio(bus->as, "apic", LAPIC_BASE, LAPIC_SIZE, 100,
-                                               &lapic_ops, lapic);
+        lapic->region =
+            address_space_add_mmio(bus->as, "apic", LAPIC_BASE, LAPIC_SIZE, 100, &lapic_ops, lapic);
     apic_bus_add_lapic(apic_bus, lapic);
     lapic->base_msr = LAPIC_BASE | LAPIC_BASE_ENABLE;
     lapic_reset(&lapic->device);

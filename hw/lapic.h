@@ -16,7 +16,7 @@
 #define LAPIC_TIMER_HZ UINT64_C(1000000000)
 
 /* IA32_APIC_BASE */
-#define LAPIC_BASE_BSP (UINT64_C(1) << 8)
+#define LAPIC_BASE_BSP    (UINT64_C(1) << 8)
 #define LAPIC_BASE_ENABLE (UINT64_C(1) << 11)
 
 /* id: APIC id; id 0 is the boot processor. apic_bus outlives the device. The
