@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Floppy disk controller, see fdc.h. Transfers happen at once: DMA inside the last command
- * byte, PIO as the host moves bytes. Rotation, head load and step times are not modelled, nor
+ * byte or, if the channel is not ready then, when it gets ready; PIO as the host moves bytes.
+ * Rotation, head load and step times are not modelled, nor
  * are deleted data marks and sector sizes other than 512 (an image has none).
  * Source: Intel 82077AA data sheet, "Register Set" and "Command Set/Descriptions". */
 #include "hw/fdc.h"
@@ -14,6 +15,7 @@
 enum {
     SECTOR = 512,
     SIZE_CODE = 2, /* N: 128 << 2 */
+    DMA_CHANNEL = 2,
     FIFO = 16,     /* longest command 9, longest result 10 */
     UNITS = 4,     /* that a command can name */
 
@@ -81,7 +83,7 @@ typedef struct {
 struct Fdc {
     Device device;
     IrqLine irq;
-    FdcDma dma;
+    I8237 *dma;
     Drive drives[UNITS];
     uint8_t dor, rate, tape;
     uint8_t specify[2];
@@ -96,6 +98,7 @@ struct Fdc {
     /* The transfer under way. */
     uint8_t cylinder, head, sector;
     uint8_t format_left;
+    bool by_dma;
     uint16_t data_pos, data_end;
     uint8_t data[SECTOR];
 };
@@ -111,6 +114,12 @@ static void irq_raise(Fdc *fdc, bool level)
 {
     fdc->interrupt = level;
     irq_update(fdc);
+}
+
+/* A transfer that waits for its DMA channel. */
+static bool held_by_dma(const Fdc *fdc)
+{
+    return fdc->phase != PHASE_COMMAND && fdc->phase != PHASE_RESULT && fdc->by_dma;
 }
 
 static void command_phase(Fdc *fdc)
@@ -222,26 +231,34 @@ static bool uses_dma(const Fdc *fdc)
     return !(fdc->specify[1] & 1);
 }
 
-/* One sector by DMA. True: go on with the next. */
-static bool dma_sector(Fdc *fdc, bool write)
+static unsigned dma_move(Fdc *fdc, void *bytes, unsigned count, bool to_memory, bool *terminal)
 {
-    bool terminal = false;
+    unsigned moved = i8237_transfer(fdc->dma, DMA_CHANNEL, bytes, count, to_memory);
+    *terminal = i8237_reached_tc(fdc->dma, DMA_CHANNEL);
+    return moved;
+}
+
+/* One sector by DMA. True: go on with the next. */
+static bool dma_sector(Fdc *fdc)
+{
+    bool write = fdc->phase == PHASE_WRITE, terminal = false;
     uint8_t st1 = write ? 0 : sector_read(fdc);
     unsigned moved = 0;
     if (write)
         memset(fdc->data, 0, SECTOR); /* pads a sector cut short by the terminal count */
-    if (st1 == 0 && fdc->dma.transfer && (fdc->dor & DOR_GATE))
-        moved = fdc->dma.transfer(fdc->dma.opaque, fdc->data, SECTOR, !write, &terminal);
-    if (st1 == 0 && moved == 0 && !terminal)
-        st1 = ST1_OVERRUN;
-    if (st1 == 0 && write && moved > 0)
-        st1 = sector_write(fdc);
+    if (st1 == 0) {
+        moved = dma_move(fdc, fdc->data, SECTOR, !write, &terminal);
+        if (moved == 0)
+            st1 = ST1_OVERRUN;
+        else if (write)
+            st1 = sector_write(fdc);
+    }
     if (st1) {
         transfer_fail(fdc, st1);
         return false;
     }
-    bool more = moved > 0 ? next_sector(fdc) : true;
-    if (terminal || moved < SECTOR)
+    bool more = next_sector(fdc);
+    if (terminal)
         transfer_end(fdc, 0, 0, 0);
     else if (!more)
         transfer_fail(fdc, ST1_END);
@@ -273,42 +290,6 @@ static void pio_sector_done(Fdc *fdc)
         transfer_fail(fdc, st1 ? st1 : ST1_END);
 }
 
-static void transfer_start(Fdc *fdc, bool write)
-{
-    Drive *drive = drive_of(fdc);
-    uint64_t offset;
-    fdc->cylinder = fdc->fifo[2];
-    fdc->head = fdc->fifo[3];
-    fdc->sector = fdc->fifo[4];
-    fdc->last_eot = fdc->fifo[6];
-    if (fdc->config & CONFIG_IMPLIED_SEEK)
-        drive->track = fdc->cylinder;
-    uint8_t st1 = fdc->fifo[5] == SIZE_CODE ? locate(fdc, drive, &offset) : ST1_NO_DATA;
-    if (st1 == 0 && write && block_read_only(drive->block))
-        st1 = ST1_PROTECTED;
-    if (st1) {
-        transfer_fail(fdc, st1);
-        return;
-    }
-    fdc->phase = write ? PHASE_WRITE : PHASE_READ;
-    if (!uses_dma(fdc)) {
-        pio_sector(fdc);
-        return;
-    }
-    while (dma_sector(fdc, write)) /* ends at EOT: at most two tracks of 255 */
-        ;
-}
-
-static void cmd_read(Fdc *fdc)
-{
-    transfer_start(fdc, false);
-}
-
-static void cmd_write(Fdc *fdc)
-{
-    transfer_start(fdc, true);
-}
-
 /* One sector of FORMAT TRACK: its C, H, R, N have arrived in data[0..3]. */
 static bool format_sector(Fdc *fdc, const uint8_t id[4])
 {
@@ -328,13 +309,67 @@ static bool format_dma(Fdc *fdc)
 {
     uint8_t id[4];
     bool terminal = false;
-    unsigned moved = 0;
-    if (fdc->dma.transfer && (fdc->dor & DOR_GATE))
-        moved = fdc->dma.transfer(fdc->dma.opaque, id, sizeof(id), false, &terminal);
-    if (moved == sizeof(id))
+    if (dma_move(fdc, id, sizeof(id), false, &terminal) == sizeof(id))
         return format_sector(fdc, id);
     transfer_fail(fdc, ST1_OVERRUN);
     return false;
+}
+
+/* The DMA request is held until the guest has programmed the channel. */
+static void dma_try(Fdc *fdc)
+{
+    bool ready = (fdc->dor & DOR_GATE) && i8237_ready(fdc->dma, DMA_CHANNEL);
+    i8237_set_request(fdc->dma, DMA_CHANNEL, !ready && (fdc->dor & DOR_GATE));
+    if (!ready)
+        return;
+    if (fdc->phase == PHASE_FORMAT)
+        while (format_dma(fdc)) /* at most 255 sectors */
+            ;
+    else
+        while (dma_sector(fdc)) /* ends at EOT: at most two tracks of 255 */
+            ;
+}
+
+static void on_dma_ready(void *opaque, int number, bool level)
+{
+    Fdc *fdc = opaque;
+    if (level && held_by_dma(fdc))
+        dma_try(fdc);
+}
+
+static void transfer_start(Fdc *fdc, bool write)
+{
+    Drive *drive = drive_of(fdc);
+    uint64_t offset;
+    fdc->cylinder = fdc->fifo[2];
+    fdc->head = fdc->fifo[3];
+    fdc->sector = fdc->fifo[4];
+    fdc->last_eot = fdc->fifo[6];
+    if (fdc->config & CONFIG_IMPLIED_SEEK)
+        drive->track = fdc->cylinder;
+    uint8_t st1 = fdc->fifo[5] == SIZE_CODE ? locate(fdc, drive, &offset) : ST1_NO_DATA;
+    if (st1 == 0 && write && block_read_only(drive->block))
+        st1 = ST1_PROTECTED;
+    if (st1) {
+        transfer_fail(fdc, st1);
+        return;
+    }
+    fdc->phase = write ? PHASE_WRITE : PHASE_READ;
+    fdc->by_dma = uses_dma(fdc);
+    if (fdc->by_dma)
+        dma_try(fdc);
+    else
+        pio_sector(fdc);
+}
+
+static void cmd_read(Fdc *fdc)
+{
+    transfer_start(fdc, false);
+}
+
+static void cmd_write(Fdc *fdc)
+{
+    transfer_start(fdc, true);
 }
 
 static void cmd_format(Fdc *fdc)
@@ -356,12 +391,11 @@ static void cmd_format(Fdc *fdc)
     fdc->phase = PHASE_FORMAT;
     fdc->data_pos = 0;
     fdc->data_end = 4;
-    if (!uses_dma(fdc)) {
+    fdc->by_dma = uses_dma(fdc);
+    if (fdc->by_dma)
+        dma_try(fdc);
+    else
         irq_raise(fdc, true);
-        return;
-    }
-    while (format_dma(fdc)) /* at most 255 sectors */
-        ;
 }
 
 static void cmd_read_id(Fdc *fdc)
@@ -532,6 +566,8 @@ static void command_byte(Fdc *fdc, uint8_t value)
 
 static void fifo_write(Fdc *fdc, uint8_t value)
 {
+    if (held_by_dma(fdc))
+        return;
     switch ((Phase)fdc->phase) {
     case PHASE_COMMAND:
         command_byte(fdc, value);
@@ -562,6 +598,8 @@ static void fifo_write(Fdc *fdc, uint8_t value)
 static uint8_t fifo_read(Fdc *fdc)
 {
     uint8_t value = 0;
+    if (held_by_dma(fdc))
+        return value;
     switch ((Phase)fdc->phase) {
     case PHASE_READ:
         irq_raise(fdc, false);
@@ -588,6 +626,8 @@ static uint8_t main_status(const Fdc *fdc)
 {
     if (!(fdc->dor & DOR_NOT_RESET))
         return 0;
+    if (held_by_dma(fdc))
+        return MSR_BUSY;
     switch ((Phase)fdc->phase) {
     case PHASE_COMMAND:
         return MSR_READY | (fdc->fifo_pos ? MSR_BUSY : 0);
@@ -608,6 +648,7 @@ static void reset_begin(Fdc *fdc)
 {
     command_phase(fdc);
     fdc->sense_pending = 0;
+    i8237_set_request(fdc->dma, DMA_CHANNEL, false);
     if (!fdc->lock) {
         fdc->config = CONFIG_NO_FIFO;
         fdc->precomp_track = 0;
@@ -638,6 +679,8 @@ static void dor_write(Fdc *fdc, uint8_t value)
             reset_begin(fdc);
     }
     irq_update(fdc);
+    if (held_by_dma(fdc))
+        dma_try(fdc);
 }
 
 static void dsr_write(Fdc *fdc, uint8_t value)
@@ -833,6 +876,7 @@ static const StateField fdc_state[] = {
     STATE(Fdc, head),
     STATE(Fdc, sector),
     STATE(Fdc, format_left),
+    STATE(Fdc, by_dma),
     STATE(Fdc, data_pos),
     STATE(Fdc, data_end),
     STATE_ARRAY(Fdc, data),
@@ -851,13 +895,13 @@ static const DeviceClass fdc_class = {
 static const RegionOps port_ops = {port_read, port_write, 1, 1};
 static const RegionOps dir_ops = {dir_read, ccr_write, 1, 1};
 
-Fdc *fdc_new(const DeviceBus *bus, const IrqLine *irq, const FdcDma *dma)
+Fdc *fdc_new(const DeviceBus *bus, const IrqLine *irq, I8237 *dma)
 {
     Fdc *fdc = device_register(bus, &fdc_class, sizeof(*fdc));
     if (irq)
         fdc->irq = *irq;
-    if (dma)
-        fdc->dma = *dma;
+    fdc->dma = dma;
+    i8237_set_ready_line(dma, DMA_CHANNEL, (IrqLine){on_dma_ready, fdc, 0});
     address_space_add_io(bus->as, "fdc", 0x3f0, 6, 0, &port_ops, fdc);
     address_space_add_io(bus->as, "fdc-dir", 0x3f7, 1, 0, &dir_ops, fdc);
     return fdc;

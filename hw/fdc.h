@@ -5,18 +5,11 @@
 
 #include "hw/block/block.h"
 #include "hw/device.h"
+#include "hw/i8237.h"
 
 typedef struct Fdc Fdc;
 
 #define FDC_DRIVES 2
-
-/* The DMA channel, wired by the board. transfer moves up to `bytes` and returns how many;
- * *terminal_count: the channel's count has run out, now or before. */
-typedef struct {
-    unsigned (*transfer)(void *opaque, void *buffer, unsigned bytes, bool to_memory,
-                         bool *terminal_count);
-    void *opaque;
-} FdcDma;
 
 /* CMOS drive types (register 10h). */
 typedef enum {
@@ -28,8 +21,7 @@ typedef enum {
     FDC_DRIVE_2880K = 5,
 } FdcDriveType;
 
-/* dma NULL: only PIO works. */
-Fdc *fdc_new(const DeviceBus *bus, const IrqLine *irq, const FdcDma *dma);
+Fdc *fdc_new(const DeviceBus *bus, const IrqLine *irq, I8237 *dma);
 /* Put a drive, of the type that fits the image (block NULL: an empty 1.44 MB drive). Owns the
  * block on success; fails when the image is larger than any floppy. */
 bool fdc_attach(Fdc *fdc, unsigned unit, Block *block, GError **error);
