@@ -69,12 +69,16 @@ typedef struct VCpu {
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
+    bool halted;             /* HLT executed: the loop waits for an interrupt */
+    /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
+    void (*kick)(struct VCpu *vcpu);
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */
     /* How vcpu_exit leaves whatever runs now: the stub's, or the interpreter's. */
     void (*leave)(struct VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
+    void *interp_jump;       /* jmp_buf of the interpreter while it runs */
     /* Guest pc of the instruction that host code at host_pc belongs to (tcache's side table). */
     uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc);
     const struct GuestOps *guest;
