@@ -20,6 +20,7 @@ typedef struct {
     uint64_t page_pc; /* pc of the block's page(s): direct exits to pc in [page_pc, page_end) chain by */
     uint64_t page_end; /* rel32; others go through the jump cache */
     bool poll;        /* emit the poll load at entry */
+    uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 
 /* A direct exit that can be chained: `jmp rel32` at patch_offset, pointing at its stub first. */

@@ -14,8 +14,7 @@ typedef enum { MMU_READ, MMU_WRITE, MMU_EXEC } MmuAccess;
 
 /* A write is about to change [offset, offset+size) of RAM, which holds translated code.
  * Returns false if the running block overlaps: the access is not done, the caller leaves
- * translated code and executes the instruction alone (access_begin then returns NULL with
- * *self_modified). */
+ * translated code and executes the instruction alone (mmu->self_modified tells). */
 typedef bool (*MmuCodeWrite)(void *opaque, ram_off_t offset, uint64_t size);
 
 typedef struct Mmu {
@@ -23,13 +22,18 @@ typedef struct Mmu {
     TlbArrays *tlb; /* [MMU_MODES], embedded in the VCpu for the inline probes */
     PagingRegs paging;
     MmuCodeWrite code_write;
-    void *code_write_opaque;
+    /* Translations were dropped: whatever is cached by linear address must go (jump cache). */
+    void (*flushed)(void *opaque);
+    void *opaque; /* of both callbacks */
+    /* Large pages that were filled lie in here: INVLPG of one drops everything. */
+    gva_t large_start, large_end;
+    bool self_modified; /* why the last store or access_begin gave up without a fault */
     /* Entries filled since the last flush, so that a flush costs what was used. */
     struct {
         uint32_t *index; /* mode << 16 | tlb index */
         unsigned count;
     } journal, global_journal;
-    uint64_t fills, flushes, page_flushes, walks;
+    uint64_t fills, flushes, page_flushes, slow_accesses;
 } Mmu;
 
 void mmu_init(Mmu *mmu, AddressSpace *as, TlbArrays *tlb);
@@ -62,14 +66,14 @@ typedef struct {
     _Alignas(64) uint8_t buffer[MMU_MAX_ACCESS + 64];
 } MemAccess;
 
-/* Host pointer, or NULL with *fault set, or NULL with *self_modified = true. `read`: contents
- * are needed; `write`: the access will modify (checked before anything is read). */
+/* Host pointer, or NULL: then mmu->self_modified tells whether the running block would have been
+ * overwritten, else *fault is set. `read`: contents are needed; `write`: the access will modify
+ * (checked before anything is read). */
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
-                   int mode, Fault *fault, bool *self_modified);
+                   int mode, Fault *fault);
 void access_commit(Mmu *mmu, MemAccess *access);
 
-/* Plain loads and stores for helpers, 1..8 bytes, any alignment. Code pages that a store hits
- * are invalidated at once (system data structures, stacks). false: *fault is set. */
+/* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault);
 

@@ -53,7 +53,7 @@ typedef struct {
 } Step;
 
 typedef struct {
-    const WalkRegs *regs;
+    const PagingRegs *regs;
     const WalkMemory *memory;
     const Mode *mode;
     gva_t gva;
@@ -68,7 +68,7 @@ static uint64_t bit_range(unsigned low, unsigned high)
     return low < high ? (width_mask(8) >> (64 - (high - low))) << low : 0;
 }
 
-static WalkResult make_fault(const WalkRegs *regs, WalkAccess access, uint32_t cause)
+static WalkResult make_fault(const PagingRegs *regs, WalkAccess access, uint32_t cause)
 {
     bool nx_on = (regs->cr4 & WALK_CR4_PAE) && (regs->efer & WALK_EFER_NXE);
     uint32_t code = cause;
@@ -81,7 +81,7 @@ static WalkResult make_fault(const WalkRegs *regs, WalkAccess access, uint32_t c
     return (WalkResult){.fault = true, .error_code = code};
 }
 
-static const Mode *select_mode(const WalkRegs *regs)
+static const Mode *select_mode(const PagingRegs *regs)
 {
     if (!(regs->cr4 & WALK_CR4_PAE))
         return &mode_32bit;
@@ -91,7 +91,7 @@ static const Mode *select_mode(const WalkRegs *regs)
 /* Where the first table read from memory lies; false: the PDPTE is not present. */
 static bool find_root(const Walk *w, gpa_t *table)
 {
-    const WalkRegs *regs = w->regs;
+    const PagingRegs *regs = w->regs;
     if (w->mode == &mode_pae) {
         uint64_t pdpte = regs->pdpte[bits_get(w->gva, 30, 2)];
         *table = pdpte & bit_range(12, regs->phys_bits);
@@ -101,7 +101,7 @@ static bool find_root(const Walk *w, gpa_t *table)
     return true;
 }
 
-static bool entry_is_large(const WalkRegs *regs, const Level *level, uint64_t entry)
+static bool entry_is_large(const PagingRegs *regs, const Level *level, uint64_t entry)
 {
     if (!(entry & PTE_PS))
         return false;
@@ -121,7 +121,7 @@ static bool entry_is_large(const WalkRegs *regs, const Level *level, uint64_t en
 
 /* PSE-36: physical address bits 39:32 of a 4 MiB page are in entry bits 20:13, as far
  * as MAXPHYADDR goes; the rest up to bit 21 is reserved. */
-static uint64_t pse36_reserved(const WalkRegs *regs)
+static uint64_t pse36_reserved(const PagingRegs *regs)
 {
     unsigned used = regs->phys_bits <= 32 ? 0 : regs->phys_bits >= 40 ? 8 : regs->phys_bits - 32;
     return bit_range(13 + used, 22);
@@ -216,7 +216,7 @@ static bool mark_used(Walk *w, WalkResult *result)
     return true;
 }
 
-bool walk_x86_permits(const WalkRegs *regs, const WalkResult *result, WalkAccess access)
+bool walk_x86_permits(const PagingRegs *regs, const WalkResult *result, WalkAccess access)
 {
     if (!(regs->cr0 & WALK_CR0_PG))
         return true;
@@ -237,7 +237,7 @@ bool walk_x86_permits(const WalkRegs *regs, const WalkResult *result, WalkAccess
     return access.user || !result->user || access.ac || !(regs->cr4 & WALK_CR4_SMAP);
 }
 
-WalkResult walk_x86_page(const WalkRegs *regs, const WalkMemory *memory, gva_t gva,
+WalkResult walk_x86_page(const PagingRegs *regs, const WalkMemory *memory, gva_t gva,
                          WalkAccess access)
 {
     if (!(regs->efer & WALK_EFER_LMA))
@@ -259,7 +259,7 @@ WalkResult walk_x86_page(const WalkRegs *regs, const WalkMemory *memory, gva_t g
 }
 
 /* SDM 3A "PDPTE Registers": bits 2:1, 8:5 and from MAXPHYADDR up are reserved. */
-bool walk_x86_load_pdptes(WalkRegs *regs, const WalkMemory *memory)
+bool walk_x86_load_pdptes(PagingRegs *regs, const WalkMemory *memory)
 {
     uint64_t reserved = bit_range(1, 3) | bit_range(5, 9) | bit_range(regs->phys_bits, 64);
     gpa_t table = regs->cr3 & bit_range(5, 32);

@@ -26,7 +26,7 @@ typedef struct {
     uint64_t pdpte[4];  /* PAE: as walk_x86_load_pdptes left them */
     unsigned phys_bits; /* MAXPHYADDR as CPUID shows it, 32..52 */
     bool gib_pages;     /* CPUID shows 1 GiB pages (4-level paging only) */
-} WalkRegs;
+} PagingRegs;
 
 typedef enum { WALK_READ, WALK_WRITE, WALK_EXEC } WalkKind;
 
@@ -71,15 +71,15 @@ typedef struct {
 
 /* Translate `gva` (with paging off or outside long mode: its low 32 bits) and, if the
  * access is allowed, set accessed bits at every level and, for a write, the dirty bit. */
-WalkResult walk_x86_page(const WalkRegs *regs, const WalkMemory *memory, gva_t gva,
+WalkResult walk_x86_page(const PagingRegs *regs, const WalkMemory *memory, gva_t gva,
                          WalkAccess access);
 
 /* Would `access` be allowed by a walk that ended in `result`? So that a TLB entry filled
  * for one access can tell which others it serves. Does not look at `dirty`. */
-bool walk_x86_permits(const WalkRegs *regs, const WalkResult *result, WalkAccess access);
+bool walk_x86_permits(const PagingRegs *regs, const WalkResult *result, WalkAccess access);
 
 /* MOV to CR3, and to CR0/CR4 where it loads PDPTEs: read the four PAE entries at regs->cr3
  * into regs->pdpte. False, with regs->pdpte unchanged: a reserved bit is set, #GP(0). */
-bool walk_x86_load_pdptes(WalkRegs *regs, const WalkMemory *memory);
+bool walk_x86_load_pdptes(PagingRegs *regs, const WalkMemory *memory);
 
 #endif

@@ -39,11 +39,13 @@ typedef enum {
 } ExitReason;
 
 /* Direct-mapped cache of pc -> host code for jumps that leave the page; flushed with the TLB.
- * Zeroed is empty. The inline probe: sum = tag + pc + 1, JRCXZ. */
+ * Zeroed is empty. index = low 16 bits of pc; the inline probe: sum = tag + pc + jump_tag, JRCXZ.
+ * jump_tag (1..65535) stands for mode and CS of the block; since two pcs with one index differ by a
+ * multiple of 65536, a sum of zero means both the same pc and the same jump_tag. */
 #define JUMP_CACHE_BITS 16
 #define JUMP_CACHE_ENTRIES (1u << JUMP_CACHE_BITS)
 typedef struct {
-    uint64_t tag[JUMP_CACHE_ENTRIES]; /* -(pc + 1) */
+    uint64_t tag[JUMP_CACHE_ENTRIES]; /* -(pc + jump_tag) */
     uint64_t code[JUMP_CACHE_ENTRIES];
 } JumpCache;
 
@@ -66,14 +68,15 @@ typedef struct VCpu {
     void *exit_slot;         /* EXIT_CHAIN: the ExitSlot that was taken */
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
-    bool self_modified;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
-    TranslationBlock *current_tb; /* set by the loop at entry; not updated by chaining */
+    const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */
     /* How vcpu_exit leaves whatever runs now: the stub's, or the interpreter's. */
-    _Noreturn void (*leave)(struct VCpu *vcpu, ExitReason reason);
+    void (*leave)(struct VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
+    /* Guest pc of the instruction that host code at host_pc belongs to (tcache's side table). */
+    uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc);
     const struct GuestOps *guest;
     void *engine;            /* tcache's */
 

@@ -39,6 +39,21 @@ typedef struct {
     bool high8;
 } Operand;
 
+/* String instructions: the argument of lift_string. Their rows have no operands: the element size
+ * is 1 for even opcodes, else op_size; the source segment is X86Insn.seg. */
+typedef enum {
+    STRING_MOVS,
+    STRING_CMPS,
+    STRING_STOS,
+    STRING_LODS,
+    STRING_SCAS,
+    STRING_INS,
+    STRING_OUTS,
+} StringOp;
+
+/* X86Insn.base of a RIP-relative operand. */
+#define X86_BASE_RIP 0xfe
+
 enum { X86_MAX_INSN = 15, X86_MAX_OPERANDS = 4 };
 
 /* Row attributes (tables.c). */
