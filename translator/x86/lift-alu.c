@@ -159,14 +159,14 @@ void lift_cmpxchg8b(Lift *l, int arg)
     lift_mem(l, op, 8);
 }
 
-void lift_setcc(Lift *l, int arg)
+void lift_setcc(Lift *l, int cond)
 {
-    append_op1(l, IR_SETCC)->cond = l->insn->opcode & 15;
+    append_op1(l, IR_SETCC)->cond = (uint8_t)cond;
 }
 
-void lift_cmovcc(Lift *l, int arg)
+void lift_cmovcc(Lift *l, int cond)
 {
-    lift_op2(l, IR_CMOVCC)->cond = l->insn->opcode & 15;
+    lift_op2(l, IR_CMOVCC)->cond = (uint8_t)cond;
 }
 
 void lift_flagop(Lift *l, int op)

@@ -98,7 +98,8 @@ IrInsn *lift_op2(Lift *l, IrOp op)
     IrInsn *o = ir_append(l->ir, op, insn->opd[0].size);
     o->d = lift_operand(l, 0);
     o->a = lift_operand(l, 1);
-    o->imm = insn->imm;
+    if (o->a.kind == IR_IMM || op == IR_IMUL3)
+        o->imm = insn->imm;
     if (o->d.kind == IR_MEM) {
         lift_mem(l, o, insn->opd[0].size);
         o->lock = insn->lock;
