@@ -69,6 +69,9 @@ typedef struct VCpu {
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
+    bool halted;             /* HLT executed: the loop waits for an interrupt */
+    /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
+    void (*kick)(struct VCpu *vcpu);
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
 
     Mmu mmu;

@@ -37,6 +37,7 @@ void ir_block_reset(IrBlock *block, uint64_t pc)
     block->next_pc = pc;
     block->guest_insns = 0;
     block->guest_bytes = 0;
+    block->solo = false;
 }
 
 void ir_block_destroy(IrBlock *block)

@@ -134,6 +134,7 @@ typedef struct {
     uint64_t next_pc;   /* after the last instruction */
     unsigned guest_insns;
     unsigned guest_bytes;
+    bool solo; /* every exit must return to the loop (single step, interrupt shadow) */
 } IrBlock;
 
 /* At most this many temps are live at once across a memory access or call (two host registers). */
