@@ -275,19 +275,12 @@ void lift_exit_to(Lift *l, uint64_t target)
     if (!lift_target_ok(l, target))
         lift_raise(l, VEC_GP, true, 0);
     else
-        append_exit(l, lift_stepping(l) ? IR_EXIT_LOOKUP : IR_EXIT, target);
+        append_exit(l, IR_EXIT, target);
 }
 
 void lift_exit_indirect(Lift *l, IrOpd target)
 {
-    if (lift_stepping(l)) { /* not by way of a jump cache */
-        IrInsn *op = ir_append(l->ir, IR_STSTATE, 4);
-        op->a = target;
-        op->imm = offsetof(VCpu, pc);
-        ir_append(l->ir, IR_EXIT_PC, 0);
-    } else {
-        ir_append(l->ir, IR_EXIT_INDIRECT, 4)->a = target;
-    }
+    ir_append(l->ir, IR_EXIT_INDIRECT, 4)->a = target;
     l->end = true;
 }
 
@@ -304,8 +297,21 @@ static bool raise_by_row(Lift *l)
     return l->end;
 }
 
+/* Code segments of protected mode are never writable; their mode bits speak of reads. */
+static void check_cs_writes(Lift *l, unsigned from)
+{
+    if (lift_real(l) || l->insn->seg != SEG_CS || !l->insn->seg_override)
+        return;
+    for (unsigned k = from; k < l->ir->count; k++) {
+        IrInsn *op = &l->ir->insns[k];
+        if (op->mem.seg == SEG_CS && ir_mem_writes(op))
+            op->mem.seg_use = IR_SEG_CHECK;
+    }
+}
+
 void lift_insn(Lift *l)
 {
+    unsigned from = l->ir->count;
     IrInsn *mark = ir_append(l->ir, IR_INSN, 0);
     mark->imm = (int64_t)l->pc;
     mark->aux = l->insn->length;
@@ -314,6 +320,7 @@ void lift_insn(Lift *l)
     if (raise_by_row(l))
         return;
     lift_rows[l->insn->id].fn(l, lift_rows[l->insn->id].arg);
+    check_cs_writes(l, from);
     if (l->end)
         return;
     if (l->effects & HELPER_WRITES_PC) {

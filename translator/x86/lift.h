@@ -79,11 +79,6 @@ uint64_t lift_mask_pc(const Lift *l, uint64_t pc);
 bool lift_target_ok(const Lift *l, uint64_t target);
 /* Jump to the offset in a temp or register (32 bits). The limit is checked by the block there. */
 void lift_exit_indirect(Lift *l, IrOpd target);
-/* The loop must look at the CPU after each instruction: single step, shadow, breakpoints. */
-static inline bool lift_stepping(const Lift *l)
-{
-    return l->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS);
-}
 /* Real or virtual-8086 mode: selectors are paragraph numbers. */
 static inline bool lift_real(const Lift *l)
 {
@@ -101,11 +96,5 @@ void lift_insn(Lift *l);
 #define INSN(id, text, fn, arg) void fn(Lift *l, int);
 #include "translator/x86/insns.def"
 #undef INSN
-
-/* --- translate.c --- */
-/* GuestOps.translate */
-bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *limits,
-                   const uint8_t *code, unsigned code_size, const uint8_t *second,
-                   unsigned second_size, IrBlock *block, bool *need_second);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * GuestOps.translate: decodes and lifts one block. Owns where a block ends; knows no
  * instruction. */
+#include "translator/x86/translate.h"
+
 #include "translator/x86/lift.h"
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_SIDE_EXITS = 3 };
@@ -90,8 +92,7 @@ static unsigned count_side_exits(const IrBlock *block, unsigned from)
 /* Go on where the last instruction ended. */
 static void lift_fall_through(Lift *l, uint64_t pc)
 {
-    IrOp op = lift_stepping(l) ? IR_EXIT_LOOKUP : IR_EXIT;
-    ir_append(l->ir, op, 0)->imm = (int64_t)pc;
+    ir_append(l->ir, IR_EXIT, 0)->imm = (int64_t)pc;
     l->end = true;
 }
 
@@ -99,7 +100,7 @@ static bool block_is_full(const Lift *l, const TranslateLimits *limits, unsigned
                           unsigned side_exits)
 {
     const IrBlock *block = l->ir;
-    return lift_stepping(l) || block->guest_insns >= MIN(limits->max_insns, BLOCK_MAX_INSNS) ||
+    return block->solo || block->guest_insns >= MIN(limits->max_insns, BLOCK_MAX_INSNS) ||
            side_exits >= BLOCK_MAX_SIDE_EXITS || block->guest_bytes >= first_size ||
            l->next_pc < l->pc;
 }
@@ -119,6 +120,7 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
               .model = &cpu_x86(vcpu)->model};
     unsigned side_exits = 0;
     *need_second = false;
+    block->solo = state->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS);
     while (!l.end) {
         l.pc = l.next_pc;
         FetchResult result = fetch_insn(&l, &source, block->guest_bytes, &insn);
