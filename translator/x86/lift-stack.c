@@ -9,20 +9,34 @@ void lift_push_op(Lift *l, int arg)
     lift_push(l, value, l->insn->imm, l->insn->op_size);
 }
 
+/* d = [SS:base] */
+static void append_stack_load(Lift *l, IrOpd d, unsigned base, unsigned size)
+{
+    IrInsn *op = ir_append(l->ir, IR_MOV, size);
+    op->d = d;
+    op->a = ir_mem();
+    lift_mem_at(l, op, SEG_SS, ir_reg(base), 0, lift_stack_width(l), size);
+}
+
 /* SDM 2 "POP": an address based on ESP uses the ESP after the increment; POP ESP keeps the value.
  * DEVIATES: with a 16-bit stack the increment does not wrap in a 32-bit address based on ESP. */
 void lift_pop(Lift *l, int arg)
 {
     const Operand *opd = &l->insn->opd[0];
     unsigned size = l->insn->op_size;
+    if (opd->kind == OPD_GPR && opd->reg != REG_ESP) {
+        append_stack_load(l, lift_operand(l, 0), REG_ESP, size);
+        lift_add_esp(l, size);
+        return;
+    }
     IrOpd value = lift_pop_peek(l, size, 0);
-    if (opd->kind == OPD_GPR && opd->reg == REG_ESP) {
+    if (opd->kind == OPD_GPR) {
         lift_add_esp(l, size);
         lift_store(l, 0, value, size);
         return;
     }
     lift_store(l, 0, value, size);
-    if (opd->kind == OPD_MEM && l->insn->base == REG_ESP)
+    if (l->insn->base == REG_ESP)
         l->ir->insns[l->ir->count - 1].mem.disp += size;
     lift_add_esp(l, size);
 }
