@@ -141,15 +141,31 @@ static void print_op(GString *out, const IrInsn *op)
         g_string_append_printf(out, " %" PRIx64, (uint64_t)op->imm);
 }
 
-static void check_flags_and_temps(const char *name)
+/* Temps are set before use, written with 4 or 8 bytes, and at most two live. */
+static void check_temps(const char *name)
 {
-    for (unsigned k = 0; k < block.count; k++) {
+    uint32_t live = 0;
+    for (unsigned k = block.count; k-- > 0;) {
         const IrInsn *op = &block.insns[k];
-        cr_assert(op->d.kind != IR_TEMP || !(ir_op_info[op->op].shape & IR_SHAPE_D_WRITE) ||
-                      op->width >= 4 || op->op == IR_LDSTATE,
-                  "%s: narrow write to a temp", name);
+        unsigned shape = ir_op_info[op->op].shape;
+        bool writes = op->op == IR_CALL || (shape & IR_SHAPE_D_WRITE);
+        if (op->op == IR_INSN)
+            cr_assert_eq(live, 0, "%s: temp used before it is set", name);
+        if (op->d.kind == IR_TEMP && writes) {
+            cr_assert(op->width >= 4 || op->op == IR_LDSTATE, "%s: narrow write", name);
+            if (!(shape & IR_SHAPE_D_READ))
+                live &= ~(1u << op->d.n);
+        }
+        const IrOpd used[] = {op->a,           op->b,       op->mem.base, op->mem.index,
+                              op->args[0],     op->args[1], op->args[2],
+                              writes ? ir_none() : op->d};
+        for (unsigned i = 0; i < G_N_ELEMENTS(used); i++) {
+            if (used[i].kind == IR_TEMP)
+                live |= 1u << used[i].n;
+        }
+        cr_assert_leq(__builtin_popcount(live), IR_MAX_LIVE_TEMPS, "%s: live temps", name);
     }
-    cr_assert(block.temps <= 4, "%s: %u temps", name, block.temps);
+    cr_assert_leq(block.temps, VCPU_TEMPS);
 }
 
 /* --- one instruction --- */
@@ -194,7 +210,7 @@ static void check_row(const Row *row)
         print_op(text, op);
     }
     cr_expect_str_eq(text->str, row->ir, "%s: %s\n    not: %s", row->bytes, text->str, row->ir);
-    check_flags_and_temps(row->bytes);
+    check_temps(row->bytes);
 }
 
 #define CHECK_ROWS(rows)                                                                           \
@@ -499,4 +515,32 @@ Test(lift, fifteen_bytes_are_the_limit)
     cr_assert(translate(&run, code, sizeof code, NULL));
     cr_expect_eq(block.insns[1].aux, HELPER_raise);
     cr_expect_eq(block.insns[1].imm, VEC_GP);
+}
+
+/* Whatever the bytes: a well-formed block that ends once. */
+Test(lift, any_bytes_lift)
+{
+    static const uint32_t modes[] = {FLAT0, FLAT3, REAL, V86, FLAT3 | MODE_ALIGN_CHECK,
+                                     FLAT0 & ~(uint32_t)MODE_STACK32, FLAT3 | MODE_FPU_TRAP};
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+    for (unsigned round = 0; round < 200000; round++) {
+        uint8_t code[TEXT_BYTES];
+        for (unsigned k = 0; k < sizeof code; k++)
+            code[k] = (uint8_t)g_rand_int(rand);
+        if (round & 1)
+            code[0] = 0x0f;
+        Run run = {.state.mode = modes[round % G_N_ELEMENTS(modes)]};
+        if (!(run.state.mode & MODE_CODE32))
+            run.state.cs_limit = 0xffff;
+        if (!translate(&run, code, sizeof code, NULL))
+            continue;
+        g_autofree char *name = g_strdup_printf("round %u: %02x %02x %02x %02x", round, code[0],
+                                                code[1], code[2], code[3]);
+        check_temps(name);
+        for (unsigned k = 0; k < block.count; k++) {
+            bool last = k == block.count - 1;
+            bool ends = ir_op_info[block.insns[k].op].attrs & IR_ATTR_END;
+            cr_assert_eq(ends, last, "%s: op %u of %u", name, k, block.count);
+        }
+    }
 }

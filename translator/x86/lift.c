@@ -3,6 +3,7 @@
  * exits; and lift_insn, which finds the group by insns.def.
  * Address arithmetic is LEA, MOVZX and the flag-free shifts only: the guest's
  * flags change where its instruction says so and nowhere else. */
+#include "base/bits.h"
 #include "translator/x86/lift.h"
 
 static const struct {
@@ -99,7 +100,7 @@ IrInsn *lift_op2(Lift *l, IrOp op)
     o->d = lift_operand(l, 0);
     o->a = lift_operand(l, 1);
     if (o->a.kind == IR_IMM || op == IR_IMUL3)
-        o->imm = insn->imm;
+        o->imm = sign_extend((uint64_t)insn->imm, o->width);
     if (o->d.kind == IR_MEM) {
         lift_mem(l, o, insn->opd[0].size);
         o->lock = insn->lock;
