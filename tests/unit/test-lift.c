@@ -156,9 +156,8 @@ static void check_temps(const char *name)
             if (!(shape & IR_SHAPE_D_READ))
                 live &= ~(1u << op->d.n);
         }
-        const IrOpd used[] = {op->a,           op->b,       op->mem.base, op->mem.index,
-                              op->args[0],     op->args[1], op->args[2],
-                              writes ? ir_none() : op->d};
+        const IrOpd used[] = {op->a,       op->b,       op->mem.base, op->mem.index,
+                              op->args[0], op->args[1], op->args[2],  writes ? ir_none() : op->d};
         for (unsigned i = 0; i < G_N_ELEMENTS(used); i++) {
             if (used[i].kind == IR_TEMP)
                 live |= 1u << used[i].n;
@@ -173,7 +172,7 @@ static void check_temps(const char *name)
 typedef struct {
     const char *bytes; /* hex */
     uint32_t mode;
-    const char *ir;    /* without the mark; without the EXIT that a cut block ends with */
+    const char *ir; /* without the mark; without the EXIT that a cut block ends with */
 } Row;
 
 static unsigned parse_hex(const char *hex, uint8_t *out)
@@ -302,8 +301,7 @@ Test(lift, stack)
         {"8f 04 24", FLAT3, "mov.4 t0,[ss:esp]; mov.4 [ss:esp+4],t0; lea.4 esp,[esp+4]"},
         {"c9", FLAT3, "mov.4 t0,[ss:ebp]; lea.4 esp,[ebp+4]; mov.4 ebp,t0"},
         {"9c", FLAT3, "t0=pushf_value(4); mov.4 [ss:esp-4],t0; lea.4 esp,[esp-4]"},
-        {"9d", FLAT3,
-         "mov.4 t0,[ss:esp]; popf(t0,4); lea.4 esp,[esp+4]; exit_lookup 1001"},
+        {"9d", FLAT3, "mov.4 t0,[ss:esp]; popf(t0,4); lea.4 esp,[esp+4]; exit_lookup 1001"},
         {"c8 10 00 01", FLAT3, "enter(16,1,4)"},
         {"60", FLAT3, "pusha(4)"},
     };
@@ -448,7 +446,8 @@ static const IrInsn *last_op(void)
 
 Test(lift, block_goes_on_after_conditional_branches)
 {
-    static const uint8_t code[] = {0x40, 0x74, 0x10, 0x41, 0x75, 0x10, 0x42, 0x72, 0x10, 0x43, 0xc3};
+    static const uint8_t code[] = {0x40, 0x74, 0x10, 0x41, 0x75, 0x10,
+                                   0x42, 0x72, 0x10, 0x43, 0xc3};
     Run run = {.state.mode = FLAT3};
     cr_assert(translate(&run, code, sizeof code, NULL));
     cr_expect_eq(block.guest_insns, 6, "ends after the third side exit");
@@ -520,8 +519,13 @@ Test(lift, fifteen_bytes_are_the_limit)
 /* Whatever the bytes: a well-formed block that ends once. */
 Test(lift, any_bytes_lift)
 {
-    static const uint32_t modes[] = {FLAT0, FLAT3, REAL, V86, FLAT3 | MODE_ALIGN_CHECK,
-                                     FLAT0 & ~(uint32_t)MODE_STACK32, FLAT3 | MODE_FPU_TRAP};
+    static const uint32_t modes[] = {FLAT0,
+                                     FLAT3,
+                                     REAL,
+                                     V86,
+                                     FLAT3 | MODE_ALIGN_CHECK,
+                                     FLAT0 & ~(uint32_t)MODE_STACK32,
+                                     FLAT3 | MODE_FPU_TRAP};
     g_autoptr(GRand) rand = g_rand_new_with_seed(1);
     for (unsigned round = 0; round < 200000; round++) {
         uint8_t code[TEXT_BYTES];
