@@ -12,10 +12,10 @@ static void append_line(GString *out, uint64_t address, const uint8_t *bytes, si
                         const char *text, const char *operands)
 {
     g_string_append_printf(out, "0x%08" PRIx64 ":  ", address);
-    for (size_t i = 0; i < 10; i++)
-        g_string_append_printf(out, i < count ? "%02x" : "  ", i < count ? bytes[i] : 0);
-    for (size_t i = 10; i < count; i++)
+    for (size_t i = 0; i < count; i++)
         g_string_append_printf(out, "%02x", bytes[i]);
+    for (size_t i = count; i < 10; i++)
+        g_string_append(out, "  ");
     g_string_append_printf(out, "  %s %s\n", text, operands);
 }
 

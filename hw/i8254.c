@@ -37,6 +37,7 @@ typedef struct {
     uint8_t write_low;  /* first byte of two */
     uint8_t write_high; /* the second byte of two comes next */
     uint8_t read_high;
+    uint8_t reserved[5]; /* no padding: the struct is state as a whole */
 } Channel;
 
 struct I8254 {

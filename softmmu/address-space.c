@@ -1,67 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Memory regions are flattened into a sorted array of disjoint ranges, searched by
- * bisection after a last-hit cache; ports into a table of one pointer a port. Both
+ * The map. Memory regions are flattened into a sorted array of disjoint ranges, searched
+ * by bisection after a last-hit cache; ports into a table of one pointer a port. Both
  * change only with the io lock held. The vCPU thread, which makes the changes, may
  * search without it; every other thread searches with it. */
-#include "softmmu/address-space.h"
+#include "softmmu/address-space-priv.h"
 
-#include <glib.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/bits.h"
-#include "base/log.h"
-
-enum { PORT_COUNT = 65536 };
-
-struct Region {
-    AddressSpace *as;
-    char *name;
-    RegionKind kind; /* as mapped now; REGION_UNASSIGNED hides it as disabling does */
-    bool is_io;
-    bool enabled;
-    int priority;
-    uint64_t base;
-    uint64_t size;
-    ram_off_t ram_offset;
-    const RegionOps *ops;
-    void *opaque;
-};
-
-typedef struct {
-    uint64_t start;
-    uint64_t last; /* inclusive: the space ends at 2^64 - 1 */
-    Region *region;
-} FlatRange;
-
-/* What a batch of changes touches: empty while start > last. */
-typedef struct {
-    uint64_t start;
-    uint64_t last;
-} Dirty;
 
 static const Dirty DIRTY_NONE = {UINT64_MAX, 0};
-
-struct AddressSpace {
-    Ram *ram;
-    GRecMutex lock;
-    GPtrArray *memory; /* Region*, lowest priority first */
-    GPtrArray *io;
-    GArray *flat; /* FlatRange */
-    _Atomic guint last_hit;
-    Region **ports;
-    uint64_t a20_mask;
-    unsigned depth;
-    Dirty dirty_memory;
-    Dirty dirty_io;
-    MapListener map_listener;
-    void *map_opaque;
-    CodeWriteListener code_listener;
-    void *code_opaque;
-    uint8_t *code_pages;
-};
 
 /* ---- the views ---- */
 
@@ -184,7 +133,8 @@ void address_space_commit(AddressSpace *as)
             rebuild_memory(as);
             uint64_t size = memory.last - memory.start;
             if (as->map_listener)
-                as->map_listener(as->map_opaque, memory.start, size == UINT64_MAX ? size : size + 1);
+                as->map_listener(as->map_opaque, memory.start,
+                                 size == UINT64_MAX ? size : size + 1);
         }
     }
     address_space_unlock(as);
@@ -343,16 +293,24 @@ Region *address_space_add_mmio(AddressSpace *as, const char *name, gpa_t base, u
                                int priority, const RegionOps *ops, void *opaque)
 {
     g_assert(ops);
-    return region_add(as, &(Region){.name = (char *)name, .kind = REGION_MMIO,
-                                    .priority = priority, .base = base, .size = size,
-                                    .ram_offset = RAM_OFF_NONE, .ops = ops, .opaque = opaque});
+    return region_add(as, &(Region){.name = (char *)name,
+                                    .kind = REGION_MMIO,
+                                    .priority = priority,
+                                    .base = base,
+                                    .size = size,
+                                    .ram_offset = RAM_OFF_NONE,
+                                    .ops = ops,
+                                    .opaque = opaque});
 }
 
 Region *address_space_add_ram(AddressSpace *as, const char *name, gpa_t base, uint64_t size,
                               int priority, ram_off_t ram_offset)
 {
-    return region_add_backed(as, &(Region){.name = (char *)name, .kind = REGION_RAM,
-                                           .priority = priority, .base = base, .size = size,
+    return region_add_backed(as, &(Region){.name = (char *)name,
+                                           .kind = REGION_RAM,
+                                           .priority = priority,
+                                           .base = base,
+                                           .size = size,
                                            .ram_offset = ram_offset});
 }
 
@@ -360,9 +318,13 @@ Region *address_space_add_rom(AddressSpace *as, const char *name, gpa_t base, ui
                               int priority, ram_off_t ram_offset, const RegionOps *ops,
                               void *opaque)
 {
-    return region_add_backed(as, &(Region){.name = (char *)name, .kind = REGION_ROM,
-                                           .priority = priority, .base = base, .size = size,
-                                           .ram_offset = ram_offset, .ops = ops,
+    return region_add_backed(as, &(Region){.name = (char *)name,
+                                           .kind = REGION_ROM,
+                                           .priority = priority,
+                                           .base = base,
+                                           .size = size,
+                                           .ram_offset = ram_offset,
+                                           .ops = ops,
                                            .opaque = opaque});
 }
 
@@ -370,9 +332,15 @@ Region *address_space_add_io(AddressSpace *as, const char *name, uint16_t base, 
                              int priority, const RegionOps *ops, void *opaque)
 {
     g_assert(ops);
-    return region_add(as, &(Region){.name = (char *)name, .kind = REGION_MMIO, .is_io = true,
-                                    .priority = priority, .base = base, .size = count,
-                                    .ram_offset = RAM_OFF_NONE, .ops = ops, .opaque = opaque});
+    return region_add(as, &(Region){.name = (char *)name,
+                                    .kind = REGION_MMIO,
+                                    .is_io = true,
+                                    .priority = priority,
+                                    .base = base,
+                                    .size = count,
+                                    .ram_offset = RAM_OFF_NONE,
+                                    .ops = ops,
+                                    .opaque = opaque});
 }
 
 /* ---- search ---- */
@@ -382,7 +350,7 @@ static const FlatRange *flat_find(AddressSpace *as, uint64_t address, uint64_t *
 {
     const FlatRange *ranges = (const FlatRange *)(void *)as->flat->data;
     guint low = 0, high = as->flat->len;
-    guint hit = atomic_load_explicit(&as->last_hit, memory_order_relaxed);
+    guint hit = __atomic_load_n(&as->last_hit, __ATOMIC_RELAXED);
     if (hit < high && address >= ranges[hit].start && address <= ranges[hit].last)
         return &ranges[hit];
     while (low < high) { /* the first range that starts above address */
@@ -393,7 +361,7 @@ static const FlatRange *flat_find(AddressSpace *as, uint64_t address, uint64_t *
             high = middle;
     }
     if (low > 0 && address <= ranges[low - 1].last) {
-        atomic_store_explicit(&as->last_hit, low - 1, memory_order_relaxed);
+        __atomic_store_n(&as->last_hit, low - 1, __ATOMIC_RELAXED);
         return &ranges[low - 1];
     }
     *gap_last = low < as->flat->len ? ranges[low].start - 1 : UINT64_MAX;
@@ -418,254 +386,14 @@ PhysTarget address_space_find(AddressSpace *as, gpa_t gpa)
     return target;
 }
 
-/* ---- access to devices ---- */
-
-/* The largest access at `offset` that is naturally aligned, fits in `left` bytes and
- * that the device takes. */
-static unsigned ops_chunk(const RegionOps *ops, uint64_t offset, unsigned left)
-{
-    unsigned size = ops->max_size ? ops->max_size : 4;
-    while (size > 1 && (size > left || (offset & (size - 1)) != 0))
-        size /= 2;
-    return size;
-}
-
-static unsigned ops_min(const RegionOps *ops)
-{
-    return ops->min_size ? ops->min_size : 1;
-}
-
-/* Little-endian read of `size` (1..8, any alignment) bytes by accesses the device takes. */
-static uint64_t region_read(Region *region, uint64_t offset, unsigned size)
-{
-    const RegionOps *ops = region->ops;
-    uint64_t value = 0;
-    for (unsigned done = 0; done < size;) {
-        unsigned n = ops_chunk(ops, offset + done, size - done);
-        unsigned wide = MAX(n, ops_min(ops));
-        unsigned lane = (unsigned)((offset + done) & (wide - 1));
-        uint64_t part =
-            ops->read ? ops->read(region->opaque, offset + done - lane, wide) : width_mask(wide);
-        value |= ((part >> (lane * 8)) & width_mask(n)) << (done * 8);
-        done += n;
-    }
-    return value;
-}
-
-/* A write narrower than the device's registers arrives in its byte lanes, zeros around it. */
-static void region_write(Region *region, uint64_t offset, uint64_t value, unsigned size)
-{
-    const RegionOps *ops = region->ops;
-    if (!ops || !ops->write)
-        return;
-    for (unsigned done = 0; done < size;) {
-        unsigned n = ops_chunk(ops, offset + done, size - done);
-        unsigned wide = MAX(n, ops_min(ops));
-        unsigned lane = (unsigned)((offset + done) & (wide - 1));
-        uint64_t part = ((value >> (done * 8)) & width_mask(n)) << (lane * 8);
-        ops->write(region->opaque, offset + done - lane, part, wide);
-        done += n;
-    }
-}
-
-/* ---- access to RAM ---- */
-
-/* Naturally sized accesses in one piece: another thread must not see half of one. */
-static void copy_whole(void *to, const void *from, uint64_t size)
-{
-    switch (size) {
-    case 1:
-        memcpy(to, from, 1);
-        break;
-    case 2:
-        memcpy(to, from, 2);
-        break;
-    case 4:
-        memcpy(to, from, 4);
-        break;
-    case 8:
-        memcpy(to, from, 8);
-        break;
-    default:
-        memcpy(to, from, size);
-        break;
-    }
-}
-
-/* The fence orders our bytes before the look at code_pages; the code cache sets the
- * mark, fences and then reads the bytes it translates. One of the two sees the other. */
-static void ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size)
-{
-    copy_whole(ram_hva(as->ram, offset), data, size);
-    atomic_thread_fence(memory_order_seq_cst);
-    const uint8_t *mark = &as->code_pages[offset >> GUEST_PAGE_BITS];
-    if (__atomic_load_n(mark, __ATOMIC_RELAXED) && as->code_listener)
-        as->code_listener(as->code_opaque, offset, size);
-}
-
-/* ---- CPU accesses ---- */
-
-static uint64_t read_part(AddressSpace *as, gpa_t gpa, const PhysTarget *target, unsigned size)
-{
-    uint64_t value = width_mask(size);
-    switch (target->kind) {
-    case REGION_RAM:
-    case REGION_ROM:
-        value = 0;
-        copy_whole(&value, ram_hva(as->ram, target->ram_offset), size);
-        break;
-    case REGION_MMIO:
-        value = region_read(target->region, target->region_offset, size);
-        break;
-    case REGION_UNASSIGNED:
-        log_unimp("read of unassigned memory 0x%" PRIx64 ", %u bytes", gpa, size);
-        break;
-    }
-    return value;
-}
-
-static void write_part(AddressSpace *as, gpa_t gpa, const PhysTarget *target, uint64_t value,
-                       unsigned size)
-{
-    switch (target->kind) {
-    case REGION_RAM:
-        ram_write(as, target->ram_offset, &value, size);
-        break;
-    case REGION_ROM:
-    case REGION_MMIO:
-        region_write(target->region, target->region_offset, value, size);
-        break;
-    case REGION_UNASSIGNED:
-        log_unimp("write of unassigned memory 0x%" PRIx64 ", %u bytes", gpa, size);
-        break;
-    }
-}
-
-uint64_t address_space_read(AddressSpace *as, gpa_t gpa, unsigned size)
-{
-    uint64_t value = 0;
-    address_space_lock(as);
-    for (unsigned done = 0; done < size;) {
-        PhysTarget target = address_space_find(as, gpa + done);
-        unsigned n = (unsigned)MIN(target.length, size - done);
-        value |= read_part(as, gpa + done, &target, n) << (done * 8);
-        done += n;
-    }
-    address_space_unlock(as);
-    return value;
-}
-
-void address_space_write(AddressSpace *as, gpa_t gpa, uint64_t value, unsigned size)
-{
-    address_space_lock(as);
-    for (unsigned done = 0; done < size;) {
-        PhysTarget target = address_space_find(as, gpa + done);
-        unsigned n = (unsigned)MIN(target.length, size - done);
-        write_part(as, gpa + done, &target, (value >> (done * 8)) & width_mask(n), n);
-        done += n;
-    }
-    address_space_unlock(as);
-}
-
-/* How many of the `size` bytes from `port` belong to one region. Ports wrap at 64 Ki. */
-static unsigned port_run(const AddressSpace *as, uint16_t port, unsigned size)
-{
-    unsigned n = 1;
-    while (n < size && port + n < PORT_COUNT && as->ports[port + n] == as->ports[port])
-        n++;
-    return n;
-}
-
-uint64_t address_space_io_read(AddressSpace *as, uint16_t port, unsigned size)
-{
-    uint64_t value = 0;
-    address_space_lock(as);
-    for (unsigned done = 0; done < size;) {
-        uint16_t at = (uint16_t)(port + done);
-        Region *region = as->ports[at];
-        unsigned n = port_run(as, at, size - done);
-        uint64_t part = width_mask(n);
-        if (region)
-            part = region_read(region, at - region->base, n);
-        else
-            log_unimp("read of unassigned port 0x%x, %u bytes", at, n);
-        value |= part << (done * 8);
-        done += n;
-    }
-    address_space_unlock(as);
-    return value;
-}
-
-void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, unsigned size)
-{
-    address_space_lock(as);
-    for (unsigned done = 0; done < size;) {
-        uint16_t at = (uint16_t)(port + done);
-        Region *region = as->ports[at];
-        unsigned n = port_run(as, at, size - done);
-        if (region)
-            region_write(region, at - region->base, (value >> (done * 8)) & width_mask(n), n);
-        else
-            log_unimp("write of unassigned port 0x%x, %u bytes", at, n);
-        done += n;
-    }
-    address_space_unlock(as);
-}
-
-/* ---- DMA and loaders ---- */
-
-bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
-{
-    bool all = true;
-    uint8_t *to = buffer;
-    address_space_lock(as);
-    for (uint64_t done = 0, n; done < size; done += n) {
-        PhysTarget target = address_space_find(as, gpa + done);
-        n = MIN(target.length, size - done);
-        if (target.kind == REGION_RAM || target.kind == REGION_ROM) {
-            copy_whole(to + done, ram_hva(as->ram, target.ram_offset), n);
-        } else {
-            memset(to + done, 0xff, n);
-            all = false;
-        }
-    }
-    address_space_unlock(as);
-    return all;
-}
-
-static bool write_backed(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64_t size, bool rom)
-{
-    bool all = true;
-    address_space_lock(as);
-    for (uint64_t done = 0, n; done < size; done += n) {
-        PhysTarget target = address_space_find(as, gpa + done);
-        n = MIN(target.length, size - done);
-        if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM))
-            ram_write(as, target.ram_offset, from + done, n);
-        else
-            all = false;
-    }
-    address_space_unlock(as);
-    return all;
-}
-
-bool address_space_dma_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
-{
-    return write_backed(as, gpa, buffer, size, false);
-}
-
-bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
-{
-    return write_backed(as, gpa, buffer, size, true);
-}
-
 /* ---- monitor ---- */
 
 static void print_regions(GPtrArray *list, GString *out)
 {
-    static const char *const kinds[] = {
-        [REGION_RAM] = "ram", [REGION_ROM] = "rom", [REGION_MMIO] = "mmio",
-        [REGION_UNASSIGNED] = "off"};
+    static const char *const kinds[] = {[REGION_RAM] = "ram",
+                                        [REGION_ROM] = "rom",
+                                        [REGION_MMIO] = "mmio",
+                                        [REGION_UNASSIGNED] = "off"};
     for (guint i = 0; i < list->len; i++) {
         const Region *region = g_ptr_array_index(list, i);
         if (region->size == 0)

@@ -9,8 +9,8 @@
 
 /* A guest offset that slipped past a check must hit a guard, not the host. 2 GiB
  * covers any 32-bit signed displacement; the small one any single access. */
-#define GUARD_LARGE (UINT64_C(2) << 30)
-#define GUARD_SMALL (UINT64_C(64) << 10)
+#define GUARD_LARGE  (UINT64_C(2) << 30)
+#define GUARD_SMALL  (UINT64_C(64) << 10)
 #define CAPACITY_MAX (UINT64_C(1) << 46)
 
 struct Ram {

@@ -15,6 +15,13 @@ static inline uint8_t inb(const DeviceBus *bus, uint16_t port)
     return (uint8_t)address_space_io_read(bus->as, port, 1);
 }
 
+/* Low byte, then high byte of one port. */
+static inline unsigned inb_twice(const DeviceBus *bus, uint16_t port)
+{
+    unsigned low = inb(bus, port);
+    return low | (unsigned)inb(bus, port) << 8;
+}
+
 typedef struct {
     bool level;
     unsigned rises;

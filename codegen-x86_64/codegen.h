@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * IR -> host code. Guest registers sit in host registers of the same number (ESP in R12), guest
+ * arithmetic flags in the host's; R15 points into the VCpu. See docs/architecture.md,
+ * "The code a block becomes". Knows no guest architecture. */
+#ifndef CODEGEN_X86_64_CODEGEN_H
+#define CODEGEN_X86_64_CODEGEN_H
+
+#include "translator/ir/ir.h"
+
+/* Host register of each guest GPR (data-driven: x86-64 guests will bring another map). */
+extern const uint8_t host_reg_of_gpr[VCPU_GPRS];
+
+/* The way to memory. */
+typedef enum { MEM_TLB } MemStrategy; /* MEM_WINDOW comes with address windows */
+
+typedef struct {
+    MemStrategy memory;
+    bool user;        /* which TLB (MMU_USER) the block's accesses use is per IrMem.user */
+    bool chain;       /* false: every direct exit returns to the loop */
+    uint64_t page_pc; /* pc of the block's page(s): direct exits to pc in [page_pc, page_end) chain by */
+    uint64_t page_end; /* rel32; others go through the jump cache */
+    bool poll;        /* emit the poll load at entry */
+    uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
+} CodegenOptions;
+
+/* A direct exit that can be chained: `jmp rel32` at patch_offset, pointing at its stub first. */
+typedef struct {
+    uint32_t jump_offset; /* of the rel32 field, from the block's start */
+    uint32_t stub_offset; /* where it points while unchained */
+    uint64_t target_pc;
+} CodegenExit;
+
+/* Maps host code to the guest instruction it belongs to, for faults. */
+typedef struct {
+    uint32_t host_offset; /* first host byte of this instruction's (hot or cold) code */
+    uint32_t pc_offset;   /* guest pc - block pc */
+} CodegenPcEntry;
+
+#define CODEGEN_MAX_EXITS 64
+
+typedef struct {
+    uint8_t *code;        /* where the bytes are written (RW view) */
+    const uint8_t *exec;  /* where they will run (RX view); same size */
+    size_t capacity;
+    size_t size;          /* out */
+    CodegenExit exits[CODEGEN_MAX_EXITS];
+    unsigned exit_count;
+    GArray *pcmap;        /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
+    /* The exit stub stores this pointer (plus index * exit_slot_size) into vcpu->exit_slot. */
+    void *exit_slots;
+    size_t exit_slot_size;
+} CodegenOutput;
+
+/* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */
+bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out);
+
+/* Point the jump of an exit at `target` (RX address) or back at its stub. Writes the RW view;
+ * jumps are 4-byte aligned so that this is one store. */
+void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
+
+/* Fill the thunk pointers of a vcpu (static stubs in stubs.S). */
+void codegen_init_vcpu(VCpu *vcpu);
+/* Enter translated code (RX) and run until an exit. */
+ExitReason codegen_enter(VCpu *vcpu, const void *code);
+
+/* Save the guest's FP state to fp_area if it is in the host's registers; after any exit from
+ * translated code, before C code that may use FP runs (the enter trampoline does it). */
+void codegen_fp_save(VCpu *vcpu);
+
+/* Emit a tiny function  void f(VCpu *vcpu [rdi], void *mem [rsi])  that executes one NATIVE op on
+ * the vcpu's gpr/flags/fp_area state with its memory operand at `mem`: the interpreter's way to run
+ * native instructions. Returns the size, 0 if it does not fit. */
+size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
+
+/* Where a faulting host pc lies: thunks that hold a guest fault back, for the signal handler. */
+extern const char codegen_stub_poll_exit[];  /* RIP to set: leaves with EXIT_POLL at vcpu->pc */
+extern const char codegen_stub_fault_exit[]; /* RIP to set: leaves with EXIT_FAULT, vcpu->fault set */
+
+#endif

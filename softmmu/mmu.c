@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ * The soft TLB: filling and flushing it, and translation for those who need an
+ * address rather than a value. */
+#include "softmmu/mmu.h"
+
+#include <string.h>
+
+enum { JOURNAL_CAPACITY = 1 << 16 };
+
+static uint64_t walk_read(void *opaque, gpa_t gpa, unsigned size)
+{
+    Mmu *mmu = opaque;
+    return address_space_read(mmu->as, gpa, size);
+}
+
+/* Page tables are written by the walk itself; the one vCPU cannot race with itself. */
+static bool walk_update(void *opaque, gpa_t gpa, unsigned size, uint64_t old, uint64_t new_value)
+{
+    Mmu *mmu = opaque;
+    (void)old;
+    address_space_dma_write(mmu->as, gpa, &new_value, size);
+    return true;
+}
+
+void mmu_init(Mmu *mmu, AddressSpace *as, TlbArrays *tlb)
+{
+    mmu->as = as;
+    mmu->tlb = tlb;
+    mmu->journal.index = g_new(uint32_t, JOURNAL_CAPACITY);
+    mmu->global_journal.index = g_new(uint32_t, JOURNAL_CAPACITY);
+}
+
+void mmu_destroy(Mmu *mmu)
+{
+    g_free(mmu->journal.index);
+    g_free(mmu->global_journal.index);
+}
+
+static void clear_entry(Mmu *mmu, uint32_t key)
+{
+    TlbArrays *tlb = &mmu->tlb[key >> TLB_INDEX_BITS];
+    uint32_t i = key & (TLB_ENTRIES - 1);
+    tlb->read_tag[i] = 0;
+    tlb->write_tag[i] = 0;
+}
+
+static void tell_flushed(Mmu *mmu)
+{
+    if (mmu->flushed)
+        mmu->flushed(mmu->opaque);
+}
+
+void mmu_flush_non_global(Mmu *mmu)
+{
+    for (unsigned i = 0; i < mmu->journal.count; i++)
+        clear_entry(mmu, mmu->journal.index[i]);
+    mmu->journal.count = 0;
+    mmu->flushes++;
+    tell_flushed(mmu);
+}
+
+void mmu_flush_all(Mmu *mmu)
+{
+    for (unsigned i = 0; i < mmu->global_journal.count; i++)
+        clear_entry(mmu, mmu->global_journal.index[i]);
+    mmu->global_journal.count = 0;
+    mmu->large_start = mmu->large_end = 0;
+    mmu_flush_non_global(mmu);
+}
+
+void mmu_flush_page(Mmu *mmu, gva_t gva)
+{
+    if (gva >= mmu->large_start && gva < mmu->large_end) {
+        mmu_flush_all(mmu);
+        return;
+    }
+    uint32_t i = (gva >> GUEST_PAGE_BITS) & (TLB_ENTRIES - 1);
+    for (uint32_t mode = 0; mode < MMU_MODES; mode++)
+        clear_entry(mmu, mode << TLB_INDEX_BITS | i);
+    mmu->page_flushes++;
+    tell_flushed(mmu);
+}
+
+void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset)
+{
+    uint64_t hva = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), offset & GUEST_PAGE_MASK);
+    unsigned counts[2] = {mmu->journal.count, mmu->global_journal.count};
+    const uint32_t *keys[2] = {mmu->journal.index, mmu->global_journal.index};
+    for (unsigned j = 0; j < 2; j++) {
+        for (unsigned k = 0; k < counts[j]; k++) {
+            TlbArrays *tlb = &mmu->tlb[keys[j][k] >> TLB_INDEX_BITS];
+            uint32_t i = keys[j][k] & (TLB_ENTRIES - 1);
+            if (!tlb->write_tag[i])
+                continue;
+            uint64_t page = -tlb->write_tag[i] - 1;
+            if ((page << GUEST_PAGE_BITS) + tlb->addend[i] == hva)
+                tlb->write_tag[i] = 0;
+        }
+    }
+}
+
+static void journal_add(Mmu *mmu, uint32_t key, bool global)
+{
+    unsigned *count = global ? &mmu->global_journal.count : &mmu->journal.count;
+    uint32_t *index = global ? mmu->global_journal.index : mmu->journal.index;
+    if (*count == JOURNAL_CAPACITY)
+        mmu_flush_all(mmu);
+    index[(*count)++] = key;
+}
+
+static void note_large_page(Mmu *mmu, gva_t gva, unsigned page_bits)
+{
+    gva_t start = gva & ~(((gva_t)1 << page_bits) - 1);
+    gva_t end = start + ((gva_t)1 << page_bits);
+    if (mmu->large_end == 0) {
+        mmu->large_start = start;
+        mmu->large_end = end;
+    } else {
+        mmu->large_start = MIN(mmu->large_start, start);
+        mmu->large_end = MAX(mmu->large_end, end);
+    }
+}
+
+/* Cache what a successful walk found, for every kind of access it serves. */
+static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
+{
+    PhysTarget target = address_space_find(mmu->as, walk->gpa & GUEST_PAGE_MASK);
+    bool ram = target.kind == REGION_RAM;
+    if ((!ram && target.kind != REGION_ROM) || target.length < GUEST_PAGE_SIZE)
+        return;
+    const bool user = mode == MMU_USER;
+    uint64_t page = gva >> GUEST_PAGE_BITS;
+    uint32_t i = page & (TLB_ENTRIES - 1);
+    bool code = address_space_code_pages(mmu->as)[target.ram_offset >> GUEST_PAGE_BITS];
+    bool read = walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_READ, user, false});
+    bool write = ram && !code && walk->dirty &&
+                 walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_WRITE, user, false});
+    TlbArrays *tlb = &mmu->tlb[mode];
+    journal_add(mmu, (uint32_t)mode << TLB_INDEX_BITS | i, walk->global);
+    tlb->read_tag[i] = read ? -(page + 1) : 0;
+    tlb->write_tag[i] = write ? -(page + 1) : 0;
+    tlb->addend[i] = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), target.ram_offset) -
+                     (gva & GUEST_PAGE_MASK);
+    if (walk->page_bits > GUEST_PAGE_BITS && walk->page_bits < 32)
+        note_large_page(mmu, gva, walk->page_bits);
+    mmu->fills++;
+}
+
+static WalkKind walk_kind(MmuAccess access)
+{
+    return access == MMU_READ ? WALK_READ : access == MMU_WRITE ? WALK_WRITE : WALK_EXEC;
+}
+
+bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, Fault *fault)
+{
+    WalkMemory memory = {walk_read, walk_update, mmu};
+    WalkAccess wanted = {walk_kind(access), mode == MMU_USER, false};
+    WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, wanted);
+    if (walk.fault) {
+        *fault = (Fault){14, true, walk.error_code, gva};
+        return false;
+    }
+    fill(mmu, gva, mode, &walk);
+    *gpa = walk.gpa;
+    return true;
+}
+
+bool mmu_translate_debug(Mmu *mmu, gva_t gva, gpa_t *gpa)
+{
+    WalkMemory memory = {walk_read, NULL, mmu};
+    WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, (WalkAccess){WALK_READ, false, true});
+    *gpa = walk.gpa;
+    return !walk.fault;
+}
+
+bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault)
+{
+    gpa_t gpa;
+    if (!mmu_translate(mmu, gva, MMU_EXEC, mode, &gpa, fault))
+        return false;
+    page->gpa = gpa & GUEST_PAGE_MASK;
+    PhysTarget target = address_space_find(mmu->as, page->gpa);
+    bool memory = (target.kind == REGION_RAM || target.kind == REGION_ROM) &&
+                  target.length >= GUEST_PAGE_SIZE;
+    page->ram_offset = memory ? target.ram_offset : RAM_OFF_NONE;
+    page->host = memory ? ram_hva(address_space_ram(mmu->as), target.ram_offset) : NULL;
+    return true;
+}
+
+/* Apply f to each piece of [gva, gva+size) that lies in one page; false at the first hole. */
+static bool debug_copy(Mmu *mmu, gva_t gva, uint8_t *buffer, unsigned size, bool write)
+{
+    while (size > 0) {
+        unsigned n = MIN(size, (unsigned)(GUEST_PAGE_SIZE - (gva & ~GUEST_PAGE_MASK)));
+        gpa_t gpa;
+        if (!mmu_translate_debug(mmu, gva, &gpa))
+            return false;
+        bool ok = write ? address_space_rom_write(mmu->as, gpa, buffer, n)
+                        : address_space_dma_read(mmu->as, gpa, buffer, n);
+        if (!ok)
+            return false;
+        gva += n;
+        buffer += n;
+        size -= n;
+    }
+    return true;
+}
+
+bool mmu_debug_read(Mmu *mmu, gva_t gva, void *buffer, unsigned size)
+{
+    return debug_copy(mmu, gva, buffer, size, false);
+}
+
+bool mmu_debug_write(Mmu *mmu, gva_t gva, const void *buffer, unsigned size)
+{
+    return debug_copy(mmu, gva, (uint8_t *)(uintptr_t)buffer, size, true);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ * The vCPU's view of guest memory: linear addresses in, host pointers, device
+ * accesses or Faults out. Owns the soft TLB. vCPU thread only.
+ * Knows no instructions; "user" and "supervisor" are the only privileges here. */
+#ifndef SOFTMMU_MMU_H
+#define SOFTMMU_MMU_H
+
+#include "softmmu/address-space.h"
+#include "softmmu/fault.h"
+#include "softmmu/tlb-layout.h"
+#include "softmmu/walk-x86.h"
+
+typedef enum { MMU_READ, MMU_WRITE, MMU_EXEC } MmuAccess;
+
+/* A write is about to change [offset, offset+size) of RAM, which holds translated code.
+ * Returns false if the running block overlaps: the access is not done, the caller leaves
+ * translated code and executes the instruction alone (mmu->self_modified tells). */
+typedef bool (*MmuCodeWrite)(void *opaque, ram_off_t offset, uint64_t size);
+
+typedef struct Mmu {
+    AddressSpace *as;
+    TlbArrays *tlb; /* [MMU_MODES], embedded in the VCpu for the inline probes */
+    PagingRegs paging;
+    MmuCodeWrite code_write;
+    /* Translations were dropped: whatever is cached by linear address must go (jump cache). */
+    void (*flushed)(void *opaque);
+    void *opaque; /* of both callbacks */
+    /* Large pages that were filled lie in here: INVLPG of one drops everything. */
+    gva_t large_start, large_end;
+    bool self_modified; /* why the last store or access_begin gave up without a fault */
+    /* Entries filled since the last flush, so that a flush costs what was used. */
+    struct {
+        uint32_t *index; /* mode << 16 | tlb index */
+        unsigned count;
+    } journal, global_journal;
+    uint64_t fills, flushes, page_flushes, slow_accesses;
+} Mmu;
+
+void mmu_init(Mmu *mmu, AddressSpace *as, TlbArrays *tlb);
+void mmu_destroy(Mmu *mmu);
+
+/* Drop cached translations: all, all but global pages, one page (INVLPG). */
+void mmu_flush_all(Mmu *mmu);
+void mmu_flush_non_global(Mmu *mmu);
+void mmu_flush_page(Mmu *mmu, gva_t gva);
+/* The page at this ram offset became (or stopped being) a code page: withdraw write entries. */
+void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset);
+
+/* Translate without touching memory contents (A/D bits are set as by an access). */
+bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, Fault *fault);
+/* The same with no side effects at all, for debuggers; false: not mapped. */
+bool mmu_translate_debug(Mmu *mmu, gva_t gva, gpa_t *gpa);
+
+/* One access of 1..MMU_MAX_ACCESS bytes that may be MMIO, cross pages, or hit code:
+ * begin gives a host pointer (RAM itself or a bounce buffer with the alignment of gva
+ * modulo 64, filled if `read`), the caller operates on it, commit writes a bounce back.
+ * One access in flight per Mmu caller's MemAccess. */
+#define MMU_MAX_ACCESS 512
+typedef struct {
+    gva_t gva;
+    unsigned size;
+    bool write;
+    bool bounced;
+    gpa_t gpa[2];     /* of the first byte and, if it crosses, of the second page */
+    unsigned first;   /* bytes in the first page */
+    _Alignas(64) uint8_t buffer[MMU_MAX_ACCESS + 64];
+} MemAccess;
+
+/* Host pointer, or NULL: then mmu->self_modified tells whether the running block would have been
+ * overwritten, else *fault is set. `read`: contents are needed; `write`: the access will modify
+ * (checked before anything is read). */
+void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
+                   int mode, Fault *fault);
+void access_commit(Mmu *mmu, MemAccess *access);
+
+/* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
+bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
+bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault);
+
+/* Host pointer to the RAM or ROM page under gva for code fetch; NULL with has_fault=false if
+ * it is MMIO (fetch bytewise with mmu_fetch_byte). */
+typedef struct {
+    const uint8_t *host; /* first byte of the page, or NULL */
+    ram_off_t ram_offset; /* of the page; RAM_OFF_NONE for MMIO */
+    gpa_t gpa;            /* of the page */
+} FetchPage;
+bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault);
+
+/* Debugger access: no faults, no A/D bits; false if unmapped. */
+bool mmu_debug_read(Mmu *mmu, gva_t gva, void *buffer, unsigned size);
+bool mmu_debug_write(Mmu *mmu, gva_t gva, const void *buffer, unsigned size);
+
+#endif

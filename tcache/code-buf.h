@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * The memory of the code cache: one memfd seen twice, once writable and once
+ * executable, so that no page is ever both. */
+#ifndef TCACHE_CODE_BUF_H
+#define TCACHE_CODE_BUF_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint8_t *rw;
+    uint8_t *rx;
+    size_t size;
+} CodeBuf;
+
+bool code_buf_init(CodeBuf *buf, size_t size, GError **error);
+void code_buf_destroy(CodeBuf *buf);
+
+static inline uint8_t *code_buf_to_rw(const CodeBuf *buf, const uint8_t *rx)
+{
+    return buf->rw + (rx - buf->rx);
+}
+
+static inline bool code_buf_contains_rx(const CodeBuf *buf, const void *pc)
+{
+    return (const uint8_t *)pc >= buf->rx && (const uint8_t *)pc < buf->rx + buf->size;
+}
+
+#endif

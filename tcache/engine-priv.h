@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * The engine's own state; private to tcache. */
+#ifndef TCACHE_ENGINE_PRIV_H
+#define TCACHE_ENGINE_PRIV_H
+
+#include <pthread.h>
+
+#include "tcache/tb.h"
+#include "translator/ir/interp.h"
+
+#define FETCH_CACHE_SIZE 64
+
+/* Attention bits in vcpu->attention. */
+enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4 };
+
+typedef struct {
+    gva_t page;
+    int mode;
+    uint64_t generation;
+    FetchPage target;
+} FetchEntry;
+
+typedef struct {
+    ram_off_t offset;
+    uint64_t size;
+} PostedWrite;
+
+struct Engine {
+    Cache cache;
+    VCpu *vcpu;
+    const GuestOps *guest;
+    EngineOptions options;
+    IrBlock ir;            /* scratch for translation */
+    GArray *pcmap;         /* scratch */
+    TranslationBlock *interp_tb; /* what the interpreter runs */
+    bool interp_stop;
+    InterpEnv interp_env;
+    FetchEntry fetch[FETCH_CACHE_SIZE];
+    uint64_t generation;   /* of mappings; entries of another one are stale */
+    GHashTable *native_thunks;
+    CodeBuf native_buf;
+    size_t native_used;
+    pthread_t thread;
+    bool running;
+    GMutex lock;           /* posts, wake-ups */
+    GCond wake;
+    GArray *posts;
+    uint8_t *signal_stack;
+};
+
+/* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
+ * where it cannot be cached. */
+TranslationBlock *engine_find_block(Engine *engine, bool *alone);
+/* Execute the one instruction at pc by the interpreter. */
+ExitReason engine_execute_alone(Engine *engine);
+
+/* native.c: InterpNativeFn of the engine */
+void engine_native(void *opaque, VCpu *vcpu, const IrInsn *insn, void *mem);
+
+/* host-fault.c: signals of the vCPU thread */
+void host_fault_attach(Engine *engine);
+void host_fault_detach(Engine *engine);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * The engine: finds or translates blocks, enters them, acts on why they came
+ * back. One per vCPU. engine_run belongs to the vCPU thread; what other threads
+ * may call says so. */
+#ifndef TCACHE_ENGINE_H
+#define TCACHE_ENGINE_H
+
+#include "translator/guest.h"
+
+typedef struct Engine Engine;
+
+typedef struct {
+    bool interp;        /* run the IR interpreter instead of host code */
+    bool one_insn;      /* one guest instruction a block */
+    bool no_chain;      /* every exit returns to the loop */
+    bool no_opt;        /* skip the optional passes */
+    uint64_t cache_bytes; /* code cache limit; 0: default */
+} EngineOptions;
+
+typedef struct {
+#define COUNTER(name, help) uint64_t name;
+#include "tcache/counters.def"
+#undef COUNTER
+} EngineCounters;
+
+typedef enum { RUN_STOPPED, RUN_TRIPLE_FAULT } RunResult;
+
+/* Takes over the vcpu's engine fields and the address space's listeners. NULL and *error when the
+ * host has no room for the code cache. */
+Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, GError **error);
+void engine_free(Engine *engine);
+
+/* Run until engine_request_stop or a triple fault (state as it was then). */
+RunResult engine_run(Engine *engine);
+void engine_request_stop(Engine *engine); /* any thread */
+/* Drop every translation (reset, options changed). vCPU stopped or on its thread. */
+void engine_flush(Engine *engine);
+
+const EngineCounters *engine_counters(const Engine *engine);
+void engine_print_stats(Engine *engine, GString *out);
+/* name -> value of every counter, for JSON; ends with NULL name. */
+typedef struct {
+    const char *name, *help;
+    uint64_t value;
+} EngineCounter;
+unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned capacity);
+
+#endif

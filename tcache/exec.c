@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ * The execution loop: find or translate, enter, act on the reason of the exit. */
+#include "tcache/engine-priv.h"
+
+#include <inttypes.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+
+enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
+
+/* ---- attention: other threads ask for the loop ---- */
+
+static void request_attention(Engine *engine, unsigned bits)
+{
+    VCpu *vcpu = engine->vcpu;
+    atomic_fetch_or(&vcpu->attention, bits);
+    mprotect(vcpu->poll_page, sizeof vcpu->poll_page, PROT_NONE);
+    g_mutex_lock(&engine->lock);
+    g_cond_signal(&engine->wake);
+    g_mutex_unlock(&engine->lock);
+}
+
+static void kick(VCpu *vcpu)
+{
+    request_attention(vcpu->engine, ATTENTION_KICK);
+}
+
+void engine_request_stop(Engine *engine)
+{
+    request_attention(engine, ATTENTION_STOP);
+}
+
+static bool on_vcpu_thread(const Engine *engine)
+{
+    return !engine->running || pthread_equal(engine->thread, pthread_self());
+}
+
+/* ---- callbacks of the memory layer ---- */
+
+static void invalidate_other(Engine *engine, ram_off_t offset, uint64_t size)
+{
+    engine->cache.counters.invalidated_other += cache_invalidate(&engine->cache, offset, size);
+}
+
+static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
+{
+    Engine *engine = opaque;
+    if (on_vcpu_thread(engine)) {
+        invalidate_other(engine, offset, size);
+        return;
+    }
+    PostedWrite post = {offset, size};
+    g_mutex_lock(&engine->lock);
+    g_array_append_val(engine->posts, post);
+    g_mutex_unlock(&engine->lock);
+    request_attention(engine, ATTENTION_POSTS);
+}
+
+static void map_changed(void *opaque, gpa_t start, uint64_t size)
+{
+    Engine *engine = opaque;
+    log_printf(LOG_PAGE, "memory map changed: 0x%" PRIx64 " + 0x%" PRIx64, start, size);
+    mmu_flush_all(&engine->vcpu->mmu);
+}
+
+static void translations_flushed(void *opaque)
+{
+    Engine *engine = opaque;
+    engine->generation++;
+    jump_cache_flush(&engine->cache);
+}
+
+static const TranslationBlock *running_block(Engine *engine)
+{
+    if (engine->interp_tb)
+        return engine->interp_tb;
+    const void *pc = engine->vcpu->host_pc;
+    return pc ? cache_find_by_host(&engine->cache, pc) : NULL;
+}
+
+static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
+{
+    Engine *engine = opaque;
+    engine->cache.counters.smc_stores++;
+    const TranslationBlock *running = running_block(engine);
+    if (running && cache_overlaps(running, offset, size)) {
+        engine->cache.counters.smc_self++;
+        if (!engine->interp_tb)
+            return false;
+        engine->interp_stop = true;
+    }
+    engine->cache.counters.invalidated_store += cache_invalidate(&engine->cache, offset, size);
+    return true;
+}
+
+static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc)
+{
+    Engine *engine = vcpu->engine;
+    const TranslationBlock *tb = cache_find_by_host(&engine->cache, host_pc);
+    return tb ? tb_pc_of_host(tb, host_pc) : vcpu->pc;
+}
+
+/* ---- life ---- */
+
+Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, GError **error)
+{
+    Engine *engine = g_new0(Engine, 1);
+    engine->vcpu = vcpu;
+    engine->guest = vcpu->guest;
+    engine->options = *options;
+    uint64_t bytes = options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
+    if (!cache_init(&engine->cache, vcpu, as, bytes, error) ||
+        !code_buf_init(&engine->native_buf, NATIVE_BYTES, error)) {
+        cache_destroy(&engine->cache);
+        g_free(engine);
+        return NULL;
+    }
+    ir_block_init(&engine->ir, vcpu->guest->helpers, vcpu->guest->helper_count);
+    engine->pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
+    engine->posts = g_array_new(FALSE, FALSE, sizeof(PostedWrite));
+    engine->native_thunks =
+        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+    engine->interp_env = (InterpEnv){engine_native, engine};
+    engine->generation = 1;
+    g_mutex_init(&engine->lock);
+    g_cond_init(&engine->wake);
+    codegen_init_vcpu(vcpu);
+    vcpu->engine = engine;
+    vcpu->kick = kick;
+    vcpu->pc_of_host = pc_of_host;
+    vcpu->mmu.code_write = guest_code_write;
+    vcpu->mmu.flushed = translations_flushed;
+    vcpu->mmu.opaque = engine;
+    address_space_set_map_listener(as, map_changed, engine);
+    address_space_set_code_write_listener(as, foreign_code_write, engine);
+    return engine;
+}
+
+void engine_free(Engine *engine)
+{
+    cache_destroy(&engine->cache);
+    code_buf_destroy(&engine->native_buf);
+    ir_block_destroy(&engine->ir);
+    g_array_free(engine->pcmap, TRUE);
+    g_array_free(engine->posts, TRUE);
+    g_hash_table_unref(engine->native_thunks);
+    g_mutex_clear(&engine->lock);
+    g_cond_clear(&engine->wake);
+    g_free(engine);
+}
+
+void engine_flush(Engine *engine)
+{
+    cache_flush(&engine->cache);
+    engine->generation++;
+}
+
+/* ---- the loop ---- */
+
+static void drain_posts(Engine *engine)
+{
+    g_mutex_lock(&engine->lock);
+    GArray *posts = engine->posts;
+    engine->posts = g_array_new(FALSE, FALSE, sizeof(PostedWrite));
+    g_mutex_unlock(&engine->lock);
+    for (guint i = 0; i < posts->len; i++) {
+        const PostedWrite *post = &g_array_index(posts, PostedWrite, i);
+        invalidate_other(engine, post->offset, post->size);
+    }
+    g_array_free(posts, TRUE);
+}
+
+/* true: somebody asked the loop to stop. */
+static bool attend(Engine *engine)
+{
+    VCpu *vcpu = engine->vcpu;
+    mprotect(vcpu->poll_page, sizeof vcpu->poll_page, PROT_READ | PROT_WRITE);
+    unsigned bits = atomic_exchange(&vcpu->attention, 0);
+    engine->cache.counters.kicks++;
+    if (bits & ATTENTION_POSTS)
+        drain_posts(engine);
+    return bits & ATTENTION_STOP;
+}
+
+static void wait_halted(Engine *engine)
+{
+    g_mutex_lock(&engine->lock);
+    while (!atomic_load(&engine->vcpu->attention) && !engine->guest->interrupt_ready(engine->vcpu))
+        g_cond_wait(&engine->wake, &engine->lock);
+    g_mutex_unlock(&engine->lock);
+}
+
+static void log_exec(Engine *engine, const TranslationBlock *tb)
+{
+    const VCpu *v = engine->vcpu;
+    log_printf(LOG_EXEC, "TB %p pc %08x cs %08x mode %08x", (const void *)tb->code,
+               (unsigned)tb->state.pc, (unsigned)tb->state.cs_base, tb->state.mode);
+    log_printf(LOG_CPU, "  ax %08x cx %08x dx %08x bx %08x sp %08x bp %08x si %08x di %08x fl %03x",
+               (unsigned)v->gpr[0], (unsigned)v->gpr[1], (unsigned)v->gpr[2], (unsigned)v->gpr[3],
+               (unsigned)v->gpr[4], (unsigned)v->gpr[5], (unsigned)v->gpr[6], (unsigned)v->gpr[7],
+               v->flags);
+}
+
+static ExitReason run_block(Engine *engine, TranslationBlock *tb)
+{
+    VCpu *vcpu = engine->vcpu;
+    if (log_enabled(LOG_EXEC | LOG_CPU))
+        log_exec(engine, tb);
+    if (!tb->ir) {
+        ExitReason reason = codegen_enter(vcpu, tb->code);
+        vcpu->host_pc = NULL;
+        return reason;
+    }
+    engine->interp_tb = tb;
+    engine->interp_stop = false;
+    ExitReason reason = interp_run(&engine->interp_env, vcpu, tb->ir, &engine->interp_stop);
+    engine->interp_tb = NULL;
+    return reason;
+}
+
+/* Make the way that was just taken through the loop shorter for the next time. */
+static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, uint64_t evictions)
+{
+    if (tb->solo || engine->options.no_chain || tb->ir || log_enabled(LOG_NOCHAIN))
+        return;
+    jump_cache_add(&engine->cache, tb);
+    bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
+    if (alive && slot->target_pc == tb->state.pc && slot->owner->jump_tag == tb->jump_tag &&
+        tb->second_page == RAM_OFF_NONE &&
+        slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS)
+        chain_link(&engine->cache, slot, tb);
+}
+
+/* One turn: a block, or an instruction alone. slot: the direct exit that led here, in and out. */
+static ExitReason turn(Engine *engine, ExitSlot **slot)
+{
+    bool alone;
+    uint64_t evictions = engine->cache.counters.evictions;
+    TranslationBlock *tb = engine_find_block(engine, &alone);
+    if (!tb) {
+        *slot = NULL;
+        return alone ? engine_execute_alone(engine) : EXIT_FAULT;
+    }
+    add_shortcuts(engine, tb, *slot, evictions);
+    ExitReason reason = run_block(engine, tb);
+    *slot = reason == EXIT_CHAIN ? engine->vcpu->exit_slot : NULL;
+    return reason;
+}
+
+static void count_exit(EngineCounters *counters, ExitReason reason)
+{
+    counters->exit_chain += reason == EXIT_CHAIN;
+    counters->exit_lookup += reason == EXIT_LOOKUP;
+    counters->exit_poll += reason == EXIT_POLL;
+    counters->exit_fault += reason == EXIT_FAULT;
+    counters->exit_halt += reason == EXIT_HALT;
+}
+
+/* false: triple fault. */
+static bool handle_exit(Engine *engine, ExitReason reason)
+{
+    count_exit(&engine->cache.counters, reason);
+    while (reason == EXIT_SMC)
+        reason = engine_execute_alone(engine);
+    if (reason == EXIT_FAULT)
+        return engine->guest->deliver_fault(engine->vcpu);
+    return true;
+}
+
+static bool take_events(Engine *engine)
+{
+    const GuestOps *guest = engine->guest;
+    VCpu *vcpu = engine->vcpu;
+    guest->debug_boundary(vcpu);
+    if (guest->interrupt_ready(vcpu)) {
+        vcpu->halted = false;
+        engine->cache.counters.interrupts++;
+        return guest->deliver_interrupt(vcpu);
+    }
+    return true;
+}
+
+RunResult engine_run(Engine *engine)
+{
+    VCpu *vcpu = engine->vcpu;
+    ExitSlot *slot = NULL;
+    RunResult result = RUN_STOPPED;
+    engine->thread = pthread_self();
+    engine->running = true;
+    host_fault_attach(engine);
+    for (;;) {
+        if (atomic_load(&vcpu->attention) && attend(engine))
+            break;
+        if (!take_events(engine)) {
+            result = RUN_TRIPLE_FAULT;
+            break;
+        }
+        if (vcpu->halted) {
+            wait_halted(engine);
+            slot = NULL;
+            continue;
+        }
+        if (!handle_exit(engine, turn(engine, &slot))) {
+            result = RUN_TRIPLE_FAULT;
+            break;
+        }
+    }
+    host_fault_detach(engine);
+    engine->running = false;
+    return result;
+}

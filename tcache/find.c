@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ * From the vCPU's state to a block: look it up or translate it. */
+#include "tcache/engine-priv.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/disas.h"
+#include "base/log.h"
+#include "translator/pipeline.h"
+
+enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 1024, BLOCK_MIN_ROOM = 4096 };
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static gva_t linear_pc(const BlockState *state)
+{
+    return (uint32_t)(state->cs_base + state->pc); /* 64-bit code has no such wrap */
+}
+
+static bool fetch_page(Engine *engine, gva_t gva, FetchPage *page)
+{
+    VCpu *vcpu = engine->vcpu;
+    int mode = engine->guest->fetch_mode(vcpu);
+    gva_t base = gva & GUEST_PAGE_MASK;
+    FetchEntry *entry = &engine->fetch[(base >> GUEST_PAGE_BITS) % FETCH_CACHE_SIZE];
+    if (entry->page != base || entry->mode != mode || entry->generation != engine->generation) {
+        if (!mmu_fetch_page(&vcpu->mmu, gva, mode, &entry->target, &vcpu->fault)) {
+            entry->generation = 0;
+            return false;
+        }
+        entry->page = base;
+        entry->mode = mode;
+        entry->generation = engine->generation;
+    }
+    *page = entry->target;
+    return true;
+}
+
+/* Bytes to decode: the page itself, or a copy read through the bus where code lies in a device. */
+static const uint8_t *page_bytes(Engine *engine, const FetchPage *page, unsigned from, uint8_t *copy)
+{
+    if (page->host)
+        return page->host + from;
+    for (unsigned i = 0; i < 16 && from + i < GUEST_PAGE_SIZE; i++)
+        copy[i] = (uint8_t)address_space_read(engine->cache.as, page->gpa + from + i, 1);
+    return copy;
+}
+
+static void mark_code_page(Engine *engine, const FetchPage *page)
+{
+    uint8_t *mark = &address_space_code_pages(engine->cache.as)[page->ram_offset >> GUEST_PAGE_BITS];
+    if (*mark)
+        return;
+    __atomic_store_n(mark, 1, __ATOMIC_SEQ_CST);
+    mmu_protect_ram_page(&engine->vcpu->mmu, page->ram_offset);
+}
+
+/* Lift the block at state into engine->ir. second: filled if the first instruction needs it. */
+static bool lift_block(Engine *engine, const BlockState *state, unsigned max_insns,
+                       const FetchPage *first, FetchPage *second, bool *crosses)
+{
+    uint8_t copy[2][16];
+    unsigned offset = linear_pc(state) & ~GUEST_PAGE_MASK;
+    unsigned room = GUEST_PAGE_SIZE - offset;
+    const uint8_t *code = page_bytes(engine, first, offset, copy[0]);
+    if (!first->host)
+        room = MIN(room, 16);
+    TranslateLimits limits = {max_insns, BLOCK_MAX_BYTES};
+    bool need_second = false;
+    *crosses = false;
+    ir_block_reset(&engine->ir, state->pc);
+    if (engine->guest->translate(engine->vcpu, state, &limits, code, room, NULL, 0, &engine->ir,
+                                 &need_second))
+        return true;
+    g_assert(need_second);
+    if (!fetch_page(engine, linear_pc(state) + (GUEST_PAGE_SIZE - offset), second))
+        return false;
+    if (second->ram_offset != RAM_OFF_NONE && first->ram_offset != RAM_OFF_NONE)
+        mark_code_page(engine, second);
+    *crosses = true;
+    ir_block_reset(&engine->ir, state->pc);
+    limits.max_insns = 1;
+    bool done = engine->guest->translate(engine->vcpu, state, &limits, code, room,
+                                         page_bytes(engine, second, 0, copy[1]), 16, &engine->ir,
+                                         &need_second);
+    g_assert(done);
+    return true;
+}
+
+static void log_block(Engine *engine, const TranslationBlock *tb, const uint8_t *guest_code)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (log_enabled(LOG_IN_ASM) && guest_code) {
+        g_string_append_printf(text, "IN: mode %08x cs_base %08x\n", tb->state.mode,
+                               (unsigned)tb->state.cs_base);
+        disas_append(text, guest_code, tb->first_size, linear_pc(&tb->state),
+                     (tb->state.mode & 1) ? 32 : 16);
+    }
+    if (log_enabled(LOG_OP_OPT)) {
+        g_string_append(text, "OP after passes:\n");
+        ir_print(&engine->ir, text);
+    }
+    if (log_enabled(LOG_OUT_ASM) && tb->code_size) {
+        g_string_append_printf(text, "OUT: [size=%u]\n", tb->code_size);
+        disas_append(text, tb->code, tb->code_size, (uint64_t)(uintptr_t)tb->code, 64);
+    }
+    if (text->len)
+        log_printf(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM, "%s", text->str);
+}
+
+static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
+{
+    tb->exit_count = (uint16_t)out->exit_count;
+    for (unsigned i = 0; i < out->exit_count; i++) {
+        tb->exits[i] = (ExitSlot){.owner = tb,
+                                  .target_pc = out->exits[i].target_pc,
+                                  .jump_offset = out->exits[i].jump_offset,
+                                  .stub_offset = out->exits[i].stub_offset};
+    }
+}
+
+static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
+{
+    Cache *cache = &engine->cache;
+    Unit *unit = &cache->unit[cache->current];
+    uint32_t offset = linear_pc(&tb->state) & ~GUEST_PAGE_MASK;
+    uint64_t pc = tb->state.pc;
+    CodegenOptions options = {
+        .memory = MEM_TLB,
+        .chain = !engine->options.no_chain && !tb->solo && !log_enabled(LOG_NOCHAIN),
+        .page_pc = pc >= offset ? pc - offset : 0,
+        .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
+        .poll = true,
+        .jump_tag = tb->jump_tag,
+    };
+    uint8_t *rx = cache->buf.rx + unit->start + unit->used;
+    CodegenOutput out = {
+        .code = code_buf_to_rw(&cache->buf, rx),
+        .exec = rx,
+        .capacity = unit->size - unit->used,
+        .pcmap = engine->pcmap,
+        .exit_slots = tb->exits,
+        .exit_slot_size = sizeof(ExitSlot),
+    };
+    g_array_set_size(engine->pcmap, 0);
+    if (!codegen_block(&engine->ir, &options, &out))
+        return false;
+    tb->code = rx;
+    tb->code_size = (uint32_t)out.size;
+    unit->used += (uint32_t)((out.size + 15) & ~(size_t)15);
+    fill_from_output(tb, &out);
+    CodegenPcEntry *map = cache_alloc_meta(cache, engine->pcmap->len * sizeof(CodegenPcEntry));
+    memcpy(map, engine->pcmap->data, engine->pcmap->len * sizeof(CodegenPcEntry));
+    tb->pcmap = map;
+    tb->pcmap_count = engine->pcmap->len;
+    return true;
+}
+
+/* --interp: the block is its IR; 16 bytes of code space keep it findable by address order. */
+static void keep_ir(Engine *engine, TranslationBlock *tb)
+{
+    Unit *unit = &engine->cache.unit[engine->cache.current];
+    tb->code = engine->cache.buf.rx + unit->start + unit->used;
+    tb->code_size = 0;
+    unit->used += 256;
+    tb->ir = g_new(IrBlock, 1);
+    *tb->ir = engine->ir;
+    tb->ir->insns = g_memdup2(engine->ir.insns, engine->ir.count * sizeof(IrInsn));
+    tb->ir->capacity = engine->ir.count;
+}
+
+static TranslationBlock *new_block(Engine *engine, const BlockState *state, const FetchPage *first,
+                                   const FetchPage *second, bool crosses)
+{
+    Cache *cache = &engine->cache;
+    uint32_t tag = cache_jump_tag(cache, state);
+    for (;;) {
+        Unit *unit = &cache->unit[cache->current];
+        if (unit->size - unit->used < BLOCK_MIN_ROOM) {
+            cache_next_unit(cache);
+            continue;
+        }
+        TranslationBlock *tb =
+            cache_alloc_meta(cache, sizeof *tb + CODEGEN_MAX_EXITS * sizeof(ExitSlot));
+        unsigned room = GUEST_PAGE_SIZE - (linear_pc(state) & ~GUEST_PAGE_MASK);
+        *tb = (TranslationBlock){
+            .state = *state,
+            .jump_tag = tag,
+            .phys = first->ram_offset + (GUEST_PAGE_SIZE - room),
+            .second_page = crosses ? second->ram_offset : RAM_OFF_NONE,
+            .size = engine->ir.guest_bytes,
+            .first_size = MIN(room, engine->ir.guest_bytes),
+            .solo = engine->ir.solo,
+            .unit = (uint16_t)cache->current,
+        };
+        if (engine->options.interp)
+            keep_ir(engine, tb);
+        else if (!generate(engine, tb, crosses)) {
+            cache_next_unit(cache);
+            continue;
+        }
+        cache_insert(cache, tb);
+        return tb;
+    }
+}
+
+static void count_block(Engine *engine, const TranslationBlock *tb)
+{
+    EngineCounters *counters = &engine->cache.counters;
+    counters->blocks++;
+    counters->guest_insns += engine->ir.guest_insns;
+    counters->guest_bytes += tb->size;
+    counters->host_bytes += tb->code_size;
+    counters->cross_page += tb->second_page != RAM_OFF_NONE;
+}
+
+static TranslationBlock *translate(Engine *engine, const BlockState *state, const FetchPage *first,
+                                   bool *alone)
+{
+    uint64_t start = now_ns();
+    FetchPage second = {0};
+    bool crosses;
+    mark_code_page(engine, first);
+    unsigned max_insns = engine->options.one_insn ? 1 : BLOCK_MAX_INSNS;
+    if (!lift_block(engine, state, max_insns, first, &second, &crosses))
+        return NULL;
+    if (crosses && second.ram_offset == RAM_OFF_NONE) {
+        *alone = true;
+        return NULL;
+    }
+    if (log_enabled(LOG_OP)) {
+        g_autoptr(GString) text = g_string_new("OP:\n");
+        ir_print(&engine->ir, text);
+        log_printf(LOG_OP, "%s", text->str);
+    }
+    pipeline_run(&engine->ir, !engine->options.no_opt);
+    TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
+    count_block(engine, tb);
+    if (log_enabled(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM))
+        log_block(engine, tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
+    engine->cache.counters.translate_ns += now_ns() - start;
+    return tb;
+}
+
+static bool second_page_matches(Engine *engine, const TranslationBlock *tb)
+{
+    if (tb->second_page == RAM_OFF_NONE)
+        return true;
+    FetchPage second;
+    gva_t next = (linear_pc(&tb->state) & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE;
+    return fetch_page(engine, (uint32_t)next, &second) && second.ram_offset == tb->second_page;
+}
+
+TranslationBlock *engine_find_block(Engine *engine, bool *alone)
+{
+    BlockState state;
+    FetchPage first;
+    engine->guest->block_state(engine->vcpu, &state);
+    engine->cache.counters.lookups++;
+    *alone = false;
+    if (!fetch_page(engine, linear_pc(&state), &first))
+        return NULL;
+    if (first.ram_offset == RAM_OFF_NONE) {
+        *alone = true;
+        return NULL;
+    }
+    ram_off_t phys = first.ram_offset + (linear_pc(&state) & ~GUEST_PAGE_MASK);
+    TranslationBlock *tb = cache_find(&engine->cache, phys, &state);
+    while (tb && !second_page_matches(engine, tb))
+        tb = cache_find_next(tb);
+    if (tb)
+        engine->cache.counters.lookup_hits++;
+    else
+        tb = translate(engine, &state, &first, alone);
+    if (tb)
+        engine->cache.unit[tb->unit].marked = true;
+    return tb;
+}
+
+ExitReason engine_execute_alone(Engine *engine)
+{
+    BlockState state;
+    FetchPage first, second;
+    bool crosses;
+    engine->guest->block_state(engine->vcpu, &state);
+    engine->cache.counters.alone++;
+    if (!fetch_page(engine, linear_pc(&state), &first) ||
+        !lift_block(engine, &state, 1, &first, &second, &crosses))
+        return EXIT_FAULT;
+    engine->vcpu->host_pc = NULL;
+    engine->interp_tb = NULL;
+    engine->interp_stop = false;
+    return interp_run(&engine->interp_env, engine->vcpu, &engine->ir, &engine->interp_stop);
+}

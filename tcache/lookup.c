@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * Finding blocks: by physical place and state, by host address. */
+#include "tcache/tb.h"
+
+TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state)
+{
+    uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^ state->pc;
+    return &cache->hash[(h * UINT64_C(0xff51afd7ed558ccd)) >> (64 - TB_HASH_BITS)];
+}
+
+static bool same_state(const BlockState *a, const BlockState *b)
+{
+    return a->pc == b->pc && a->mode == b->mode && a->cs_base == b->cs_base &&
+           a->cs_limit == b->cs_limit;
+}
+
+static TranslationBlock *first_match(TranslationBlock *tb, ram_off_t phys, const BlockState *state)
+{
+    while (tb && !(tb->phys == phys && same_state(&tb->state, state)))
+        tb = tb->hash_next;
+    return tb;
+}
+
+TranslationBlock *cache_find(Cache *cache, ram_off_t phys, const BlockState *state)
+{
+    return first_match(*cache_hash_head(cache, phys, state), phys, state);
+}
+
+TranslationBlock *cache_find_next(const TranslationBlock *tb)
+{
+    return first_match(tb->hash_next, tb->phys, &tb->state);
+}
+
+static void link_page(Cache *cache, TranslationBlock *tb, unsigned which, ram_off_t offset)
+{
+    uint64_t page = offset >> GUEST_PAGE_BITS;
+    tb->page_next[which] = cache->pages[page];
+    cache->pages[page] = tb;
+}
+
+/* A page list links blocks through page_next[0] in their first page, [1] in their second. The
+ * code mark itself was set before the bytes were read. */
+void cache_insert(Cache *cache, TranslationBlock *tb)
+{
+    TranslationBlock **head = cache_hash_head(cache, tb->phys, &tb->state);
+    tb->hash_next = *head;
+    *head = tb;
+    link_page(cache, tb, 0, tb->phys);
+    if (tb->second_page != RAM_OFF_NONE)
+        link_page(cache, tb, 1, tb->second_page);
+    tb->valid = true;
+    g_ptr_array_add(cache->unit[tb->unit].blocks, tb);
+}
+
+TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc)
+{
+    if (!code_buf_contains_rx(&cache->buf, host_pc))
+        return NULL;
+    size_t offset = (size_t)((const uint8_t *)host_pc - cache->buf.rx);
+    const Unit *unit = &cache->unit[offset / cache->unit[0].size];
+    guint low = 0, high = unit->blocks->len;
+    while (low < high) {
+        guint middle = (low + high) / 2;
+        const TranslationBlock *tb = g_ptr_array_index(unit->blocks, middle);
+        if ((const uint8_t *)host_pc < tb->code)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    if (low == 0)
+        return NULL;
+    TranslationBlock *tb = g_ptr_array_index(unit->blocks, low - 1);
+    return (const uint8_t *)host_pc < tb->code + tb->code_size ? tb : NULL;
+}
+
+uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc)
+{
+    uint32_t offset = (uint32_t)((const uint8_t *)host_pc - tb->code);
+    unsigned low = 0, high = tb->pcmap_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (offset < tb->pcmap[middle].host_offset)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return tb->state.pc + (low ? tb->pcmap[low - 1].pc_offset : 0);
+}
+
+uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
+{
+    const uint64_t key[3] = {state->mode, state->cs_base, state->cs_limit};
+    GBytes *bytes = g_bytes_new(key, sizeof key);
+    uint32_t tag = GPOINTER_TO_UINT(g_hash_table_lookup(cache->tags, bytes));
+    if (tag) {
+        g_bytes_unref(bytes);
+        return tag;
+    }
+    tag = g_hash_table_size(cache->tags) + 1;
+    if (tag >= 65536) {
+        /* A real-mode guest went through 65,535 code segments: start over. */
+        cache_flush(cache);
+        g_hash_table_remove_all(cache->tags);
+        tag = 1;
+    }
+    g_hash_table_insert(cache->tags, bytes, GUINT_TO_POINTER(tag));
+    return tag;
+}

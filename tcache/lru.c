@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * Where code and its descriptions are put, and which goes when the cache is
+ * full: units in a ring, second chance. */
+#include "tcache/tb.h"
+
+#include <string.h>
+
+enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024 };
+
+bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GError **error)
+{
+    uint32_t unit = (uint32_t)(bytes / TB_UNITS) & ~4095u;
+    unit = MAX(unit, MIN_UNIT);
+    cache->vcpu = vcpu;
+    cache->as = as;
+    if (!code_buf_init(&cache->buf, (size_t)unit * TB_UNITS, error))
+        return false;
+    for (unsigned i = 0; i < TB_UNITS; i++) {
+        Unit *u = &cache->unit[i];
+        u->start = i * unit;
+        u->size = unit;
+        u->blocks = g_ptr_array_new();
+        u->chunks = g_ptr_array_new_with_free_func(g_free);
+    }
+    cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
+    cache->pages = g_new0(TranslationBlock *, cache->page_count);
+    cache->jump_journal = g_new(uint32_t, JUMP_CACHE_ENTRIES);
+    cache->tags = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
+                                        (GDestroyNotify)g_bytes_unref, NULL);
+    return true;
+}
+
+static void free_interp_blocks(Unit *unit)
+{
+    for (guint i = 0; i < unit->blocks->len; i++) {
+        TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
+        if (tb->ir) {
+            ir_block_destroy(tb->ir);
+            g_free(tb->ir);
+        }
+    }
+}
+
+static void unit_clear(Cache *cache, Unit *unit)
+{
+    for (guint i = 0; i < unit->blocks->len; i++) {
+        TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
+        if (tb->valid) {
+            cache_remove(cache, tb);
+            cache->counters.evicted_blocks++;
+        }
+    }
+    free_interp_blocks(unit);
+    g_ptr_array_set_size(unit->blocks, 0);
+    g_ptr_array_set_size(unit->chunks, 0);
+    unit->used = 0;
+    unit->chunk_left = unit->meta_used = 0;
+    unit->marked = false;
+}
+
+void cache_destroy(Cache *cache)
+{
+    for (unsigned i = 0; i < TB_UNITS; i++) {
+        if (!cache->unit[i].blocks)
+            continue;
+        free_interp_blocks(&cache->unit[i]);
+        g_ptr_array_free(cache->unit[i].blocks, TRUE);
+        g_ptr_array_free(cache->unit[i].chunks, TRUE);
+    }
+    g_free(cache->pages);
+    g_free(cache->jump_journal);
+    if (cache->tags)
+        g_hash_table_unref(cache->tags);
+    code_buf_destroy(&cache->buf);
+}
+
+void *cache_alloc_meta(Cache *cache, size_t bytes)
+{
+    Unit *unit = &cache->unit[cache->current];
+    bytes = (bytes + 15) & ~(size_t)15;
+    if (unit->chunk_left < bytes) {
+        size_t chunk = MAX((size_t)META_CHUNK, bytes);
+        unit->chunk_at = g_malloc(chunk);
+        unit->chunk_left = chunk;
+        g_ptr_array_add(unit->chunks, unit->chunk_at);
+    }
+    void *p = unit->chunk_at;
+    unit->chunk_at += bytes;
+    unit->chunk_left -= bytes;
+    unit->meta_used += bytes;
+    return p;
+}
+
+void cache_next_unit(Cache *cache)
+{
+    unsigned i = cache->current;
+    for (unsigned tries = 0; tries < 2 * TB_UNITS; tries++) {
+        i = (i + 1) % TB_UNITS;
+        if (i == cache->current)
+            continue;
+        if (!cache->unit[i].marked)
+            break;
+        cache->unit[i].marked = false;
+    }
+    if (cache->unit[i].blocks->len > 0) {
+        /* Chained blocks record no use: cut every shortcut, so that what is hot marks its unit. */
+        jump_cache_flush(cache);
+        unit_clear(cache, &cache->unit[i]);
+        cache->counters.evictions++;
+    }
+    cache->current = i;
+}
+
+void cache_flush(Cache *cache)
+{
+    jump_cache_flush(cache);
+    for (unsigned i = 0; i < TB_UNITS; i++)
+        unit_clear(cache, &cache->unit[i]);
+}

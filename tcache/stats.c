@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ * Counters as text and as a list. */
+#include "tcache/engine-priv.h"
+
+#include <inttypes.h>
+
+const EngineCounters *engine_counters(const Engine *engine)
+{
+    return &engine->cache.counters;
+}
+
+unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned capacity)
+{
+    const EngineCounters *c = &engine->cache.counters;
+    const Mmu *mmu = &engine->vcpu->mmu;
+    const EngineCounter all[] = {
+#define COUNTER(name, help) {#name, help, c->name},
+#include "tcache/counters.def"
+#undef COUNTER
+        {"tlb_fills", "TLB fills", mmu->fills},
+        {"tlb_flushes", "TLB flushes", mmu->flushes},
+        {"tlb_page_flushes", "TLB page flushes", mmu->page_flushes},
+        {"slow_accesses", "memory accesses that took the slow path", mmu->slow_accesses},
+    };
+    unsigned n = MIN(capacity, (unsigned)G_N_ELEMENTS(all));
+    for (unsigned i = 0; i < n; i++)
+        out[i] = all[i];
+    return n;
+}
+
+static uint64_t bytes_in_use(const Cache *cache)
+{
+    uint64_t used = 0;
+    for (unsigned i = 0; i < TB_UNITS; i++)
+        used += cache->unit[i].used;
+    return used;
+}
+
+void engine_print_stats(Engine *engine, GString *out)
+{
+    const EngineCounters *c = &engine->cache.counters;
+    EngineCounter list[64];
+    unsigned n = engine_list_counters(engine, list, G_N_ELEMENTS(list));
+    g_string_append(out, "Translation buffer state:\n");
+    g_string_append_printf(out, "gen code size       %" PRIu64 "/%zu\n", bytes_in_use(&engine->cache),
+                           engine->cache.buf.size);
+    if (c->blocks) {
+        g_string_append_printf(out, "TB avg guest size   %.1f bytes\n",
+                               (double)c->guest_bytes / (double)c->blocks);
+        g_string_append_printf(out, "TB avg host size    %.1f bytes (expansion ratio: %.1f)\n",
+                               (double)c->host_bytes / (double)c->blocks,
+                               (double)c->host_bytes / (double)c->guest_bytes);
+        g_string_append_printf(out, "translation time    %.3f us an instruction\n",
+                               (double)c->translate_ns / 1e3 / (double)c->guest_insns);
+    }
+    g_string_append(out, "\nCounters:\n");
+    for (unsigned i = 0; i < n; i++)
+        g_string_append_printf(out, "%-20s %14" PRIu64 "  %s\n", list[i].name, list[i].value,
+                               list[i].help);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * A translation block and the cache that holds them; private to tcache. A block
+ * is named by the physical place of its code and by the BlockState it was
+ * translated for, so that address spaces share blocks. */
+#ifndef TCACHE_TB_H
+#define TCACHE_TB_H
+
+#include "codegen-x86_64/codegen.h"
+#include "tcache/code-buf.h"
+#include "tcache/engine.h"
+
+typedef struct ExitSlot ExitSlot;
+
+/* A direct exit: where it goes if chained, and the list of exits that go to the same block. */
+struct ExitSlot {
+    TranslationBlock *owner;
+    TranslationBlock *target; /* NULL: not chained */
+    ExitSlot *next_incoming;
+    uint64_t target_pc;
+    uint32_t jump_offset, stub_offset;
+};
+
+struct TranslationBlock {
+    uint8_t *code; /* RX */
+    uint32_t code_size;
+    uint32_t jump_tag; /* stands for state.mode, cs_base, cs_limit */
+    BlockState state;
+    ram_off_t phys;        /* of the first guest byte */
+    ram_off_t second_page; /* of the page that the block runs into, or RAM_OFF_NONE */
+    uint32_t size;         /* guest bytes */
+    uint32_t first_size;   /* of them in the first page */
+    bool valid, solo;
+    uint16_t exit_count, unit;
+    uint32_t pcmap_count;
+    const CodegenPcEntry *pcmap;
+    TranslationBlock *hash_next;
+    TranslationBlock *page_next[2]; /* lists of the blocks of a page */
+    ExitSlot *incoming;
+    IrBlock *ir; /* --interp only */
+    ExitSlot exits[];
+};
+
+/* Units are filled in turn and evicted as a whole. */
+typedef struct {
+    uint32_t start, used, size; /* in the CodeBuf */
+    bool marked;                /* used since the clock hand passed */
+    GPtrArray *blocks;          /* ascending by code address */
+    GPtrArray *chunks;          /* memory of the blocks' descriptions */
+    uint8_t *chunk_at;
+    size_t chunk_left, meta_used;
+} Unit;
+
+#define TB_UNITS 16
+#define TB_HASH_BITS 15
+
+typedef struct {
+    CodeBuf buf;
+    Unit unit[TB_UNITS];
+    unsigned current;
+    TranslationBlock *hash[1u << TB_HASH_BITS];
+    TranslationBlock **pages; /* heads by ram page */
+    uint64_t page_count;
+    GHashTable *tags; /* (mode, CS) -> jump tag */
+    uint32_t *jump_journal;
+    unsigned jump_count;
+    EngineCounters counters;
+    VCpu *vcpu;
+    AddressSpace *as;
+} Cache;
+
+/* lru.c: memory */
+bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GError **error);
+void cache_destroy(Cache *cache);
+/* `bytes` for a description, from the unit that is being filled. */
+void *cache_alloc_meta(Cache *cache, size_t bytes);
+/* Go on to another unit, evicting what it holds. */
+void cache_next_unit(Cache *cache);
+void cache_flush(Cache *cache);
+
+/* lookup.c */
+TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state);
+/* Blocks at phys for state; several if they run into different second pages. */
+TranslationBlock *cache_find(Cache *cache, ram_off_t phys, const BlockState *state);
+TranslationBlock *cache_find_next(const TranslationBlock *tb);
+void cache_insert(Cache *cache, TranslationBlock *tb);
+TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
+/* Guest pc of the instruction at host_pc inside tb. */
+uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
+uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
+
+/* chain.c */
+void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target);
+void chain_unlink(Cache *cache, TranslationBlock *tb); /* everything into and out of tb */
+void jump_cache_add(Cache *cache, const TranslationBlock *tb);
+void jump_cache_flush(Cache *cache);
+
+/* invalidate.c */
+void cache_remove(Cache *cache, TranslationBlock *tb);
+/* Remove the blocks that overlap [offset, offset+size); returns how many. */
+unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);
+bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT
+ * IDE controller with a disk (master) and CD-ROMs, driven by its ports. */
+#include <criterion/criterion.h>
+
+#include "hw/ide.h"
+
+enum { DISK_SECTORS = 20000, CD_SECTORS = 100, BM = 0xc000, CONTROL = 0x3f6 };
+enum { PRD = 0x1000, AREA = 0x10000 };
+
+typedef struct {
+    DeviceBus *bus;
+    AddressSpace *as;
+    PciBus *pci;
+    Ide *ide;
+    Block *disk, *cd;
+    bool level[2];
+    unsigned edges[2];
+} Board;
+
+static void on_irq(void *opaque, int number, bool level)
+{
+    Board *b = opaque;
+    b->edges[number] += level && !b->level[number];
+    b->level[number] = level;
+}
+
+static Board *board_new(void)
+{
+    Board *b = g_new0(Board, 1);
+    b->bus = device_bus_new_for_test(4 << 20);
+    b->as = b->bus->as;
+    b->pci = pci_bus_new(b->bus, (IrqLine[4]){{0}});
+    b->ide = ide_new(b->bus, b->pci, (IrqLine[2]){{on_irq, b, 0}, {on_irq, b, 1}});
+    b->disk = block_new_memory(DISK_SECTORS * 512);
+    b->cd = block_new_memory(CD_SECTORS * 2048);
+    for (uint32_t i = 0; i < DISK_SECTORS; i++)
+        block_write(b->disk, i * 512, &i, 4);
+    for (uint32_t i = 0; i < CD_SECTORS * 4; i++)
+        block_write(b->cd, i * 512, &i, 4);
+    ide_attach_disk(b->ide, b->bus, 0, 0, b->disk, NULL);
+    ide_attach_cdrom(b->ide, b->bus, 1, 0, b->cd);
+    ide_attach_cdrom(b->ide, b->bus, 1, 1, NULL);
+    device_reset_all(b->bus);
+    pci_config_write(b->pci, PCI_DEVFN(1, 1), 0x20, BM, 4);
+    pci_config_write(b->pci, PCI_DEVFN(1, 1), 0x04, 5, 2);
+    return b;
+}
+
+static void board_free(Board *b)
+{
+    device_bus_free_for_test(b->bus);
+    g_free(b);
+}
+
+static void out(Board *b, unsigned port, uint32_t value, unsigned size)
+{
+    address_space_io_write(b->as, (uint16_t)port, value, size);
+}
+
+static uint32_t in(Board *b, unsigned port, unsigned size)
+{
+    return (uint32_t)address_space_io_read(b->as, (uint16_t)port, size);
+}
+
+static void command(Board *b, uint64_t lba, unsigned count, uint8_t code)
+{
+    out(b, 0x1f2, count & 0xff, 1);
+    out(b, 0x1f3, lba & 0xff, 1);
+    out(b, 0x1f4, lba >> 8 & 0xff, 1);
+    out(b, 0x1f5, lba >> 16 & 0xff, 1);
+    out(b, 0x1f6, 0xe0 | (lba >> 24 & 15), 1);
+    out(b, 0x1f7, code, 1);
+}
+
+static void read_data(Board *b, unsigned port, void *to, unsigned bytes)
+{
+    uint8_t *p = to;
+    for (unsigned i = 0; i < bytes; i += 2) {
+        uint32_t word = in(b, port, 2);
+        p[i] = (uint8_t)word;
+        if (i + 1 < bytes)
+            p[i + 1] = (uint8_t)(word >> 8);
+    }
+}
+
+static uint32_t read_sector_number(Board *b)
+{
+    uint32_t sector[128];
+    read_data(b, 0x1f0, sector, 512);
+    return sector[0];
+}
+
+static void put_prd(Board *b, unsigned index, uint32_t address, uint32_t bytes, bool last)
+{
+    uint32_t prd[2] = {address, (bytes & 0xffff) | (last ? 0x80000000u : 0)};
+    address_space_dma_write(b->as, PRD + index * 8, prd, 8);
+}
+
+static uint32_t memory32(Board *b, gpa_t gpa)
+{
+    return (uint32_t)address_space_read(b->as, gpa, 4);
+}
+
+Test(ide, shows_signatures)
+{
+    Board *b = board_new();
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    cr_assert_eq(in(b, 0x1f2, 2), 0x0101);
+    cr_assert_eq(in(b, 0x1f4, 2), 0);
+    cr_assert_eq(in(b, 0x174, 2), 0xeb14);
+    out(b, 0x1f6, 0xb0, 1); /* no slave */
+    cr_assert_eq(in(b, 0x1f7, 1), 0);
+    out(b, 0x1f2, 0x55, 1);
+    cr_assert_eq(in(b, 0x1f2, 1), 0);
+    out(b, CONTROL, 4, 1);
+    out(b, 0x1f6, 0xa0, 1);
+    cr_assert_eq(in(b, CONTROL, 1), 0x80);
+    out(b, CONTROL, 0, 1);
+    cr_assert_eq(in(b, CONTROL, 1), 0x50);
+    cr_assert_eq(in(b, 0x1f1, 1), 1);
+    out(b, 0x1f7, 0x90, 1);
+    cr_assert_eq(b->edges[0], 1);
+    cr_assert_eq(in(b, 0x1f1, 1), 1);
+    board_free(b);
+}
+
+Test(ide, identifies)
+{
+    Board *b = board_new();
+    uint16_t w[256];
+    out(b, 0x1f7, 0xec, 1);
+    cr_assert_eq(b->level[0], true);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x58);
+    cr_assert_eq(b->level[0], false);
+    read_data(b, 0x1f0, w, 512);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    cr_assert_eq(w[60], DISK_SECTORS);
+    cr_assert_eq(w[100], DISK_SECTORS);
+    cr_assert_eq(w[1], DISK_SECTORS / 16 / 63);
+    cr_assert_arr_eq(w + 27, "BDVT MAHDRIDKS", 14);
+    out(b, 0x1f7, 0xa1, 1); /* IDENTIFY PACKET aborts on a disk */
+    cr_assert_eq(in(b, 0x1f7, 1), 0x51);
+    cr_assert_eq(in(b, 0x1f1, 1), 4);
+    out(b, 0x177, 0xec, 1);
+    cr_assert_eq(in(b, 0x177, 1), 0x51);
+    cr_assert_eq(in(b, 0x174, 2), 0xeb14);
+    out(b, 0x177, 0xa1, 1);
+    cr_assert_eq(in(b, 0x177, 1), 0x58);
+    read_data(b, 0x170, w, 512);
+    cr_assert_eq(w[0], 0x85c0);
+    board_free(b);
+}
+
+Test(ide, reads_and_writes_by_pio)
+{
+    Board *b = board_new();
+    command(b, 1000, 3, 0x20);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(b->edges[0], i + 1);
+        cr_assert_eq(in(b, 0x1f7, 1), 0x58);
+        cr_assert_eq(read_sector_number(b), 1000 + i);
+    }
+    cr_assert_eq(b->edges[0], 3);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    command(b, 16, 20, 0xc4); /* READ MULTIPLE: 16 + 4 sectors */
+    for (unsigned i = 0; i < 20; i++)
+        cr_assert_eq(read_sector_number(b), 16 + i);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    b->edges[0] = 0;
+    command(b, 5, 2, 0x30);
+    cr_assert_eq(b->edges[0], 0);
+    for (unsigned i = 0; i < 256; i++) {
+        if (i == 128)
+            cr_assert_eq(in(b, 0x1f7, 1), 0x58);
+        out(b, 0x1f0, 0xabcd0000 + i, 4);
+    }
+    cr_assert_eq(b->edges[0], 2);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    uint32_t value;
+    block_read(b->disk, 5 * 512, &value, 4);
+    cr_assert_eq(value, 0xabcd0000);
+    block_read(b->disk, 6 * 512 + 508, &value, 4);
+    cr_assert_eq(value, 0xabcd00ff);
+    board_free(b);
+}
+
+Test(ide, addresses_by_chs_and_lba48)
+{
+    Board *b = board_new();
+    out(b, 0x1f2, 1, 1);
+    out(b, 0x1f3, 5, 1); /* cylinder 2, head 3, sector 5 */
+    out(b, 0x1f4, 2, 1);
+    out(b, 0x1f5, 0, 1);
+    out(b, 0x1f6, 0xa3, 1);
+    out(b, 0x1f7, 0x20, 1);
+    cr_assert_eq(read_sector_number(b), (2 * 16 + 3) * 63 + 4);
+    out(b, 0x1f2, 0, 1); /* count 0x0001, LBA 0x1234 */
+    out(b, 0x1f2, 1, 1);
+    out(b, 0x1f3, 0, 1);
+    out(b, 0x1f3, 0x34, 1);
+    out(b, 0x1f4, 0, 1);
+    out(b, 0x1f4, 0x12, 1);
+    out(b, 0x1f5, 0, 1);
+    out(b, 0x1f5, 0, 1);
+    out(b, 0x1f6, 0x40, 1);
+    out(b, 0x1f7, 0x24, 1);
+    cr_assert_eq(read_sector_number(b), 0x1234);
+    command(b, DISK_SECTORS - 1, 2, 0x20); /* runs over the end */
+    cr_assert_eq(in(b, 0x1f7, 1), 0x51);
+    cr_assert_eq(in(b, 0x1f1, 1), 0x10);
+    command(b, 0, 0, 0xf8);
+    cr_assert_eq(in(b, 0x1f3, 2), (DISK_SECTORS - 1) & 0xffff);
+    board_free(b);
+}
+
+Test(ide, reads_by_dma)
+{
+    Board *b = board_new();
+    put_prd(b, 0, AREA, 512, false);
+    put_prd(b, 1, AREA + 0x1000, 1024, true);
+    out(b, BM + 4, PRD, 4);
+    out(b, BM, 8, 1);
+    command(b, 300, 3, 0xc8);
+    cr_assert_eq(b->edges[0], 0);
+    out(b, BM, 9, 1);
+    cr_assert_eq(b->edges[0], 1);
+    cr_assert_eq(in(b, BM + 2, 1), 4);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    cr_assert_eq(memory32(b, AREA), 300);
+    cr_assert_eq(memory32(b, AREA + 0x1000), 301);
+    cr_assert_eq(memory32(b, AREA + 0x1200), 302);
+    out(b, BM, 0, 1);
+    out(b, BM + 2, 4, 1);
+    cr_assert_eq(in(b, BM + 2, 1), 0);
+    board_free(b);
+}
+
+Test(ide, writes_by_dma_and_survives_short_tables)
+{
+    Board *b = board_new();
+    uint32_t value;
+    for (unsigned i = 0; i < 4; i++)
+        address_space_write(b->as, AREA + i * 512, 0x1000 + i, 4);
+    put_prd(b, 0, AREA, 1024, true); /* two of four sectors */
+    out(b, BM + 4, PRD, 4);
+    command(b, 40, 4, 0xca);
+    out(b, BM, 1, 1);
+    cr_assert_eq(in(b, BM + 2, 1), 0); /* stopped, no interrupt */
+    out(b, BM, 0, 1);
+    put_prd(b, 0, AREA + 1024, 4096, true); /* the rest, and too long */
+    out(b, BM, 1, 1);
+    cr_assert_eq(b->edges[0], 1);
+    cr_assert_eq(in(b, BM + 2, 1), 5); /* still active: the table is longer */
+    for (unsigned i = 0; i < 4; i++) {
+        block_read(b->disk, (40 + i) * 512, &value, 4);
+        cr_assert_eq(value, 0x1000 + i);
+    }
+    out(b, BM, 0, 1);
+    put_prd(b, 0, 0xf0000000, 512, true); /* no memory there */
+    command(b, 50, 1, 0xca);
+    out(b, BM, 1, 1);
+    cr_assert(in(b, BM + 2, 1) & 2);
+    cr_assert(in(b, 0x1f7, 1) & 1);
+    block_read(b->disk, 50 * 512, &value, 4);
+    cr_assert_eq(value, 50);
+    board_free(b);
+}
+
+static void packet(Board *b, const uint8_t *cdb, unsigned limit, bool dma)
+{
+    uint8_t padded[12] = {0};
+    memcpy(padded, cdb, 12);
+    out(b, 0x171, dma, 1);
+    out(b, 0x174, limit & 0xff, 1);
+    out(b, 0x175, limit >> 8, 1);
+    out(b, 0x177, 0xa0, 1);
+    cr_assert_eq(in(b, 0x177, 1), 0x58);
+    cr_assert_eq(in(b, 0x172, 1), 1);
+    for (unsigned i = 0; i < 12; i += 2)
+        out(b, 0x170, padded[i] | (uint32_t)padded[i + 1] << 8, 2);
+}
+
+/* Read a whole PIO reply in chunks; returns the bytes. */
+static unsigned packet_read(Board *b, uint8_t *to)
+{
+    unsigned total = 0;
+    while (in(b, 0x177, 1) & 8) {
+        unsigned n = in(b, 0x174, 2);
+        cr_assert_eq(in(b, 0x172, 1), 2);
+        read_data(b, 0x170, to + total, n);
+        total += n;
+    }
+    return total;
+}
+
+static uint32_t sense(Board *b)
+{
+    uint8_t r[64];
+    packet(b, (uint8_t[12]){3, 0, 0, 0, 18}, 0xfffe, false);
+    cr_assert_eq(packet_read(b, r), 18);
+    return (uint32_t)(r[2] << 16 | r[12] << 8 | r[13]);
+}
+
+Test(ide, cdrom_answers_by_pio)
+{
+    Board *b = board_new();
+    static uint8_t r[65536];
+    packet(b, (uint8_t[12]){0x12, 0, 0, 0, 36}, 10, false); /* small odd chunks */
+    cr_assert_eq(packet_read(b, r), 36);
+    cr_assert_eq(r[0], 5);
+    cr_assert_eq(in(b, 0x172, 1), 3);
+    packet(b, (uint8_t[12]){0x25}, 8, false);
+    cr_assert_eq(packet_read(b, r), 8);
+    cr_assert_eq(r[3], CD_SECTORS - 1);
+    cr_assert_eq(r[6], 8);
+    b->edges[1] = 0;
+    packet(b, (uint8_t[12]){0x28, 0, 0, 0, 0, 7, 0, 0, 3}, 0x0801, false);
+    cr_assert_eq(packet_read(b, r), 3 * 2048);
+    cr_assert_eq(b->edges[1], 4);
+    cr_assert_eq(r[0] | r[1] << 8, 28);
+    cr_assert_eq(r[4096] | r[4097] << 8, 36);
+    packet(b, (uint8_t[12]){0x28, 0, 0, 0, 0, 99, 0, 0, 2}, 2048, false);
+    cr_assert_eq(in(b, 0x177, 1), 0x51);
+    cr_assert_eq(in(b, 0x171, 1), 0x54);
+    cr_assert_eq(sense(b), 0x052100);
+    cr_assert_eq(sense(b), 0);
+    packet(b, (uint8_t[12]){0x43, 2, 0, 0, 0, 0, 0, 0, 64}, 64, false);
+    cr_assert_eq(packet_read(b, r), 20);
+    cr_assert_eq(r[9], 0);
+    cr_assert_eq(r[10], 2); /* 00:02:00 */
+    cr_assert_eq(r[14], 0xaa);
+    packet(b, (uint8_t[12]){0x5a, 0, 0x3f, 0, 0, 0, 0, 1, 0}, 0xfffe, false);
+    cr_assert_eq(packet_read(b, r), 8 + 8 + 16 + 22);
+    packet(b, (uint8_t[12]){0x46, 0, 0, 0, 0, 0, 0, 1, 0}, 0xfffe, false);
+    unsigned size = packet_read(b, r);
+    cr_assert_eq(r[3] + 4u, size);
+    board_free(b);
+}
+
+Test(ide, cdrom_reads_by_dma)
+{
+    Board *b = board_new();
+    put_prd(b, 0, AREA, 4096, true);
+    out(b, BM + 12, PRD, 4);
+    packet(b, (uint8_t[12]){0xa8, 0, 0, 0, 0, 10, 0, 0, 0, 2}, 0, true);
+    cr_assert_eq(b->edges[1], 0);
+    out(b, BM + 8, 9, 1);
+    cr_assert_eq(b->edges[1], 1);
+    cr_assert_eq(in(b, BM + 10, 1), 4);
+    cr_assert_eq(in(b, 0x177, 1), 0x50);
+    cr_assert_eq(in(b, 0x172, 1), 3);
+    cr_assert_eq(memory32(b, AREA), 40);
+    cr_assert_eq(memory32(b, AREA + 2048), 44);
+    board_free(b);
+}
+
+Test(ide, cdrom_changes_medium)
+{
+    Board *b = board_new();
+    uint8_t r[64];
+    packet(b, (uint8_t[12]){0x1e, 0, 0, 0, 1}, 0, false); /* lock */
+    cr_assert_not(ide_cdrom_change(b->ide, 1, 0, NULL, false, NULL));
+    packet(b, (uint8_t[12]){0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8}, 8, false);
+    cr_assert_eq(packet_read(b, r), 8);
+    cr_assert_eq(r[4], 1); /* eject request */
+    packet(b, (uint8_t[12]){0x1b, 0, 0, 0, 2}, 0, false);
+    cr_assert_eq(sense(b), 0x055302);
+    packet(b, (uint8_t[12]){0x1e}, 0, false);
+    cr_assert(ide_cdrom_change(b->ide, 1, 0, NULL, false, NULL));
+    packet(b, (uint8_t[12]){0}, 0, false);
+    cr_assert_eq(sense(b), 0x023a00);
+    cr_assert(ide_cdrom_change(b->ide, 1, 0, block_new_memory(4096), false, NULL));
+    packet(b, (uint8_t[12]){0}, 0, false);
+    cr_assert_eq(sense(b), 0x062800);
+    packet(b, (uint8_t[12]){0}, 0, false);
+    cr_assert_eq(in(b, 0x177, 1), 0x50);
+    GError *error = NULL;
+    cr_assert_not(ide_cdrom_change(b->ide, 0, 0, NULL, true, &error));
+    g_error_free(error);
+    board_free(b);
+}
+
+Test(ide, survives_noise)
+{
+    Board *b = board_new();
+    GRand *rand = g_rand_new_with_seed(3);
+    static const uint8_t codes[] = {0x20, 0x24, 0x25, 0x30, 0x35, 0xc4, 0xc5, 0xc8, 0xca,
+                                    0xa0, 0xa1, 0xec, 0xef, 0x91, 0xc6, 0x08, 0x90, 0xf8};
+    for (int i = 0; i < 300000; i++) {
+        uint32_t dice = g_rand_int(rand);
+        unsigned channel = dice & 1 ? 0x1f0 : 0x170;
+        unsigned size = 1u << (dice >> 1) % 3;
+        uint32_t value = g_rand_int(rand);
+        switch (dice >> 4 & 7) {
+        case 0:
+            out(b, channel + 7, codes[value % sizeof(codes)], 1);
+            break;
+        case 1:
+            out(b, channel + 1 + value % 6, value >> 8 & 0x1f, 1);
+            break;
+        case 2:
+            out(b, BM + value % 16, value >> 8, size);
+            break;
+        case 3:
+            in(b, BM + value % 16, size);
+            break;
+        case 4:
+            if (value % 64 == 0)
+                out(b, channel + 0x206, value >> 8 & 0xff, 1);
+            break;
+        case 5:
+            in(b, channel + value % 8, size);
+            break;
+        default: /* a run of data, with common packet commands first */
+            out(b, channel, (uint8_t[]){0x28, 0x25, 0x43, 0x5a}[value % 4], 2);
+            for (unsigned k = 0; k < value % 300; k++) {
+                out(b, channel, g_rand_int(rand), size);
+                in(b, channel, size);
+            }
+            break;
+        }
+    }
+    g_rand_free(rand);
+    board_free(b);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ * The part of a vCPU that the engine and translated code know, whatever the
+ * guest. The guest's own state follows it in a larger struct (x86/cpu.h).
+ *
+ * While translated code runs, host R15 = (char *)vcpu + VCPU_BIAS. The bias makes
+ * R15 mod 32 = 12 = GUEST_PAGE_BITS, so that "shrx reg, addr, r15" is a flag-free
+ * shift to the page number, and keeps the hottest fields in disp8 range. */
+#ifndef TRANSLATOR_VCPU_H
+#define TRANSLATOR_VCPU_H
+
+#include <stdatomic.h>
+
+#include "softmmu/mmu.h"
+
+#define VCPU_BIAS 140
+#define VCPU_GPRS 16
+#define VCPU_TEMPS 8
+
+/* Arithmetic flags, in their EFLAGS positions. */
+#define FLAG_CF 0x001u
+#define FLAG_PF 0x004u
+#define FLAG_AF 0x010u
+#define FLAG_ZF 0x040u
+#define FLAG_SF 0x080u
+#define FLAG_OF 0x800u
+#define FLAGS_ARITH 0x8d5u
+
+typedef struct TranslationBlock TranslationBlock;
+
+/* Why translated code (or the interpreter) came back to the execution loop. */
+typedef enum {
+    EXIT_CHAIN,    /* direct branch, not chained yet: vcpu->exit_slot says which */
+    EXIT_LOOKUP,   /* pc is set: find the block (indirect branch missed, or mode changed) */
+    EXIT_POLL,     /* pc is set: somebody asked for attention at a block entry */
+    EXIT_FAULT,    /* vcpu->fault is set, pc is the faulting instruction's */
+    EXIT_SMC,      /* the instruction at pc overwrites its own block: execute it alone */
+    EXIT_HALT,     /* HLT: pc is the next instruction's */
+    EXIT_REASONS
+} ExitReason;
+
+/* Direct-mapped cache of pc -> host code for jumps that leave the page; flushed with the TLB.
+ * Zeroed is empty. index = low 16 bits of pc; the inline probe: sum = tag + pc + jump_tag, JRCXZ.
+ * jump_tag (1..65535) stands for mode and CS of the block; since two pcs with one index differ by a
+ * multiple of 65536, a sum of zero means both the same pc and the same jump_tag. */
+#define JUMP_CACHE_BITS 16
+#define JUMP_CACHE_ENTRIES (1u << JUMP_CACHE_BITS)
+typedef struct {
+    uint64_t tag[JUMP_CACHE_ENTRIES]; /* -(pc + jump_tag) */
+    uint64_t code[JUMP_CACHE_ENTRIES];
+} JumpCache;
+
+typedef struct VCpu {
+    uint64_t gpr[VCPU_GPRS]; /* the guest's registers while translated code does not run */
+    uint64_t pc;             /* offset in CS; exact at exits and in helpers that declare it */
+    uint32_t flags;          /* arithmetic flags while translated code does not run */
+    uint32_t fp_loaded;      /* guest FP/SIMD state is in the host's registers */
+    uint64_t seg_base[8];    /* by SEG_*; for IR_SEG_BASE and IR_SEG_64K operands */
+    int64_t dir[4];          /* string step for 1, 2, 4, 8 bytes: +size or -size (DF) */
+    /* Entry points that translated code calls or jumps to (codegen stubs). */
+    void *fp_ensure;         /* call: ret if loaded, else loads; changes with fp_loaded */
+    void *thunk_helper;
+    void *thunk_mem_begin;
+    void *thunk_mem_commit;
+    void *thunk_exit_chain;
+    void *thunk_exit_lookup;
+    void *thunk_exit_reason;
+    void *host_rsp;          /* of the entry trampoline */
+    void *exit_slot;         /* EXIT_CHAIN: the ExitSlot that was taken */
+    uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
+    Fault fault;
+    atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
+    bool halted;             /* HLT executed: the loop waits for an interrupt */
+    /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
+    void (*kick)(struct VCpu *vcpu);
+    const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
+
+    Mmu mmu;
+    MemAccess access;        /* the slow access in flight */
+    /* How vcpu_exit leaves whatever runs now: the stub's, or the interpreter's. */
+    void (*leave)(struct VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
+    void *interp_jump;       /* jmp_buf of the interpreter while it runs */
+    /* Guest pc of the instruction that host code at host_pc belongs to (tcache's side table). */
+    uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc);
+    const struct GuestOps *guest;
+    void *engine;            /* tcache's */
+
+    _Alignas(64) uint8_t fp_area[512]; /* FXSAVE64 image while !fp_loaded */
+    _Alignas(64) uint8_t host_fp_area[512];
+
+    _Alignas(4096) uint8_t poll_page[4096]; /* read at block entries; PROT_NONE to break out */
+    TlbArrays tlb[MMU_MODES];
+    JumpCache jump_cache;
+} VCpu;
+
+/* Displacement of a VCpu (or guest state) field from R15. */
+#define VCPU_DISP(offset) ((int32_t)(offset)-VCPU_BIAS)
+
+/* Leave the helper that runs now (called from translated code or from the interpreter) and
+ * report `fault` at vcpu->pc to the execution loop. Registers and flags are those the helper
+ * left in the VCpu. Never returns; no lock, no heap object owned by a frame may be held. */
+_Noreturn void vcpu_exit_fault(VCpu *vcpu, Fault fault);
+/* The same for any other reason; pc as the caller left it. */
+_Noreturn void vcpu_exit(VCpu *vcpu, ExitReason reason);
+
+#endif

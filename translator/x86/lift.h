@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * Lifting: X86Insn -> IR. One function a group, named in insns.def; each appends
+ * the ops of one instruction. What all of them share is here (lift.c). */
+#ifndef TRANSLATOR_X86_LIFT_H
+#define TRANSLATOR_X86_LIFT_H
+
+#include "translator/x86/cpu.h"
+#include "translator/x86/decode.h"
+#include "translator/x86/mode.h"
+
+typedef struct {
+    IrBlock *ir;
+    const X86Insn *insn;
+    uint32_t mode;
+    uint64_t pc;       /* of this instruction, offset in CS */
+    uint64_t next_pc;  /* of the next, masked to the code size */
+    uint32_t cs_limit;
+    const CpuModel *model;
+    unsigned temps;    /* next free temp in this instruction */
+    bool end;          /* the block ends after this instruction (an exit was emitted or is due) */
+} Lift;
+
+typedef void (*LiftFn)(Lift *l, int arg);
+
+enum {
+#define HELPER(name, ...) HELPER_##name,
+#include "translator/x86/helpers.def"
+#undef HELPER
+    HELPER_COUNT
+};
+
+/* --- lift.c --- */
+unsigned lift_new_temp(Lift *l);
+/* Operand k as an IrOpd; a memory operand also fills ir->mem by lift_mem on the op it is used in. */
+IrOpd lift_operand(Lift *l, unsigned k);
+/* Fill insn->mem for the instruction's memory operand of `size` bytes. */
+void lift_mem(Lift *l, IrInsn *op, unsigned size);
+/* The same for any seg:base+disp, e.g. the stack or string operands. addr_width 2 or 4. */
+void lift_mem_at(Lift *l, IrInsn *op, unsigned seg, IrOpd base, int64_t disp, unsigned addr_width,
+                 unsigned size);
+/* Two-operand op `d op= a` with operands from opd[0], opd[1] (either may be memory or immediate). */
+IrInsn *lift_op2(Lift *l, IrOp op);
+/* CALL helper with up to 3 arguments; returns the op so that d can be set. Emits EXIT_PC or
+ * EXIT_LOOKUP after it when the helper's effects ask for it (through lift_call_end). */
+IrInsn *lift_call(Lift *l, unsigned helper, unsigned nargs, const IrOpd *args, const int64_t *imms);
+void lift_call_imm(Lift *l, unsigned helper, int64_t a, int64_t b, int64_t c);
+/* Raise a fault at this instruction, unconditionally; ends the block. */
+void lift_raise(Lift *l, unsigned vector, bool has_error, uint32_t error_code);
+/* The block ends here and the next instruction is looked up with fresh state. */
+void lift_end(Lift *l);
+/* Push/pop of width bytes on the guest stack; push stores, then moves ESP. */
+void lift_push(Lift *l, IrOpd value, int64_t imm, unsigned width);
+/* *temp = value at top of stack; ESP not yet moved: lift_add_esp does. */
+IrOpd lift_pop_peek(Lift *l, unsigned width, int64_t offset);
+void lift_add_esp(Lift *l, int64_t delta);
+/* Jump to a target offset: masks to the operand size, raises #GP past the CS limit. */
+void lift_exit_to(Lift *l, uint64_t target);
+uint64_t lift_mask_pc(const Lift *l, uint64_t pc);
+
+/* Lift one decoded instruction (INSN mark included). */
+void lift_insn(Lift *l);
+
+#endif
