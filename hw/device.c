@@ -33,7 +33,7 @@ void device_free_all(const DeviceBus *bus)
 DeviceBus *device_bus_new_for_test(uint64_t ram_bytes)
 {
     DeviceBus *bus = g_new0(DeviceBus, 1);
-    Ram *ram = ram_new(ram_bytes + 16 * 1024 * 1024, NULL);
+    Ram *ram = ram_new(ram_bytes + 32 * 1024 * 1024, NULL); /* video memory and ROMs */
     g_assert(ram);
     bus->as = address_space_new(ram);
     bus->clock = clock_new_fake();

@@ -78,6 +78,7 @@ typedef struct VCpu {
     MemAccess access;        /* the slow access in flight */
     /* How vcpu_exit leaves whatever runs now: the stub's, or the interpreter's. */
     void (*leave)(struct VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
+    void *interp_jump;       /* jmp_buf of the interpreter while it runs */
     /* Guest pc of the instruction that host code at host_pc belongs to (tcache's side table). */
     uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc);
     const struct GuestOps *guest;

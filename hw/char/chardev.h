@@ -13,7 +13,12 @@
 
 typedef struct Chardev Chardev;
 
-typedef enum { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK } ChardevEvent;
+typedef enum {
+    CHARDEV_OPENED,
+    CHARDEV_CLOSED, /* no more input; output goes on where the back end can (stdio) */
+    CHARDEV_BREAK,
+    CHARDEV_FOCUS, /* this mux front end now has the keyboard */
+} ChardevEvent;
 
 typedef struct {
     size_t (*can_receive)(void *opaque); /* how many bytes it takes now; NULL: any */
@@ -27,7 +32,8 @@ typedef struct {
 Chardev *chardev_open(const char *spec, void (*lock)(void *), void (*unlock)(void *),
                       void *lock_opaque, GError **error);
 /* Two front ends share one back end: Ctrl-A c switches, Ctrl-A x calls quit, Ctrl-A b is break,
- * Ctrl-A Ctrl-A a literal, Ctrl-A h help, Ctrl-A t timestamps. escape: the Ctrl key's code (1 = A). */
+ * Ctrl-A Ctrl-A a literal, Ctrl-A h help, Ctrl-A t timestamps. escape: the Ctrl key's code (1 = A).
+ */
 typedef void (*ChardevQuit)(void *opaque);
 void chardev_make_mux(Chardev *chardev, int escape, ChardevQuit quit, void *quit_opaque);
 void chardev_free(Chardev *chardev);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * What the command line asked for. Filled by options.c, used by vm.c. */
+#ifndef CLI_CONFIG_H
+#define CLI_CONFIG_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "hw/pc.h"
+#include "tcache/engine.h"
+
+typedef enum { DRIVE_IDE, DRIVE_FLOPPY } DriveInterface;
+
+typedef struct {
+    char *file;
+    char *option; /* how the user gave it, for messages: "-hda", "-drive file=..." */
+    DriveInterface interface;
+    unsigned index;
+    bool cdrom, snapshot, read_only;
+    char *serial;
+} DriveConfig;
+
+typedef enum { DISPLAY_DEFAULT, DISPLAY_SDL, DISPLAY_NONE } DisplayKind;
+
+typedef struct {
+    uint64_t ram_bytes;
+    char *cpu;           /* -cpu, "max" */
+    char *kernel, *initrd, *append;
+    GArray *drives;      /* of DriveConfig; indices resolved, no two alike */
+    bool snapshot;
+    char *boot_order;    /* NULL: default "cad" */
+    bool boot_menu;
+    char *bios;          /* -bios, NULL: bios-256k.bin */
+    GPtrArray *data_dirs; /* -L, then the built-in ones */
+    char *serial[PC_SERIAL_PORTS]; /* chardev specs; NULL: default */
+    char *monitor;       /* chardev spec; NULL: default */
+    char *debugcon;
+    bool nographic, vga;
+    DisplayKind display;
+    bool start_stopped, no_reboot, no_shutdown;
+    bool rtc_localtime;
+    int64_t rtc_base;    /* unix seconds, or -1: now */
+    int escape_char;     /* of the mux: 1 = Ctrl-A */
+    PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];
+    unsigned debug_exits;
+    EngineOptions engine;
+    bool stats;
+    char *stats_json;
+    uint32_t log_items;
+    char *log_file;
+    char *name, *pidfile;
+} Config;
+
+/* true: run. false: *exit_code says how to leave (0 after -help and -version, which have printed;
+ * 1 after an error, with *error set: one line to print as "dbtvm: MESSAGE"). */
+bool config_parse(Config *config, int argc, char **argv, int *exit_code, GError **error);
+void config_clear(Config *config);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * Between the chardev core, the mux and the back ends; nobody else includes it. */
+#ifndef HW_CHAR_CHARDEV_PRIV_H
+#define HW_CHAR_CHARDEV_PRIV_H
+
+#include "hw/char/chardev.h"
+
+#define CHARDEV_FRONTS     4
+#define CHARDEV_READ_CHUNK 4096
+#define CHARDEV_QUEUE_MAX  (1024 * 1024) /* output waiting for the host; more is dropped */
+
+/* One kind of back end. Called with the io lock held, except open. */
+typedef struct {
+    const char *name;
+    bool takes_argument;                                                  /* "name:argument" */
+    bool (*open)(Chardev *chardev, const char *argument, GError **error); /* NULL: nothing to do */
+    void (*write)(Chardev *chardev, const uint8_t *bytes, size_t count);
+    void (*accept_input)(Chardev *chardev); /* room has appeared; NULL: no input */
+    void (*muxed)(Chardev *chardev);        /* now behind a mux; may be NULL */
+    void (*close)(Chardev *chardev);        /* may be NULL */
+} ChardevBackend;
+
+extern const ChardevBackend chardev_backend_stdio;
+extern const ChardevBackend chardev_backend_file;
+extern const ChardevBackend chardev_backend_pty;
+extern const ChardevBackend chardev_backend_pipe;
+extern const ChardevBackend chardev_backend_tcp;
+extern const ChardevBackend chardev_backend_unix;
+
+typedef struct {
+    const ChardevHandler *handler;
+    void *opaque;
+} ChardevFront;
+
+typedef struct ChardevMux ChardevMux;
+
+struct Chardev {
+    const ChardevBackend *backend;
+    void *state; /* the back end's */
+    void (*lock)(void *opaque);
+    void (*unlock)(void *opaque);
+    void *lock_opaque;
+    ChardevFront fronts[CHARDEV_FRONTS];
+    unsigned front_count;
+    ChardevMux *mux;  /* NULL: one front end */
+    bool open;        /* somebody is at the other side */
+    bool interactive; /* a person types: keys are never left waiting in the host */
+};
+
+/* The core, for back ends. lock/unlock do nothing without an io lock. */
+void chardev_lock(Chardev *chardev);
+void chardev_unlock(Chardev *chardev);
+/* How many bytes may be delivered now; the back end leaves the others with the host. */
+size_t chardev_room(Chardev *chardev);
+void chardev_deliver(Chardev *chardev, const uint8_t *bytes, size_t count);
+void chardev_notify(Chardev *chardev, ChardevEvent event);
+
+/* One front end, for the mux. */
+size_t chardev_front_room(Chardev *chardev, unsigned front);
+void chardev_front_receive(Chardev *chardev, unsigned front, const uint8_t *bytes, size_t count);
+void chardev_front_event(Chardev *chardev, unsigned front, ChardevEvent event);
+
+/* The mux, for the core. */
+size_t chardev_mux_room(Chardev *chardev);
+void chardev_mux_deliver(Chardev *chardev, const uint8_t *bytes, size_t count);
+void chardev_mux_accept_input(Chardev *chardev);
+void chardev_mux_write(Chardev *chardev, const uint8_t *bytes, size_t count);
+void chardev_mux_free(ChardevMux *mux);
+
+/* A pair of descriptors watched by the main loop; used by every back end with input.
+ * closed: the other side is gone (io lock held); the stream has stopped reading. */
+typedef struct ChardevStream ChardevStream;
+ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd, bool queue_output,
+                                  void (*closed)(Chardev *chardev));
+void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t count);
+void chardev_stream_accept_input(ChardevStream *stream);
+void chardev_stream_free(ChardevStream *stream); /* does not close the descriptors */
+
+/* Write all of it, waiting when the host is slow. 0 or errno. */
+int chardev_write_all(int fd, const uint8_t *bytes, size_t count);
+
+/* The process's controlling terminal on stdin. */
+bool chardev_terminal_set_raw(bool keep_signals);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ * Chardev core: finds the back end a spec names, joins it to its front ends, and
+ * the back ends that need no host (null, memory). */
+#include "hw/char/chardev-priv.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+static void null_write(Chardev *chardev, const uint8_t *bytes, size_t count)
+{
+}
+
+static const ChardevBackend backend_null = {.name = "null", .write = null_write};
+static const ChardevBackend backend_none = {.name = "none", .write = null_write};
+
+static const ChardevBackend *const backends[] = {
+    &chardev_backend_stdio, &backend_null,         &backend_none,        &chardev_backend_file,
+    &chardev_backend_pty,   &chardev_backend_pipe, &chardev_backend_tcp, &chardev_backend_unix,
+};
+
+void chardev_lock(Chardev *chardev)
+{
+    if (chardev->lock)
+        chardev->lock(chardev->lock_opaque);
+}
+
+void chardev_unlock(Chardev *chardev)
+{
+    if (chardev->unlock)
+        chardev->unlock(chardev->lock_opaque);
+}
+
+static const ChardevBackend *find_backend(const char *spec, const char **argument, GError **error)
+{
+    const char *colon = strchr(spec, ':');
+    size_t length = colon ? (size_t)(colon - spec) : strlen(spec);
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
+        const ChardevBackend *backend = backends[i];
+        if (strlen(backend->name) != length || strncmp(spec, backend->name, length) != 0)
+            continue;
+        if (backend->takes_argument != (colon && colon[1])) {
+            g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "'%s': '%s' takes %s argument",
+                        spec, backend->name, backend->takes_argument ? "an" : "no");
+            return NULL;
+        }
+        *argument = colon ? colon + 1 : NULL;
+        return backend;
+    }
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
+                "unknown character device '%s' (known: stdio, mon:stdio, null, none, file:PATH, "
+                "pty, pipe:PATH, tcp:HOST:PORT, unix:PATH)",
+                spec);
+    return NULL;
+}
+
+Chardev *chardev_open(const char *spec, void (*lock)(void *), void (*unlock)(void *),
+                      void *lock_opaque, GError **error)
+{
+    if (g_str_has_prefix(spec, "mon:"))
+        spec += strlen("mon:"); /* the caller makes the mux */
+    const char *argument;
+    const ChardevBackend *backend = find_backend(spec, &argument, error);
+    if (!backend)
+        return NULL;
+    Chardev *chardev = g_new0(Chardev, 1);
+    chardev->backend = backend;
+    chardev->lock = lock;
+    chardev->unlock = unlock;
+    chardev->lock_opaque = lock_opaque;
+    chardev->open = true; /* sockets and ptys say otherwise */
+    if (backend->open && !backend->open(chardev, argument, error)) {
+        g_free(chardev);
+        return NULL;
+    }
+    return chardev;
+}
+
+void chardev_free(Chardev *chardev)
+{
+    if (!chardev)
+        return;
+    if (chardev->backend->close)
+        chardev->backend->close(chardev);
+    chardev_mux_free(chardev->mux);
+    g_free(chardev);
+}
+
+int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque)
+{
+    g_assert(chardev->front_count < (chardev->mux ? CHARDEV_FRONTS : 1));
+    unsigned front = chardev->front_count++;
+    chardev->fronts[front] = (ChardevFront){handler, opaque};
+    if (chardev->open)
+        chardev_front_event(chardev, front, CHARDEV_OPENED);
+    chardev_accept_input(chardev);
+    return (int)front;
+}
+
+void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count)
+{
+    g_assert(front >= 0 && (unsigned)front < chardev->front_count);
+    if (chardev->mux)
+        chardev_mux_write(chardev, bytes, count);
+    else
+        chardev->backend->write(chardev, bytes, count);
+}
+
+void chardev_accept_input(Chardev *chardev)
+{
+    if (chardev->mux)
+        chardev_mux_accept_input(chardev);
+    if (chardev->backend->accept_input && chardev_room(chardev) > 0)
+        chardev->backend->accept_input(chardev);
+}
+
+/* Front ends */
+
+size_t chardev_front_room(Chardev *chardev, unsigned front)
+{
+    if (front >= chardev->front_count)
+        return 0;
+    const ChardevFront *f = &chardev->fronts[front];
+    return f->handler->can_receive ? f->handler->can_receive(f->opaque) : CHARDEV_READ_CHUNK;
+}
+
+void chardev_front_receive(Chardev *chardev, unsigned front, const uint8_t *bytes, size_t count)
+{
+    const ChardevFront *f = &chardev->fronts[front];
+    if (front < chardev->front_count && f->handler->receive && count > 0)
+        f->handler->receive(f->opaque, bytes, count);
+}
+
+void chardev_front_event(Chardev *chardev, unsigned front, ChardevEvent event)
+{
+    const ChardevFront *f = &chardev->fronts[front];
+    if (front < chardev->front_count && f->handler->event)
+        f->handler->event(f->opaque, event);
+}
+
+/* Back ends */
+
+size_t chardev_room(Chardev *chardev)
+{
+    return chardev->mux ? chardev_mux_room(chardev) : chardev_front_room(chardev, 0);
+}
+
+void chardev_deliver(Chardev *chardev, const uint8_t *bytes, size_t count)
+{
+    if (chardev->mux)
+        chardev_mux_deliver(chardev, bytes, count);
+    else
+        chardev_front_receive(chardev, 0, bytes, count);
+}
+
+void chardev_notify(Chardev *chardev, ChardevEvent event)
+{
+    if (event == CHARDEV_OPENED)
+        chardev->open = true;
+    else if (event == CHARDEV_CLOSED)
+        chardev->open = false;
+    for (unsigned i = 0; i < chardev->front_count; i++)
+        chardev_front_event(chardev, i, event);
+}
+
+/* Memory back end */
+
+typedef struct {
+    GString *output;
+    GByteArray *input; /* fed, not yet taken */
+} MemoryState;
+
+static void memory_write(Chardev *chardev, const uint8_t *bytes, size_t count)
+{
+    MemoryState *memory = chardev->state;
+    g_string_append_len(memory->output, (const char *)bytes, (gssize)count);
+}
+
+static void memory_accept_input(Chardev *chardev)
+{
+    MemoryState *memory = chardev->state;
+    while (memory->input->len > 0) {
+        uint8_t chunk[256];
+        size_t count = MIN(chardev_room(chardev), MIN(memory->input->len, sizeof(chunk)));
+        if (count == 0)
+            return;
+        memcpy(chunk, memory->input->data, count);
+        g_byte_array_remove_range(memory->input, 0, (guint)count);
+        chardev_deliver(chardev, chunk, count);
+    }
+}
+
+static void memory_close(Chardev *chardev)
+{
+    MemoryState *memory = chardev->state;
+    g_string_free(memory->output, TRUE);
+    g_byte_array_free(memory->input, TRUE);
+    g_free(memory);
+}
+
+static const ChardevBackend backend_memory = {.name = "memory",
+                                              .write = memory_write,
+                                              .accept_input = memory_accept_input,
+                                              .close = memory_close};
+
+Chardev *chardev_new_memory(void)
+{
+    MemoryState *memory = g_new0(MemoryState, 1);
+    memory->output = g_string_new(NULL);
+    memory->input = g_byte_array_new();
+    Chardev *chardev = g_new0(Chardev, 1);
+    chardev->backend = &backend_memory;
+    chardev->state = memory;
+    chardev->open = true;
+    return chardev;
+}
+
+GString *chardev_memory_output(Chardev *chardev)
+{
+    g_assert(chardev->backend == &backend_memory);
+    return ((MemoryState *)chardev->state)->output;
+}
+
+void chardev_memory_feed(Chardev *chardev, const uint8_t *bytes, size_t count)
+{
+    g_assert(chardev->backend == &backend_memory);
+    g_byte_array_append(((MemoryState *)chardev->state)->input, bytes, (guint)count);
+    chardev_accept_input(chardev);
+}
