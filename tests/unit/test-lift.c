@@ -33,6 +33,8 @@ static void setup(void)
 {
     cpu = g_malloc0(sizeof *cpu);
     memset(cpu->model.features, 0xff, sizeof cpu->model.features);
+    cpu->model.family = 6;
+    cpu->model.has_cpuid = true;
     ir_block_init(&block, helpers, G_N_ELEMENTS(helpers));
 }
 
@@ -227,7 +229,7 @@ Test(lift, arithmetic)
         {"00 e0", FLAT3, "add.1 eax,ah"},
         {"f0 01 44 8b 08", FLAT3, "lock add.4 [ds:ebx+ecx*4+8],eax"},
         {"83 e8 ff", FLAT3, "sub.4 eax,-1"},
-        {"3b 46 04", REAL, "cmp.2 eax,[ds#:esi+4]a16"},
+        {"3b 44 04", REAL, "cmp.2 eax,[ds#:esi+4]a16"},
         {"26 ff 07", REAL, "inc.2 [es#:ebx]a16"},
         {"f7 d8", FLAT3, "neg.4 eax"},
         {"0f c9", FLAT3, "bswap.4 ecx"},
@@ -384,7 +386,7 @@ Test(lift, segments)
          "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; load_seg(3,t1,4098); mov.4 eax,t0; "
          "exit_lookup 1002"},
         {"0f 02 c3", FLAT0, "movzx2.4 t0,ebx; t1=lar(t0); cmov:4.4 eax,t1"},
-        {"0f 02 c3", REAL, "raise(6,0,0); exit_pc"},
+        {"0f 02", REAL, "raise(6,0,0); exit_pc"},
         {"63 0b", FLAT0,
          "movzx2.4 t0,[ds:ebx]; mov.2 [ds:ebx],t0; movzx2.4 t1,ecx; t0=arpl(t0,t1); "
          "mov.2 [ds:ebx],t0"},
