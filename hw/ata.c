@@ -209,8 +209,8 @@ static void disk_dma(IdeDrive *drive)
         bool failed = false;
         if (!disk->writing && !load(disk, count))
             return;
-        uint32_t moved = ide_channel_dma(drive->channel, drive->buffer, count * SECTOR,
-                                         !disk->writing, &failed);
+        uint32_t moved =
+            ide_channel_dma(drive->channel, drive->buffer, count * SECTOR, !disk->writing, &failed);
         if (failed) {
             transfer_fail(disk, IDE_ERROR_ABRT);
             return;
@@ -424,7 +424,7 @@ static void cmd_identify(AtaDisk *disk, unsigned flags)
     w[63] = dma_word(disk, 0x20, 0x07);
     w[64] = 3; /* PIO 3 and 4 */
     w[65] = w[66] = w[67] = w[68] = 120;
-    w[80] = 0x70; /* ATA-4 to ATA-6 */
+    w[80] = 0x70;   /* ATA-4 to ATA-6 */
     w[82] = 0x4028; /* NOP, write cache, power management */
     w[83] = 0x7400; /* FLUSH CACHE (EXT), LBA48 */
     w[84] = 0x4000;

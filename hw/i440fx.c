@@ -138,8 +138,7 @@ static Region *add_pci_side(I440fx *bridge, Segment *segment, uint32_t base,
         return address_space_add_mmio(bridge->as, "pam-pci", base, segment->size, I440FX_PRIORITY,
                                       &shadow_ops, segment);
     return address_space_add_rom(bridge->as, "pam-bios", base, segment->size, I440FX_PRIORITY,
-                                 memory->bios + memory->bios_size - from_top, &shadow_ops,
-                                 segment);
+                                 memory->bios + memory->bios_size - from_top, &shadow_ops, segment);
 }
 
 I440fx *i440fx_new(const DeviceBus *bus, PciBus *pci, const I440fxMemory *memory)
@@ -156,8 +155,8 @@ I440fx *i440fx_new(const DeviceBus *bus, PciBus *pci, const I440fxMemory *memory
         ram_off_t ram = memory->ram + i * SEGMENT_SIZE;
         segment->size = i == SEGMENTS - 1 ? 0x10000 : SEGMENT_SIZE;
         segment->ram_bytes = ram_hva(address_space_ram(bus->as), ram);
-        segment->ram = address_space_add_ram(bus->as, "pam-ram", base, segment->size,
-                                             I440FX_PRIORITY, ram);
+        segment->ram =
+            address_space_add_ram(bus->as, "pam-ram", base, segment->size, I440FX_PRIORITY, ram);
         segment->pci = add_pci_side(bridge, segment, base, memory);
         segment_map(segment, 0);
     }

@@ -77,9 +77,9 @@ struct IdeDrive {
 };
 
 #define IDE_DRIVE_STATE(type, field)                                                               \
-    STATE_ARRAY(type, field.regs), STATE_ARRAY(type, field.previous),                              \
-        STATE(type, field.features), STATE(type, field.status), STATE(type, field.phase),          \
-        STATE(type, field.pos), STATE(type, field.end), STATE_ARRAY(type, field.buffer)
+    STATE_ARRAY(type, field.regs), STATE_ARRAY(type, field.previous), STATE(type, field.features), \
+        STATE(type, field.status), STATE(type, field.phase), STATE(type, field.pos),               \
+        STATE(type, field.end), STATE_ARRAY(type, field.buffer)
 
 /* ---- what the cable offers to drives (ide.c) ---- */
 

@@ -441,8 +441,8 @@ static void ide_reset(Device *device)
         STATE(Ide, channels[n].bm.address), STATE(Ide, channels[n].bm.left),                       \
         STATE(Ide, channels[n].bm.last)
 
-static const StateField ide_state[] = {
-    PCI_FUNCTION_STATE(Ide, pci), CHANNEL_STATE(0), CHANNEL_STATE(1), STATE_END};
+static const StateField ide_state[] = {PCI_FUNCTION_STATE(Ide, pci), CHANNEL_STATE(0),
+                                       CHANNEL_STATE(1), STATE_END};
 
 static const DeviceClass ide_class = {
     .name = "piix3-ide",
@@ -488,8 +488,7 @@ Ide *ide_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[IDE_CHANNELS])
         channel->irq = irq[i];
         address_space_add_io(bus->as, "ide", command_ports[i], IDE_REGS, 0, &command_block_ops,
                              channel);
-        address_space_add_io(bus->as, "ide-control", control_ports[i], 1, 0, &control_ops,
-                             channel);
+        address_space_add_io(bus->as, "ide-control", control_ports[i], 1, 0, &control_ops, channel);
     }
     address_space_commit(bus->as);
     return ide;
@@ -514,8 +513,7 @@ void ide_attach_disk(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned 
     attach(ide, channel, unit, ata_disk_new(bus, block), serial);
 }
 
-void ide_attach_cdrom(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned unit,
-                      Block *block)
+void ide_attach_cdrom(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned unit, Block *block)
 {
     attach(ide, channel, unit, atapi_cdrom_new(bus, block), NULL);
 }

@@ -54,10 +54,10 @@ struct Pc {
     ApicBus *apic_bus;
     Lapic *lapic;
     Ioapic *ioapic;
-    Hpet *hpet;
     I8259 *pic;
     I8042 *keyboard;
     Mc146818 *rtc;
+    Hpet *hpet;
     I8237 *dma;
     PciBus *pci;
     Piix3 *piix3;
@@ -166,24 +166,14 @@ static void add_interrupt_controllers(Pc *pc)
     lapic_connect_tsc(pc->lapic, tsc_to_ns, pc);
 }
 
-/* The PIT's and the real-time clock's interrupts pass through the HPET, which replaces them
- * in its legacy mode. */
-static void add_hpet(Pc *pc)
-{
-    HpetWires wires = {.irq0 = isa_line(pc, IRQ_PIT), .irq8 = isa_line(pc, IRQ_RTC)};
-    for (int i = 0; i < IOAPIC_PINS; i++)
-        wires.gsi[i] = ioapic_input(pc->ioapic, i);
-    pc->hpet = hpet_new(&pc->bus, &wires);
-}
-
 static void add_isa_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
     const IrqLine reset = {on_reset, pc, 0}, a20 = {on_a20, pc, 0};
     static const uint16_t com_port[PC_SERIAL_PORTS] = {0x3f8, 0x2f8};
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
-    i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, 0));
-    pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, 8), c->rtc_unix_seconds);
+    i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_PIT));
+    pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_RTC), c->rtc_unix_seconds);
     pc->keyboard = i8042_new(&pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD),
                                                      isa_line(pc, IRQ_MOUSE), reset, a20});
     port92_new(&pc->bus, a20, reset);
@@ -199,6 +189,15 @@ static void add_isa_devices(Pc *pc)
     for (unsigned i = 0; i < c->debug_exits; i++)
         isa_debug_exit_new(&pc->bus, c->debug_exit[i].iobase, c->debug_exit[i].iosize,
                            c->request_exit, c->opaque);
+}
+
+/* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */
+static void add_hpet(Pc *pc)
+{
+    HpetWires wires = {.irq0 = isa_line(pc, IRQ_PIT), .irq8 = isa_line(pc, IRQ_RTC)};
+    for (int i = 0; i < 24; i++)
+        wires.gsi[i] = ioapic_input(pc->ioapic, i);
+    pc->hpet = hpet_new(&pc->bus, &wires);
 }
 
 static void add_pci_devices(Pc *pc)
