@@ -234,5 +234,6 @@ void cpu_set_line(CpuX86 *cpu, uint32_t line, bool level)
         return;
     }
     atomic_fetch_or(&cpu->lines, line);
-    vcpu_kick(&cpu->v);
+    if (cpu->v.kick)
+        cpu->v.kick(&cpu->v);
 }
