@@ -127,10 +127,13 @@ static void note_reset(Vm *vm, const char *why)
     vm->reset_times[vm->resets++ % RESET_LOOP_COUNT] = now;
 }
 
+/* Without vm->lock: devices are reset under the io lock, whose holders may want vm->lock. */
 static void do_reset(Vm *vm, const char *why)
 {
     if (vm->config->no_reboot) {
+        g_mutex_lock(&vm->lock);
         vm->wanted = false;
+        g_mutex_unlock(&vm->lock);
         vm_quit(vm, 0);
         return;
     }
@@ -169,7 +172,9 @@ static gpointer vcpu_thread(gpointer opaque)
     while (!vm->quit_thread) {
         if (vm->reset_requested) {
             vm->reset_requested = false;
+            g_mutex_unlock(&vm->lock);
             do_reset(vm, "requested");
+            g_mutex_lock(&vm->lock);
             continue;
         }
         if (!may_run(vm)) {
@@ -178,14 +183,13 @@ static gpointer vcpu_thread(gpointer opaque)
         }
         vm->in_engine = true;
         g_mutex_unlock(&vm->lock);
-        RunResult result = engine_run(vm->engine);
-        g_mutex_lock(&vm->lock);
-        vm->in_engine = false;
-        g_cond_broadcast(&vm->changed);
-        if (result == RUN_TRIPLE_FAULT) {
+        if (engine_run(vm->engine) == RUN_TRIPLE_FAULT) {
             report_triple_fault(vm);
             do_reset(vm, "triple fault");
         }
+        g_mutex_lock(&vm->lock);
+        vm->in_engine = false;
+        g_cond_broadcast(&vm->changed);
     }
     g_mutex_unlock(&vm->lock);
     return NULL;

@@ -12,7 +12,7 @@
 
 #include "softmmu/mmu.h"
 
-#define VCPU_BIAS 140
+#define VCPU_BIAS 172
 #define VCPU_GPRS 16
 #define VCPU_TEMPS 8
 

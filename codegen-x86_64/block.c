@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * One block from IR to bytes: hot code in order, then cold code in order, and the table that maps
+ * both back to guest instructions. */
+#include "codegen-x86_64/host-priv.h"
+
+void codegen_mark_pc(Codegen *c, uint64_t pc)
+{
+    uint32_t host = (uint32_t)(c->e.at - c->out->code);
+    uint32_t offset = (uint32_t)(pc - c->block->pc);
+    c->pc = pc;
+    CodegenPcEntry *last = c->pc_count ? &c->pcmap[c->pc_count - 1] : NULL;
+    if (last && last->pc_offset == offset)
+        return;
+    if (last && last->host_offset == host)
+        last->pc_offset = offset;
+    else
+        c->pcmap[c->pc_count++] = (CodegenPcEntry){host, offset};
+}
+
+Cold *codegen_add_cold(Codegen *c, ColdKind kind, const IrInsn *insn, uint8_t *site)
+{
+    Cold *cold = &c->cold[c->cold_count++];
+    *cold = (Cold){.kind = kind, .fp_ready = c->fp_ready, .pc = c->pc, .insn = insn, .site = site};
+    return cold;
+}
+
+static bool has_room(const Codegen *c)
+{
+    return c->limit - c->e.at >= OP_MAX_BYTES;
+}
+
+static bool is_mem_op(const IrInsn *insn)
+{
+    return insn->op != IR_LEA && (insn->d.kind == IR_MEM || insn->a.kind == IR_MEM);
+}
+
+static bool emit_hot(Codegen *c)
+{
+    const IrBlock *block = c->block;
+    for (unsigned i = 0; i < block->count; i++) {
+        const IrInsn *insn = &block->insns[i];
+        if (!has_room(c))
+            return false;
+        if (is_mem_op(insn))
+            lower_mem_op(c, insn);
+        else
+            select_emit(c, insn, host_ext(0));
+    }
+    return true;
+}
+
+static bool emit_cold(Codegen *c)
+{
+    for (unsigned i = 0; i < c->cold_count; i++) {
+        Cold *cold = &c->cold[i];
+        if (!has_room(c))
+            return false;
+        codegen_mark_pc(c, cold->pc);
+        emit_set_rel32(cold->site, c->e.at);
+        switch ((ColdKind)cold->kind) {
+        case COLD_MEM:
+            lower_cold_mem(c, cold);
+            break;
+        case COLD_SEGMENT:
+            lower_cold_segment(c, cold);
+            break;
+        case COLD_EXIT_CHAIN:
+            c->out->exits[cold->exit].stub_offset = (uint32_t)(c->e.at - c->out->code);
+            lower_cold_exit(c, cold);
+            break;
+        case COLD_EXIT_PROBE:
+        case COLD_EXIT_LOOKUP:
+            lower_cold_exit(c, cold);
+            break;
+        }
+        if (cold->resume)
+            emit_set_rel32(emit_jmp32(&c->e), cold->resume);
+    }
+    return true;
+}
+
+bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out)
+{
+    /* an op has two pieces of cold code at most, and each piece one pc entry */
+    unsigned max_cold = block->count * 2;
+    Codegen c = {
+        .e = {out->code},
+        .limit = out->code + out->capacity,
+        .block = block,
+        .options = options,
+        .out = out,
+        .pc = block->pc,
+        .cold = g_new(Cold, max_cold),
+    };
+    out->exit_count = 0;
+    out->size = 0;
+    g_array_set_size(out->pcmap, block->count + max_cold + 1);
+    c.pcmap = (CodegenPcEntry *)(void *)out->pcmap->data;
+    codegen_mark_pc(&c, block->pc);
+    regalloc_block(&c);
+    bool fits = has_room(&c);
+    if (fits && options->poll)
+        emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page));
+    fits = fits && emit_hot(&c) && emit_cold(&c);
+    g_free(c.cold);
+    out->size = fits ? (size_t)(c.e.at - out->code) : 0;
+    g_array_set_size(out->pcmap, fits ? c.pc_count : 0);
+    return fits;
+}

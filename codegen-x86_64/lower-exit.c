@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * Leaving a block: chained jumps inside the page, the jump cache for everything else. All of it
+ * leaves flags alone. */
+#include "codegen-x86_64/host-priv.h"
+
+#define COND_ALWAYS 16u
+
+static bool may_chain(const Codegen *c, uint64_t target)
+{
+    const CodegenOptions *o = c->options;
+    return o->chain && target >= o->page_pc && target < o->page_end &&
+           c->out->exit_count < CODEGEN_MAX_EXITS;
+}
+
+/* JMP or JCC to cold code; its rel32 aligned if the jump will be patched. */
+static void exit_jump(Codegen *c, const IrInsn *insn, unsigned cond)
+{
+    Emit *e = &c->e;
+    uint64_t target = (uint64_t)insn->imm;
+    bool chain = may_chain(c, target);
+    unsigned opcode_bytes = cond == COND_ALWAYS ? 1 : 2;
+    if (chain)
+        emit_nops(e, (0u - ((unsigned)(uintptr_t)e->at + opcode_bytes)) & 3);
+    if (cond != COND_ALWAYS) {
+        emit_u8(e, 0x0f);
+        emit_u8(e, 0x80 | cond);
+    } else {
+        emit_u8(e, 0xe9);
+    }
+    uint8_t *site = e->at;
+    emit_u32(e, 0);
+    ColdKind kind = chain ? COLD_EXIT_CHAIN : c->options->chain ? COLD_EXIT_PROBE
+                                                                : COLD_EXIT_LOOKUP;
+    Cold *cold = codegen_add_cold(c, kind, insn, site);
+    if (chain) {
+        cold->exit = (uint8_t)c->out->exit_count++;
+        c->out->exits[cold->exit] = (CodegenExit){
+            .jump_offset = (uint32_t)(site - c->out->code), .target_pc = target};
+    }
+}
+
+#define JUMP_CACHE(array, index)                                                                   \
+    host_mem_index(R15, index, 3, VCPU_DISP((int32_t)offsetof(VCpu, jump_cache.array)))
+#define JUMP_CACHE_AT(array, pc)                                                                   \
+    host_mem(R15, VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache.array) +                           \
+                                      ((pc) & (JUMP_CACHE_ENTRIES - 1)) * 8)))
+
+/* R8 = pc; tag and code are its entry in the jump cache. */
+static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code)
+{
+    Emit *e = &c->e;
+    emit_mov(e, 8, R11, RCX);
+    emit_load(e, 8, RCX, tag);
+    emit_lea(e, 8, RCX, host_mem_index(RCX, R8, 0, (int32_t)c->options->jump_tag));
+    uint8_t *hit = emit_jump8(e, OP_JRCXZ);
+    emit_mov(e, 8, RCX, R11);
+    emit_store(e, 8, VCPU_FIELD(pc), R8);
+    emit_jmp_mem(e, VCPU_FIELD(thunk_exit_lookup));
+    emit_set_rel8(hit, e->at);
+    emit_mov(e, 8, RCX, R11);
+    emit_jmp_mem(e, code);
+}
+
+static void probe_constant(Codegen *c, uint64_t pc)
+{
+    emit_mov_imm(&c->e, R8, pc);
+    emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc));
+}
+
+void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    if (!c->options->chain)
+        lower_exit_loop(c, insn, rule, mem);
+    else if (may_chain(c, (uint64_t)insn->imm))
+        exit_jump(c, insn, COND_ALWAYS);
+    else
+        probe_constant(c, (uint64_t)insn->imm);
+}
+
+void lower_exit_cc(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    exit_jump(c, insn, insn->cond & 15u);
+}
+
+/* EXIT_ZERO (rule->ext) and EXIT_NONZERO: JRCXZ with the value in RCX. ECX itself, the usual one
+ * (JECXZ, LOOP), needs no copy. */
+void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    Emit *e = &c->e;
+    bool in_place = insn->d.kind == IR_REG && insn->d.n == RCX && insn->width >= 4;
+    if (!in_place) {
+        emit_mov(e, 8, R11, RCX);
+        unsigned from = regalloc_read(c, insn->d, R9);
+        if (insn->width < 4)
+            emit_movzx(e, insn->width, RCX, host_reg(from));
+        else
+            emit_mov(e, insn->width, RCX, from);
+    }
+    uint8_t *zero = emit_jump8(e, OP_JRCXZ);
+    if (!in_place)
+        emit_mov(e, 8, RCX, R11);
+    if (!rule->ext)
+        exit_jump(c, insn, COND_ALWAYS);
+    uint8_t *over = rule->ext ? emit_jump8(e, OP_JMP8) : NULL;
+    emit_set_rel8(zero, e->at);
+    if (!in_place)
+        emit_mov(e, 8, RCX, R11);
+    if (rule->ext)
+        exit_jump(c, insn, COND_ALWAYS);
+    if (over)
+        emit_set_rel8(over, e->at);
+}
+
+void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    unsigned width = insn->width == 8 ? 8 : 4;
+    unsigned from = regalloc_read(c, insn->a, R8);
+    if (insn->width == 2)
+        emit_movzx(&c->e, 2, R8, host_reg(from));
+    else
+        emit_mov(&c->e, width, R8, from);
+    if (!c->options->chain) {
+        emit_store(&c->e, 8, VCPU_FIELD(pc), R8);
+        emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
+        return;
+    }
+    emit_movzx(&c->e, 2, R10, host_reg(R8));
+    emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10));
+}
+
+/* EXIT_LOOKUP, EXIT_PC, EXIT_REASON and unchained exits: back to the execution loop. */
+void lower_exit_loop(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    if (insn->op != IR_EXIT_PC)
+        lower_store_pc(c, (uint64_t)insn->imm);
+    if (insn->op == IR_EXIT_REASON) {
+        emit_mov_imm(&c->e, R8, insn->aux);
+        emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_reason));
+    } else {
+        emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
+    }
+}
+
+void lower_cold_exit(Codegen *c, const Cold *cold)
+{
+    uint64_t target = (uint64_t)cold->insn->imm;
+    if (cold->kind == COLD_EXIT_PROBE) {
+        probe_constant(c, target);
+        return;
+    }
+    lower_store_pc(c, target);
+    if (cold->kind == COLD_EXIT_LOOKUP) {
+        emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
+        return;
+    }
+    CodegenOutput *out = c->out;
+    uintptr_t slot = (uintptr_t)out->exit_slots + cold->exit * out->exit_slot_size;
+    emit_mov_imm(&c->e, R8, slot);
+    emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_chain));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * The C side of the stubs: slow memory accesses and the pointers of a VCpu. */
+#include "codegen-x86_64/host-priv.h"
+#include "codegen-x86_64/stubs-offsets.h"
+
+#define CHECK_OFFSET(name, field)                                                                  \
+    static_assert(STUB_##name == offsetof(VCpu, field), "stubs-offsets.h: " #field)
+CHECK_OFFSET(GPR, gpr);
+CHECK_OFFSET(PC, pc);
+CHECK_OFFSET(FLAGS, flags);
+CHECK_OFFSET(FP_LOADED, fp_loaded);
+CHECK_OFFSET(FP_ENSURE, fp_ensure);
+CHECK_OFFSET(HOST_RSP, host_rsp);
+CHECK_OFFSET(EXIT_SLOT, exit_slot);
+CHECK_OFFSET(HOST_PC, host_pc);
+CHECK_OFFSET(FP_AREA, fp_area);
+CHECK_OFFSET(HOST_FP, host_fp_area);
+static_assert(STUB_BIAS == VCPU_BIAS, "stubs-offsets.h: bias");
+static_assert(VCPU_BIAS % 32 == GUEST_PAGE_BITS, "R15 is the shift count of the TLB probe");
+static_assert(STUB_FLAGS_ARITH == FLAGS_ARITH, "stubs-offsets.h: flags");
+static_assert(1u << STUB_FLAG_OF_SHIFT == FLAG_OF, "stubs-offsets.h: OF");
+static_assert(STUB_EXIT_CHAIN == EXIT_CHAIN && STUB_EXIT_LOOKUP == EXIT_LOOKUP &&
+                  STUB_EXIT_POLL == EXIT_POLL && STUB_EXIT_FAULT == EXIT_FAULT,
+              "stubs-offsets.h: exit reasons");
+static_assert(_Alignof(VCpu) % 32 == 0, "the probe's shift count needs an aligned VCpu");
+static_assert(VCPU_TEMPS == 8, "temp_slot masks the slot number");
+static_assert(TLB_INDEX_BITS == 16 && JUMP_CACHE_BITS == 16, "probes index by MOVZX of a word");
+static_assert(MMU_MAX_ACCESS <= MEM_DESC_SIZE, "descriptor holds the size");
+
+/* Called by translated code (stubs.S) on a TLB miss; all guest state is in the VCpu. */
+void *codegen_mem_begin(VCpu *vcpu, gva_t gva, uint32_t descriptor)
+{
+    bool read = descriptor & MEM_DESC_READ, write = descriptor & MEM_DESC_WRITE;
+    int mode = descriptor & MEM_DESC_USER ? MMU_USER : MMU_SUPERVISOR;
+    Fault fault = {0};
+    void *host = access_begin(&vcpu->mmu, &vcpu->access, gva, descriptor & MEM_DESC_SIZE, read,
+                              write, mode, &fault);
+    if (host)
+        return host;
+    vcpu->pc = vcpu->pc_of_host(vcpu, vcpu->host_pc);
+    if (vcpu->mmu.self_modified)
+        vcpu_exit(vcpu, EXIT_SMC);
+    vcpu_exit_fault(vcpu, fault);
+}
+
+void codegen_mem_commit(VCpu *vcpu)
+{
+    access_commit(&vcpu->mmu, &vcpu->access);
+}
+
+/* Body of every native thunk: run its code, and let a guest fault leave as from a helper. */
+void codegen_run_native(VCpu *vcpu, const void *code, void *mem)
+{
+    if (codegen_enter_with(vcpu, code, mem) == EXIT_FAULT)
+        vcpu->leave(vcpu, EXIT_FAULT);
+}
+
+void codegen_init_vcpu(VCpu *vcpu)
+{
+    vcpu->fp_loaded = 0;
+    vcpu->fp_ensure = (void *)(uintptr_t)codegen_stub_fp_load;
+    vcpu->thunk_helper = (void *)(uintptr_t)codegen_stub_helper;
+    vcpu->thunk_mem_begin = (void *)(uintptr_t)codegen_stub_mem_begin;
+    vcpu->thunk_mem_commit = (void *)(uintptr_t)codegen_stub_mem_commit;
+    vcpu->thunk_exit_chain = (void *)(uintptr_t)codegen_stub_exit_chain;
+    vcpu->thunk_exit_lookup = (void *)(uintptr_t)codegen_stub_exit_lookup;
+    vcpu->thunk_exit_reason = (void *)(uintptr_t)codegen_stub_exit_reason;
+    vcpu->leave = codegen_stub_leave;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ * The border between C and translated code.
+ *
+ * In translated code: R15 = VCpu + bias, RSP = vcpu->host_rsp, a multiple of 16, with the frame of
+ * codegen_enter above it. Thunks are called with all guest state live, save it to the VCpu, call C
+ * and reload it; R13 and R14 (IR temps) survive because C preserves them. */
+#include "codegen-x86_64/stubs-offsets.h"
+
+    .intel_syntax noprefix
+    .text
+
+#define VC(offset) [r15 + (offset) - STUB_BIAS]
+#define GPR(n) VC(STUB_GPR + 8 * n)
+
+/* Guest registers and flags to the VCpu. Clobbers RAX. */
+.macro SPILL
+    mov GPR(0), rax
+    mov GPR(1), rcx
+    mov GPR(2), rdx
+    mov GPR(3), rbx
+    mov GPR(4), r12
+    mov GPR(5), rbp
+    mov GPR(6), rsi
+    mov GPR(7), rdi
+    pushfq
+    pop rax
+    and eax, STUB_FLAGS_ARITH
+    mov VC(STUB_FLAGS), eax
+.endm
+
+/* The reverse. OF comes from an addition that overflows, the others from SAHF: POPFQ is slow. */
+.macro RELOAD
+    mov eax, VC(STUB_FLAGS)
+    mov ecx, eax
+    shl eax, 8
+    shr ecx, STUB_FLAG_OF_SHIFT
+    and ecx, 1
+    mov al, cl
+    add al, 0x7f
+    sahf
+    mov rax, GPR(0)
+    mov rcx, GPR(1)
+    mov rdx, GPR(2)
+    mov rbx, GPR(3)
+    mov r12, GPR(4)
+    mov rbp, GPR(5)
+    mov rsi, GPR(6)
+    mov rdi, GPR(7)
+.endm
+
+/* Guest FP state, if the host's registers have it, to the VCpu; flags are free. Clobbers RAX. */
+.macro SAVE_FP
+    cmp dword ptr VC(STUB_FP_LOADED), 0
+    je 1f
+    call fp_save
+1:
+.endm
+
+/* A thunk's way to C and back: RDI = vcpu, stack aligned, vcpu->host_pc = its return address. The
+ * result comes out in R8. */
+.macro CALL_C_BEGIN
+    SPILL
+    SAVE_FP
+    pop rax
+    mov VC(STUB_HOST_PC), rax
+    push rax
+    sub rsp, 8
+    lea rdi, [r15 - STUB_BIAS]
+.endm
+.macro CALL_C_END
+    mov r8, rax
+    add rsp, 8
+    RELOAD
+    ret
+.endm
+
+.macro FUNCTION name
+    .globl \name
+    .type \name, @function
+    .p2align 4
+\name:
+.endm
+
+/* FNINIT, not FLDCW or EMMS, leaves guest state: those would raise a pending guest exception. */
+    .p2align 4
+fp_save:
+    fxsave64 VC(STUB_FP_AREA)
+    fninit
+    fldcw VC(STUB_HOST_FP + 4)
+    ldmxcsr VC(STUB_HOST_FP)
+    mov dword ptr VC(STUB_FP_LOADED), 0
+    lea rax, [rip + codegen_stub_fp_load]
+    mov VC(STUB_FP_ENSURE), rax
+    ret
+
+/* vcpu->fp_ensure while FP state is not loaded. Flags and all registers but R9 survive. */
+FUNCTION codegen_stub_fp_load
+    stmxcsr VC(STUB_HOST_FP)
+    fnstcw VC(STUB_HOST_FP + 4)
+    fxrstor64 VC(STUB_FP_AREA)
+    mov dword ptr VC(STUB_FP_LOADED), 1
+    lea r9, [rip + fp_is_loaded]
+    mov VC(STUB_FP_ENSURE), r9
+fp_is_loaded:
+    ret
+
+/* void codegen_fp_save(VCpu *vcpu) */
+FUNCTION codegen_fp_save
+    push r15
+    lea r15, [rdi + STUB_BIAS]
+    SAVE_FP
+    pop r15
+    ret
+
+/* ExitReason codegen_enter(VCpu *vcpu, const void *code)
+ * ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8) */
+    .globl codegen_enter
+    .type codegen_enter, @function
+FUNCTION codegen_enter_with
+codegen_enter:
+    push rbp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    push [rdi + STUB_HOST_RSP]
+    mov [rdi + STUB_HOST_RSP], rsp
+    lea r15, [rdi + STUB_BIAS]
+    mov r11, rsi
+    mov r8, rdx
+    RELOAD
+    jmp r11
+
+/* r8 = fn(vcpu, r8, r9, r10), fn in R11. */
+FUNCTION codegen_stub_helper
+    CALL_C_BEGIN
+    mov rsi, r8
+    mov rdx, r9
+    mov rcx, r10
+    call r11
+    CALL_C_END
+
+/* r8 = host address of the access at linear address R8, described by R9D. */
+FUNCTION codegen_stub_mem_begin
+    CALL_C_BEGIN
+    mov rsi, r8
+    mov edx, r9d
+    call codegen_mem_begin
+    CALL_C_END
+
+FUNCTION codegen_stub_mem_commit
+    CALL_C_BEGIN
+    call codegen_mem_commit
+    CALL_C_END
+
+/* Ways out, jumped to. */
+FUNCTION codegen_stub_exit_chain
+    mov VC(STUB_EXIT_SLOT), r8
+    mov r8d, STUB_EXIT_CHAIN
+    jmp codegen_stub_exit_reason
+
+FUNCTION codegen_stub_poll_exit
+    mov r8d, STUB_EXIT_POLL
+    jmp codegen_stub_exit_reason
+
+FUNCTION codegen_stub_fault_exit
+    mov r8d, STUB_EXIT_FAULT
+    jmp codegen_stub_exit_reason
+
+FUNCTION codegen_stub_exit_lookup
+    mov r8d, STUB_EXIT_LOOKUP
+    /* falls through; the padding between is NOPs */
+
+/* R8D = reason; guest state is live. */
+FUNCTION codegen_stub_exit_reason
+    mov rsp, VC(STUB_HOST_RSP)
+    SPILL
+exit_spilled:
+    SAVE_FP
+    mov eax, r8d
+    pop VC(STUB_HOST_RSP)
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
+    pop rbp
+    ret
+
+/* _Noreturn void codegen_stub_leave(VCpu *vcpu, ExitReason reason): from below a helper, whose
+ * frames are dropped; guest state is in the VCpu. */
+FUNCTION codegen_stub_leave
+    lea r15, [rdi + STUB_BIAS]
+    mov r8d, esi
+    mov rsp, VC(STUB_HOST_RSP)
+    jmp exit_spilled
+
+    .section .note.GNU-stack, "", @progbits
