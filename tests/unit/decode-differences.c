@@ -12,19 +12,31 @@ static const struct {
     const char *name;
 } spellings[] = {
     /* 16- and 32-bit forms have names of their own, with one row here */
-    {INSN_PUSHA, "pushaw"}, {INSN_PUSHA, "pushal"}, {INSN_POPA, "popaw"}, {INSN_POPA, "popal"},
-    {INSN_PUSHF, "pushfd"}, {INSN_POPF, "popfd"}, {INSN_IRET, "iretd"}, {INSN_JCXZ, "jecxz"},
+    {INSN_PUSHA, "pushaw"},
+    {INSN_PUSHA, "pushal"},
+    {INSN_POPA, "popaw"},
+    {INSN_POPA, "popal"},
+    {INSN_PUSHF, "pushfd"},
+    {INSN_POPF, "popfd"},
+    {INSN_IRET, "iretd"},
+    {INSN_JCXZ, "jecxz"},
     /* SDM 2B "SAL/SAR/SHL/SHR": the same instruction */
     {INSN_SHL, "sal"},
     /* SDM 2B "UD": UD1's older name */
     {INSN_UD1, "ud2b"},
     /* hints, in a model that has none of them */
-    {INSN_NOP, "endbr32"}, {INSN_NOP, "endbr64"}, 
+    {INSN_NOP, "endbr32"},
+    {INSN_NOP, "endbr64"},
     /* what older coprocessors did with DB E0, E1, E4 */
-    {INSN_FNOP, "feni8087_nop"}, {INSN_FNOP, "fdisi8087_nop"}, {INSN_FNOP, "fsetpm"},
+    {INSN_FNOP, "feni8087_nop"},
+    {INSN_FNOP, "fdisi8087_nop"},
+    {INSN_FNOP, "fsetpm"},
     {INSN_FSTP, "fstpnce"},
     /* wrong in 16-bit mode */
-    {INSN_CBW, "cwde"}, {INSN_CWDE, "cbw"}, {INSN_CWD, "cdq"}, {INSN_CDQ, "cwd"},
+    {INSN_CBW, "cwde"},
+    {INSN_CWDE, "cbw"},
+    {INSN_CWD, "cdq"},
+    {INSN_CDQ, "cwd"},
     {INSN_PAUSE, "nop"},
 };
 
@@ -38,8 +50,9 @@ static bool string_name_matches(const DecodePair *p)
 {
     const char *name = x86_insn_name(p->insn->id);
     unsigned size = p->insn->opcode & 1 ? p->insn->op_size : 1;
-    return g_str_has_prefix(p->name, name) &&
-           !strcmp(p->name + strlen(name), size == 1 ? "b" : size == 2 ? "w" : "d");
+    return g_str_has_prefix(p->name, name) && !strcmp(p->name + strlen(name), size == 1   ? "b"
+                                                                              : size == 2 ? "w"
+                                                                                          : "d");
 }
 
 bool name_is_explained(const DecodePair *p)
@@ -68,8 +81,8 @@ bool operands_are_explained(const DecodePair *p)
 
 /* SDM 2: what is accessed is what the decoder says; libcapstone's table has another size. */
 static const uint16_t odd_sizes[] = {
-    INSN_FNSTSW, INSN_COMISS, INSN_COMISD, INSN_PUNPCKLBW, INSN_PUNPCKLWD, INSN_PUNPCKLDQ,
-    INSN_LAR, INSN_LSL, INSN_MOV_TO_SEG, INSN_PREFETCHW,
+    INSN_FNSTSW,    INSN_COMISS, INSN_COMISD, INSN_PUNPCKLBW,  INSN_PUNPCKLWD,
+    INSN_PUNPCKLDQ, INSN_LAR,    INSN_LSL,    INSN_MOV_TO_SEG, INSN_PREFETCHW,
 };
 
 bool size_is_explained(const DecodePair *p)
@@ -97,15 +110,16 @@ static bool has_name(const char *name, const char *const *names, unsigned count)
 static bool is_not_offered(const char *name)
 {
     static const char *const names[] = {
-        "xabort", "xbegin", "xend", "xtest", /* RTM */
-        "vm*", "invept", "invvpid", "getsec", "stgi", "clgi", "skinit", "invlpga", /* VMX, SVM, SMX */
-        "monitor", "mwait", "monitorx", "mwaitx", "clac", "stac", "encls", "enclu", "invpcid",
-        "xgetbv", "xsetbv", "xsave*", "xrstor*", /* XSAVE */
-        "swapgs", "syscall", "sysret", "rsm", /* 64-bit mode, SMM */
-        "femms", "montmul", "xsha*", "xstore*", "xcrypt*", /* 3DNow!, PadLock */
-        "extrq", "insertq", "movntsd", "movntss", /* SSE4A */
-        "clwb", "clflushopt", "pcommit", "rdpid", "clzero", "wbnoinvd", "ptwrite", "incssp*",
-        "k*", /* AVX-512 */
+        "xabort",  "xbegin",     "xend",     "xtest", /* RTM */
+        "vm*",     "invept",     "invvpid",  "getsec",  "stgi",    "clgi",     "skinit",
+        "invlpga", /* VMX, SVM, SMX */
+        "monitor", "mwait",      "monitorx", "mwaitx",  "clac",    "stac",     "encls",
+        "enclu",   "invpcid",    "xgetbv",   "xsetbv",  "xsave*",  "xrstor*", /* XSAVE */
+        "swapgs",  "syscall",    "sysret",   "rsm",                           /* 64-bit mode, SMM */
+        "femms",   "montmul",    "xsha*",    "xstore*", "xcrypt*",            /* 3DNow!, PadLock */
+        "extrq",   "insertq",    "movntsd",  "movntss",                       /* SSE4A */
+        "clwb",    "clflushopt", "pcommit",  "rdpid",   "clzero",  "wbnoinvd", "ptwrite",
+        "incssp*", "k*", /* AVX-512 */
     };
     return has_name(name, names, G_N_ELEMENTS(names));
 }
@@ -158,11 +172,13 @@ static bool is_known_row(const DecodePair *p)
     }
 }
 
-/* SDM 2B "MOV": CS cannot be loaded; "MOV - Move to/from Control Registers": CR1, CR5-7 are none. */
+/* SDM 2B "MOV": CS cannot be loaded; "MOV - Move to/from Control Registers": CR1, CR5-7 are none.
+ */
 static bool is_no_such_register(const DecodePair *p)
 {
     const X86Insn *insn = p->insn;
-    return (insn->map == 0 && insn->opcode == 0x8e) || (insn->map == 1 && (insn->opcode & 0xfd) == 0x20);
+    return (insn->map == 0 && insn->opcode == 0x8e) ||
+           (insn->map == 1 && (insn->opcode & 0xfd) == 0x20);
 }
 
 /* libcapstone in 16-bit mode finds no mandatory prefixes. Our answer must be the one to the same

@@ -102,17 +102,22 @@ Test(decode_rules, every_cut_of_an_instruction_asks_for_more)
 Test(decode_rules, lock)
 {
     static const char *const legal[] = {
-        "f0 00 00", "f0 09 00", "f0 10 00", "f0 19 00", "f0 20 00", "f0 29 00", "f0 30 00",
-        "f0 80 00 01", "f0 81 08 01 02 03 04", "f0 82 00 01", "f0 83 30 01", "f0 86 00", "f0 87 00",
-        "f0 f6 10", "f0 f7 18", "f0 fe 00", "f0 ff 08", "f0 0f ab 00", "f0 0f b3 00", "f0 0f bb 00",
-        "f0 0f ba 28 01", "f0 0f ba 30 01", "f0 0f ba 38 01", "f0 0f b0 00", "f0 0f b1 00",
-        "f0 0f c0 00", "f0 0f c1 00", "f0 0f c7 08",
+        "f0 00 00",       "f0 09 00",       "f0 10 00",
+        "f0 19 00",       "f0 20 00",       "f0 29 00",
+        "f0 30 00",       "f0 80 00 01",    "f0 81 08 01 02 03 04",
+        "f0 82 00 01",    "f0 83 30 01",    "f0 86 00",
+        "f0 87 00",       "f0 f6 10",       "f0 f7 18",
+        "f0 fe 00",       "f0 ff 08",       "f0 0f ab 00",
+        "f0 0f b3 00",    "f0 0f bb 00",    "f0 0f ba 28 01",
+        "f0 0f ba 30 01", "f0 0f ba 38 01", "f0 0f b0 00",
+        "f0 0f b1 00",    "f0 0f c0 00",    "f0 0f c1 00",
+        "f0 0f c7 08",
     };
     static const char *const illegal[] = {
-        "f0 00 c0", "f0 02 00", "f0 38 00", "f0 83 38 01", "f0 84 00", "f0 87 c0", "f0 88 00",
-        "f0 90", "f0 91", "f0 f6 00 01", "f0 f7 20", "f0 ff 10", "f0 ff 30", "f0 0f a3 00",
-        "f0 0f ba 20 01", "f0 0f ab c0", "f0 a4", "f0 c0 00 01", "f0 0f 58 00", "f0 d8 00",
-        "f0 0f 20 c0", "f0 0f a4 00 01",
+        "f0 00 c0",    "f0 02 00",    "f0 38 00",       "f0 83 38 01",    "f0 84 00", "f0 87 c0",
+        "f0 88 00",    "f0 90",       "f0 91",          "f0 f6 00 01",    "f0 f7 20", "f0 ff 10",
+        "f0 ff 30",    "f0 0f a3 00", "f0 0f ba 20 01", "f0 0f ab c0",    "f0 a4",    "f0 c0 00 01",
+        "f0 0f 58 00", "f0 d8 00",    "f0 0f 20 c0",    "f0 0f a4 00 01",
     };
     CpuModel m = full_model();
     for (unsigned i = 0; i < G_N_ELEMENTS(legal); i++)
@@ -131,7 +136,7 @@ Test(decode_rules, modes)
     expect_id("c4 07", REAL16, &m, INSN_LES);
     expect_id("c5 07", CODE32, &m, INSN_LDS);
     expect_id("66 c4 e2 70 f2 c2", CODE32, &m, INSN_UD);
-    expect_id("c4 e2 74 f2 c2", CODE32, &m, INSN_UD); /* L */
+    expect_id("c4 e2 74 f2 c2", CODE32, &m, INSN_UD);    /* L */
     expect_id("c4 e3 73 f0 c2 01", CODE32, &m, INSN_UD); /* vvvv without a use */
     expect_id("c4 e3 7b f0 c2 01", CODE32, &m, INSN_RORX);
     expect_id("63 c8", CODE32, &m, INSN_ARPL);
@@ -174,7 +179,7 @@ Test(decode_rules, aliases_and_odd_ones)
     expect_id("82 c0 01", CODE32, &m, INSN_ADD);
     expect_id("d6", CODE32, &m, INSN_SALC);
     expect_id("f1", CODE32, &m, INSN_ICEBP);
-    expect_id("0f 20 0a", CODE32, &m, INSN_UD); /* CR1 */
+    expect_id("0f 20 0a", CODE32, &m, INSN_UD);     /* CR1 */
     expect_id("0f 20 02", CODE32, &m, INSN_MOV_CR); /* mod does not count */
     expect_id("8e c8", CODE32, &m, INSN_UD);
     expect_id("8c c8", CODE32, &m, INSN_MOV_FROM_SEG);

@@ -50,9 +50,9 @@ static unsigned skip_size(const char **text)
     static const struct {
         const char *name;
         unsigned size;
-    } sizes[] = {{"byte ptr ", 1},  {"word ptr ", 2},   {"dword ptr ", 4},    {"fword ptr ", 6},
-                 {"qword ptr ", 8}, {"xword ptr ", 10}, {"tbyte ptr ", 10}, {"xmmword ptr ", 16},
-                 {"ptr ", 0}};
+    } sizes[] = {{"byte ptr ", 1},   {"word ptr ", 2},     {"dword ptr ", 4},
+                 {"fword ptr ", 6},  {"qword ptr ", 8},    {"xword ptr ", 10},
+                 {"tbyte ptr ", 10}, {"xmmword ptr ", 16}, {"ptr ", 0}};
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
         if (g_str_has_prefix(*text, sizes[i].name)) {
             *text += strlen(sizes[i].name);
