@@ -183,7 +183,7 @@ static bool isa_row_present(const IsaRow *row, const AcpiConfig *config)
     if (g_str_equal(row->name, "FDC0"))
         return config->floppy;
     if (g_str_equal(row->id, "PNP0501"))
-        return row->uid <= (int)config->serial_ports;
+        return config->serial[row->uid - 1];
     return true;
 }
 

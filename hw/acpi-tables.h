@@ -16,9 +16,9 @@
 #define ACPI_SCI_IRQ       9
 
 typedef struct {
-    uint64_t low_ram;      /* bytes of RAM from 0: the PCI window begins behind it */
-    unsigned cpus;         /* 1..8, APIC ids from 0 */
-    unsigned serial_ports; /* 0..2 */
+    uint64_t low_ram; /* bytes of RAM from 0: the PCI window begins behind it */
+    unsigned cpus;    /* 1..8, APIC ids from 0 */
+    bool serial[2];   /* COM1, COM2 */
     bool floppy;
     bool ps2; /* keyboard and mouse */
     bool hpet;

@@ -57,6 +57,7 @@ struct Pc {
     I8259 *pic;
     I8042 *keyboard;
     Mc146818 *rtc;
+    Hpet *hpet;
     I8237 *dma;
     PciBus *pci;
     Piix3 *piix3;
@@ -171,8 +172,8 @@ static void add_isa_devices(Pc *pc)
     const IrqLine reset = {on_reset, pc, 0}, a20 = {on_a20, pc, 0};
     static const uint16_t com_port[PC_SERIAL_PORTS] = {0x3f8, 0x2f8};
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
-    i8254_new(&pc->bus, isa_line(pc, IRQ_PIT));
-    pc->rtc = mc146818_new(&pc->bus, isa_line(pc, IRQ_RTC), c->rtc_unix_seconds);
+    i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_PIT));
+    pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_RTC), c->rtc_unix_seconds);
     pc->keyboard = i8042_new(&pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD),
                                                      isa_line(pc, IRQ_MOUSE), reset, a20});
     port92_new(&pc->bus, a20, reset);
@@ -188,8 +189,15 @@ static void add_isa_devices(Pc *pc)
     for (unsigned i = 0; i < c->debug_exits; i++)
         isa_debug_exit_new(&pc->bus, c->debug_exit[i].iobase, c->debug_exit[i].iosize,
                            c->request_exit, c->opaque);
-    const IrqLine gsi2 = ioapic_input(pc->ioapic, 2);
-    hpet_new(&pc->bus, pc->ioapic, gsi2, isa_line(pc, IRQ_RTC));
+}
+
+/* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */
+static void add_hpet(Pc *pc)
+{
+    HpetWires wires = {.irq0 = isa_line(pc, IRQ_PIT), .irq8 = isa_line(pc, IRQ_RTC)};
+    for (int i = 0; i < 24; i++)
+        wires.gsi[i] = ioapic_input(pc->ioapic, i);
+    pc->hpet = hpet_new(&pc->bus, &wires);
 }
 
 static void add_pci_devices(Pc *pc)
@@ -285,7 +293,7 @@ static bool fill_fw_cfg(Pc *pc, GError **error)
     boot_add_e820(fw, pc->low_ram, pc->high_ram);
     acpi_tables_add(fw, &(AcpiConfig){.low_ram = pc->low_ram,
                                       .cpus = 1,
-                                      .serial_ports = (c->serial[0] != NULL) + (c->serial[1] != NULL),
+                                      .serial = {c->serial[0], c->serial[1]},
                                       .floppy = true,
                                       .ps2 = true,
                                       .hpet = true});
@@ -301,6 +309,7 @@ Pc *pc_new(const PcConfig *config, AddressSpace *as, Clock *clock, GError **erro
     if (!map_memory(pc, error))
         goto fail;
     add_interrupt_controllers(pc);
+    add_hpet(pc);
     add_isa_devices(pc);
     add_pci_devices(pc);
     pc->fw_cfg = fw_cfg_new(&pc->bus);

@@ -128,7 +128,7 @@ Test(acpi, linked_tables)
 {
     check_tables(&(AcpiConfig){.low_ram = 64 << 20,
                                .cpus = 1,
-                               .serial_ports = 2,
+                               .serial = {true, true},
                                .floppy = true,
                                .ps2 = true,
                                .hpet = true});
