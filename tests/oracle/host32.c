@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 /* The page of code, then the page of state. */
-#define CODE 0x20000000
-#define BACK 0x20000800
+#define CODE  0x20000000
+#define BACK  0x20000800
 #define STATE 0x20001000
 
 typedef struct {
@@ -68,17 +68,17 @@ void host32_run(const uint8_t *insn, unsigned size, const Host32State *in, Host3
     Page *page = (Page *)STATE;
     Code c = {(uint8_t *)CODE};
     page->in = *in;
-    put(&c, "\xb8\x2b\0\0\0\x8e\xd8\x8e\xc0", 9);      /* DS = ES = the flat data segment */
-    put32(&c, "\xbc", 1, FIELD(in.flags));             /* mov esp, &flags */
-    put(&c, "\x9d", 1);                                /* popfd */
-    for (unsigned k = 0; k < 8; k++)                   /* mov reg, [field] */
+    put(&c, "\xb8\x2b\0\0\0\x8e\xd8\x8e\xc0", 9); /* DS = ES = the flat data segment */
+    put32(&c, "\xbc", 1, FIELD(in.flags));        /* mov esp, &flags */
+    put(&c, "\x9d", 1);                           /* popfd */
+    for (unsigned k = 0; k < 8; k++)              /* mov reg, [field] */
         put32(&c, (char[]){(char)0x8b, (char)(5 | k << 3)}, 2, FIELD(in.gpr) + 4 * k);
     put(&c, (const char *)insn, size);
     for (unsigned k = 0; k < 8; k++)
         put32(&c, (char[]){(char)0x89, (char)(5 | k << 3)}, 2, FIELD(out.gpr) + 4 * k);
     put32(&c, "\xbc", 1, FIELD(out_flags_stack) + sizeof page->out_flags_stack);
-    put(&c, "\x9c\xfc", 2);                            /* pushfd; cld */
-    put32(&c, "\xea", 1, BACK);                        /* far jump to 64-bit code */
+    put(&c, "\x9c\xfc", 2);     /* pushfd; cld */
+    put32(&c, "\xea", 1, BACK); /* far jump to 64-bit code */
     put(&c, "\x33\0", 2);
     host32_enter(&page->rsp, &page->rip);
     *out = page->out;
