@@ -30,9 +30,7 @@ static void load_argument(Codegen *c, const IrInsn *insn, unsigned k)
         return;
     }
     unsigned from = regalloc_read(c, arg, reg);
-    if (arg.kind == IR_REGH)
-        emit_movzx(&c->e, 1, reg, host_reg(reg));
-    else if (from != reg)
+    if (from != reg)
         emit_mov(&c->e, 8, reg, from);
 }
 

@@ -50,11 +50,13 @@ static void load_offset(Codegen *c, const IrMem *mem, unsigned reg)
 void lower_lea(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     bool spilled = insn->d.kind == IR_TEMP && temp_is_spilled(c->temp[insn->d.n]);
-    unsigned d = spilled ? R8 : regalloc_read(c, insn->d, R8);
-    if (insn->width == 2 && insn->d.kind == IR_REG) {
+    unsigned d;
+    if (insn->width == 2) {
         load_offset(c, &insn->mem, R8);
+        d = regalloc_read(c, insn->d, R11);
         emit_mov(&c->e, 2, d, R8);
     } else {
+        d = spilled ? R11 : regalloc_read(c, insn->d, R11);
         load_offset(c, &insn->mem, d);
     }
     if (spilled)

@@ -688,7 +688,8 @@ static void cdrom_command(IdeDrive *drive, uint8_t code)
 
 /* ---- medium ---- */
 
-static const IdeDriveOps cdrom_ops = {cdrom_command, cdrom_data_done, cdrom_dma, cdrom_signature};
+static const IdeDriveOps cdrom_ops = {cdrom_command, cdrom_data_done, cdrom_dma, cdrom_signature,
+                                      NULL};
 
 bool atapi_is_cdrom(const IdeDrive *drive)
 {

@@ -4,6 +4,8 @@
  * Sources: Intel 82371SB data sheet; ATA/ATAPI-6; Bus Master IDE 1.0. */
 #include "hw/ide.h"
 
+#include <errno.h>
+
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -53,6 +55,8 @@ struct Ide {
     PciFunction pci;
     AddressSpace *as;
     IdeChannel channels[IDE_CHANNELS];
+    IdeErrorHook error_hook;
+    void *error_opaque;
 };
 
 /* ---- interrupt ---- */
@@ -213,6 +217,15 @@ static void bm_write(void *opaque, uint64_t offset, uint64_t value, unsigned siz
 }
 
 /* ---- what drives do ---- */
+
+bool ide_channel_stall(IdeChannel *channel, const Block *block, int err)
+{
+    Ide *ide = channel->ide;
+    if (!ide->error_hook || (err != ENOSPC && err != EDQUOT))
+        return false;
+    ide->error_hook(ide->error_opaque, block, err);
+    return true;
+}
 
 void ide_drive_start_pio(IdeDrive *drive, IdePhase phase, uint32_t size)
 {
@@ -533,6 +546,21 @@ bool ide_cdrom_change(Ide *ide, unsigned channel, unsigned unit, Block *block, b
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "there is no CD-ROM drive at ide%u unit %u",
                 channel, unit);
     return false;
+}
+
+void ide_set_error_hook(Ide *ide, IdeErrorHook hook, void *opaque)
+{
+    ide->error_hook = hook;
+    ide->error_opaque = opaque;
+}
+
+void ide_retry(Ide *ide)
+{
+    for (unsigned i = 0; i < IDE_CHANNELS * IDE_UNITS; i++) {
+        IdeDrive *drive = drive_at(ide, i / IDE_UNITS, i % IDE_UNITS);
+        if (drive && drive->ops->retry)
+            drive->ops->retry(drive);
+    }
 }
 
 Block *ide_drive_block(const Ide *ide, unsigned channel, unsigned unit)

@@ -62,6 +62,11 @@ static inline void cpu_set_reg(CpuX86 *cpu, unsigned n, unsigned size, uint32_t 
         cpu->v.gpr[n] = value;
 }
 
+static inline unsigned cpu_code_size(const CpuX86 *cpu)
+{
+    return cpu->seg[SEG_CS].attr & SEG_ATTR_DB ? 4 : 2;
+}
+
 /* --- faults --- */
 static inline bool fault_plain(Fault *f, unsigned vector)
 {
@@ -159,9 +164,10 @@ bool desc_set_accessed(CpuX86 *cpu, Desc *d, Fault *f);
 /* Real and V86 mode: the segment register after a load. */
 SegReg seg_real(const CpuX86 *cpu, unsigned which, uint16_t selector);
 SegReg seg_vm86(uint16_t selector);
-/* Checks of MOV/POP/Lxx to ES DS FS GS and SS (SDM 2 "MOV"); cpl: the level that counts. */
-bool seg_check_load(CpuX86 *cpu, unsigned which, uint16_t selector, unsigned cpl, SegReg *seg,
-                    Fault *f);
+/* Checks of MOV/POP/Lxx to ES DS FS GS and SS (SDM 2 "MOV"); cpl: the level that counts,
+ * vector: #GP, in a task switch #TS. */
+bool seg_check_load(CpuX86 *cpu, unsigned which, uint16_t selector, unsigned cpl, unsigned vector,
+                    SegReg *seg, Fault *f);
 /* The stack segment of a privilege change: `vector` for bad ones, #SS when not present. */
 bool seg_check_stack(CpuX86 *cpu, uint16_t selector, unsigned cpl, unsigned vector, SegReg *seg,
                      Fault *f);
@@ -175,12 +181,16 @@ bool seg_check_ldt(CpuX86 *cpu, uint16_t selector, unsigned vector, SegReg *seg,
 /* --- task.c --- */
 typedef enum { TASK_JMP, TASK_CALL, TASK_IRET, TASK_GATE } TaskCause;
 /* Switch to the TSS of `selector` (descriptor d, checked by task_check). next_pc: saved EIP.
- * A fault after the switch has happened is raised in the new task: then true is returned, the
- * fault is set and *in_new_task tells. */
+ * On false the switch may have happened: then the fault belongs
+ * to the new task, and pc is its. */
 bool task_switch(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, uint32_t next_pc,
                  Fault *f);
 /* Selector of a TSS for JMP, CALL, a gate: type, presence. */
 bool task_fetch_tss(CpuX86 *cpu, uint16_t selector, unsigned vector, bool busy, Desc *d, Fault *f);
+
+/* --- helper-far.c --- */
+/* The CS:pc that RET and IRET return to, same or outer level. */
+bool far_check_return(CpuX86 *cpu, uint16_t selector, uint32_t pc, SegReg *cs, Fault *f);
 
 /* --- interrupts.c --- */
 typedef enum {
@@ -208,10 +218,13 @@ bool x86_debug_boundary(VCpu *vcpu);
 void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size);
 bool debug_code_armed(const CpuX86 *cpu);
 /* Begin the interrupt shadow of STI (ss false), MOV SS, POP SS. */
-void debug_begin_shadow(CpuX86 *cpu, bool ss);
+void debug_begin_shadow(CpuX86 *cpu, bool ss, uint32_t next_pc);
 
 /* --- helper-io.c --- */
 bool io_check(CpuX86 *cpu, uint16_t port, unsigned size, Fault *f);
+
+/* --- helper-msr.c --- */
+uint64_t cpu_tsc(const CpuX86 *cpu); /* as the guest sees it */
 
 /* --- cpu.c --- */
 /* As cpu_update_mode when only EFLAGS bits or debug state changed (not VM). */

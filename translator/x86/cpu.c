@@ -76,8 +76,8 @@ void cpu_reset(CpuX86 *cpu)
     memset(cpu->dr, 0, sizeof(cpu->dr));
     cpu->dr[6] = DR6_FIXED;
     cpu->dr[7] = DR7_FIXED;
-    cpu->shadow = cpu->shadow_ss = cpu->shadow_seen = cpu->step_armed = false;
-    cpu->halted = cpu->nmi_masked = cpu->in_delivery = cpu->shutdown = false;
+    cpu->shadow = cpu->shadow_ss = cpu->step_armed = false;
+    cpu->v.halted = cpu->nmi_masked = cpu->in_delivery = cpu->shutdown = false;
     cpu->pending_db = 0;
     atomic_fetch_and(&cpu->lines, CPU_LINE_INTR);
     cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = 0;
@@ -234,5 +234,6 @@ void cpu_set_line(CpuX86 *cpu, uint32_t line, bool level)
         return;
     }
     atomic_fetch_or(&cpu->lines, line);
-    vcpu_kick(&cpu->v);
+    if (cpu->v.kick)
+        cpu->v.kick(&cpu->v);
 }

@@ -229,8 +229,8 @@ static void set_rm(Decoder *d, Operand *opd, OperandKind kind, const OperandSpec
     if (decode_modrm(d) < 0xc0) {
         set_memory(d, opd, spec->mem_size);
     } else if (kind == OPD_GPR) {
-        d->insn->rm_is_gpr = true;
         set_gpr(d, opd, rm_field(d), spec->size);
+        d->insn->rm_gpr_size = opd->size;
     } else {
         set_reg(opd, kind, kind == OPD_XMM ? rm_field(d) : d->insn->modrm & 7u, spec->size);
     }

@@ -254,9 +254,8 @@ DecodeResult x86_decode(X86Insn *insn, const uint8_t *bytes, unsigned count, uin
     const OpRow *row = opcode_row(&d, take_prefixes(&d));
     while (row->sub != SUB_NONE)
         row = sub_row(&d, row);
-    if (row_is_legal(&d, row))
-        use_row(&d, row);
-    else
+    use_row(&d, row);
+    if (!row_is_legal(&d, row))
         d.undefined = true;
     if (d.undefined) {
         insn->id = INSN_UD;

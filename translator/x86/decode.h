@@ -91,7 +91,8 @@ typedef struct {
     uint8_t modrm, rex; /* rex: 0 outside 64-bit mode */
     bool vex, vex_w;
     uint8_t vex_v;     /* vvvv */
-    bool reg_is_gpr, rm_is_gpr; /* what the ModRM fields name, for native instructions */
+    bool reg_is_gpr;     /* ModRM.reg names a general register (native instructions) */
+    uint8_t rm_gpr_size; /* size of the general register in ModRM.rm; 0: it names none */
     Operand opd[X86_MAX_OPERANDS];
     uint8_t opd_count;
     /* memory operand, valid if any operand is OPD_MEM */

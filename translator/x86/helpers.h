@@ -9,7 +9,13 @@
 #include "translator/x86/helpers.def"
 #undef HELPER
 
-extern const HelperInfo x86_helpers[];
-extern const unsigned x86_helper_count;
+enum {
+    X86_HELPER_COUNT = 0
+#define HELPER(...) +1
+#include "translator/x86/helpers.def"
+#undef HELPER
+};
+
+extern const HelperInfo x86_helpers[X86_HELPER_COUNT];
 
 #endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/codegen-fixture.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+static __thread Fixture *current; /* for the signal handler */
+
+static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned size)
+{
+    uint64_t value = 0;
+    memcpy(&value, (uint8_t *)opaque + offset, size);
+    return value;
+}
+
+static void mmio_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    memcpy((uint8_t *)opaque + offset, &value, size);
+}
+
+static const RegionOps mmio_ops = {mmio_read, mmio_write, 1, 8};
+
+static uint64_t helper_sum(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    vcpu->gpr[3] = (uint32_t)(vcpu->gpr[3] + 1);
+    return a + 3 * b + 5 * c;
+}
+
+static uint64_t helper_new_flags(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t old = vcpu->flags;
+    vcpu->flags = (uint32_t)a;
+    return old;
+}
+
+static uint64_t helper_raise(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    vcpu->gpr[0] = 77;
+    vcpu_exit_fault(vcpu, (Fault){.vector = (uint8_t)a, .error_code = (uint32_t)b});
+}
+
+/* Uses the host's FP registers thoroughly. */
+static uint64_t helper_fp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    volatile long double x = (long double)a;
+    volatile double y = 0.5;
+    x = x / 3 + (long double)y;
+    return (uint64_t)(x * 1000);
+}
+
+static const HelperInfo helpers[HELPER_COUNT] = {
+    [HELPER_SUM] = {"sum", helper_sum, 3, HELPER_NO_FLAGS},
+    [HELPER_NEW_FLAGS] = {"new_flags", helper_new_flags, 1, 0},
+    [HELPER_RAISE] = {"raise", helper_raise, 2, HELPER_FAULTS},
+    [HELPER_FP] = {"fp", helper_fp, 1, HELPER_NO_FLAGS},
+};
+
+/* Offsets from 0x18000 up fault; the write bit and size show in the error code. */
+static uint64_t seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    if (b >= 0x18000)
+        vcpu_exit_fault(vcpu, (Fault){.vector = 13, .error_code = (uint32_t)a, .address = b});
+    return (uint32_t)(vcpu->seg_base[a & 7] + b);
+}
+
+static const GuestOps guest = {
+    .seg_check = seg_check, .helpers = helpers, .helper_count = HELPER_COUNT, .gprs = 8};
+
+static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc)
+{
+    uint32_t offset = (uint32_t)((const uint8_t *)host_pc - current->out.exec);
+    uint64_t pc = 0;
+    for (unsigned i = 0; i < current->out.pcmap->len; i++) {
+        CodegenPcEntry e = g_array_index(current->out.pcmap, CodegenPcEntry, i);
+        if (e.host_offset <= offset)
+            pc = current->ir.pc + e.pc_offset;
+    }
+    return pc;
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    const uint8_t *rip = (const uint8_t *)regs[REG_RIP];
+    uintptr_t poll = (uintptr_t)info->si_addr - (uintptr_t)current->vcpu->poll_page;
+    if (rip < current->code || rip >= current->code + FIXTURE_CODE) {
+        signal(sig, SIG_DFL);
+        return;
+    }
+    current->vcpu->pc = pc_of_host(current->vcpu, rip);
+    current->vcpu->fault = (Fault){.vector = (uint8_t)regs[REG_TRAPNO]};
+    regs[REG_RIP] = sig == SIGSEGV && poll < 4096 ? (greg_t)(uintptr_t)codegen_stub_poll_exit
+                                                  : (greg_t)(uintptr_t)codegen_stub_fault_exit;
+}
+
+void fixture_init(Fixture *f)
+{
+    GError *error = NULL;
+    memset(f, 0, sizeof *f);
+    current = f;
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    stack_t stack = {.ss_sp = g_malloc(65536), .ss_size = 65536};
+    sigaltstack(&stack, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGFPE, &action, NULL);
+    f->vcpu = mmap(NULL, sizeof(VCpu), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    f->code = mmap(NULL, FIXTURE_CODE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(f->vcpu != MAP_FAILED && f->code != MAP_FAILED);
+    f->ram_owner = ram_new(FIXTURE_RAM, &error);
+    cr_assert_not_null(f->ram_owner);
+    f->as = address_space_new(f->ram_owner);
+    ram_off_t offset = ram_alloc(f->ram_owner, "ram", FIXTURE_RAM);
+    address_space_add_ram(f->as, "ram", 0, FIXTURE_RAM, 0, offset);
+    address_space_add_mmio(f->as, "mmio", FIXTURE_MMIO, sizeof f->mmio, 0, &mmio_ops, f->mmio);
+    f->ram = ram_hva(f->ram_owner, offset);
+    mmu_init(&f->vcpu->mmu, f->as, f->vcpu->tlb);
+    f->vcpu->mmu.paging.phys_bits = 36;
+    f->vcpu->guest = &guest;
+    codegen_init_vcpu(f->vcpu);
+    f->vcpu->pc_of_host = pc_of_host;
+    f->vcpu->fp_area[0] = 0x7f; /* FCW 037f, MXCSR 1f80: all masked */
+    f->vcpu->fp_area[1] = 0x03;
+    f->vcpu->fp_area[24] = 0x80;
+    f->vcpu->fp_area[25] = 0x1f;
+    ir_block_init(&f->ir, helpers, HELPER_COUNT);
+    f->options = (CodegenOptions){.poll = true, .jump_tag = 7};
+    f->out.pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
+    f->out.exit_slots = (void *)(uintptr_t)0x123456789000;
+    f->out.exit_slot_size = 48;
+}
+
+void fixture_destroy(Fixture *f)
+{
+    mmu_destroy(&f->vcpu->mmu);
+    address_space_free(f->as);
+    ram_free(f->ram_owner);
+    ir_block_destroy(&f->ir);
+    g_array_free(f->out.pcmap, TRUE);
+    munmap(f->vcpu, sizeof(VCpu));
+    munmap(f->code, FIXTURE_CODE);
+}
+
+void fixture_begin(Fixture *f)
+{
+    ir_block_reset(&f->ir, FIXTURE_PC);
+    IrInsn *mark = ir_append(&f->ir, IR_INSN, 0);
+    mark->imm = FIXTURE_PC;
+    mark->aux = 4;
+}
+
+IrInsn *fixture_op(Fixture *f, IrOp op, unsigned width, IrOpd d, IrOpd a)
+{
+    IrInsn *insn = ir_append(&f->ir, op, width);
+    insn->d = d;
+    insn->a = a;
+    return insn;
+}
+
+IrInsn *fixture_exit(Fixture *f, uint64_t pc)
+{
+    f->ir.next_pc = pc;
+    IrInsn *insn = ir_append(&f->ir, IR_EXIT, 4);
+    insn->imm = (int64_t)pc;
+    return insn;
+}
+
+void fixture_generate(Fixture *f, unsigned at)
+{
+    GString *why = g_string_new(NULL);
+    cr_assert(ir_verify(&f->ir, why), "%s", why->str);
+    g_string_free(why, TRUE);
+    f->out.code = f->code + at;
+    f->out.exec = f->code + at;
+    f->out.capacity = FIXTURE_CODE - at;
+    cr_assert(codegen_block(&f->ir, &f->options, &f->out));
+}
+
+ExitReason fixture_run(Fixture *f)
+{
+    return codegen_enter(f->vcpu, f->out.exec);
+}
