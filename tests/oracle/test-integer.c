@@ -34,43 +34,27 @@ typedef struct {
     bool alone;    /* changes a pointer register: not in a sequence */
 } Template;
 
+/* clang-format off */
 #define ALU(n, name)                                                                               \
-    {name, {(n)*8}, 1, F_MODRM, -1, 0, true}, {name, {(n)*8 + 1}, 1, F_MODRM, -1, 0, false},       \
-        {name, {(n)*8 + 2}, 1, F_MODRM, -1, 0, true},                                              \
-        {name, {(n)*8 + 3}, 1, F_MODRM, -1, 0, false},                                             \
-        {name, {(n)*8 + 4}, 1, F_NONE, -1, 1, true}, {name, {(n)*8 + 5}, 1, F_NONE, -1, 4, false}, \
+    {name, {(n) * 8}, 1, F_MODRM, -1, 0, true}, {name, {(n) * 8 + 1}, 1, F_MODRM, -1, 0, false},   \
+        {name, {(n) * 8 + 2}, 1, F_MODRM, -1, 0, true},                                            \
+        {name, {(n) * 8 + 3}, 1, F_MODRM, -1, 0, false},                                           \
+        {name, {(n) * 8 + 4}, 1, F_NONE, -1, 1, true},                                             \
+        {name, {(n) * 8 + 5}, 1, F_NONE, -1, 4, false},                                            \
         {name, {0x80}, 1, F_MODRM, n, 1, true}, {name, {0x81}, 1, F_MODRM, n, 4, false},           \
-    {                                                                                              \
-        name, {0x83}, 1, F_MODRM, n, 1, false                                                      \
-    }
+        {name, {0x83}, 1, F_MODRM, n, 1, false}
 #define SHIFT(n, name)                                                                             \
     {name, {0xc0}, 1, F_MODRM, n, 1, true}, {name, {0xc1}, 1, F_MODRM, n, 1, false},               \
         {name, {0xd0}, 1, F_MODRM, n, 0, true}, {name, {0xd1}, 1, F_MODRM, n, 0, false},           \
-        {name, {0xd2}, 1, F_MODRM, n, 0, true},                                                    \
-    {                                                                                              \
-        name, {0xd3}, 1, F_MODRM, n, 0, false                                                      \
-    }
+        {name, {0xd2}, 1, F_MODRM, n, 0, true}, {name, {0xd3}, 1, F_MODRM, n, 0, false}
 #define GROUP3(n, name)                                                                            \
-    {name, {0xf6}, 1, F_MODRM, n, 0, true},                                                        \
-    {                                                                                              \
-        name, {0xf7}, 1, F_MODRM, n, 0, false                                                      \
-    }
-#define ONE(name, ...)                                                                             \
-    {                                                                                              \
-        name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), F_NONE, -1, 0, false                \
-    }
+    {name, {0xf6}, 1, F_MODRM, n, 0, true}, {name, {0xf7}, 1, F_MODRM, n, 0, false}
+#define ONE(name, ...) {name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), F_NONE, -1, 0, false}
 #define ALONE(name, ...)                                                                           \
-    {                                                                                              \
-        name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), F_NONE, -1, 0, false, true          \
-    }
+    {name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), F_NONE, -1, 0, false, true}
 #define RM2(name, form, imm, bytewise, ...)                                                        \
-    {                                                                                              \
-        name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), form, -1, imm, bytewise             \
-    }
-#define BIT_IMM(n, name)                                                                           \
-    {                                                                                              \
-        name, {0x0f, 0xba}, 2, F_MODRM, n, 1, false                                                \
-    }
+    {name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), form, -1, imm, bytewise}
+#define BIT_IMM(n, name) {name, {0x0f, 0xba}, 2, F_MODRM, n, 1, false}
 #define CONDITION(n)                                                                               \
     {"setcc", {0x0f, 0x90 + (n)}, 2, F_MODRM, 0, 0, true},                                         \
     {                                                                                              \
@@ -78,120 +62,48 @@ typedef struct {
     }
 
 static const Template templates[] = {
-    ALU(0, "add"),
-    ALU(1, "or"),
-    ALU(2, "adc"),
-    ALU(3, "sbb"),
-    ALU(4, "and"),
-    ALU(5, "sub"),
-    ALU(6, "xor"),
-    ALU(7, "cmp"),
-    SHIFT(0, "rol"),
-    SHIFT(1, "ror"),
-    SHIFT(2, "rcl"),
-    SHIFT(3, "rcr"),
-    SHIFT(4, "shl"),
-    SHIFT(5, "shr"),
-    SHIFT(6, "sal"),
-    SHIFT(7, "sar"),
-    GROUP3(2, "not"),
-    GROUP3(3, "neg"),
-    GROUP3(4, "mul"),
-    GROUP3(5, "imul"),
-    {"test", {0xf6}, 1, F_MODRM, 0, 1, true},
-    {"test", {0xf7}, 1, F_MODRM, 0, 4, false},
-    {"inc", {0xfe}, 1, F_MODRM, 0, 0, true},
-    {"dec", {0xff}, 1, F_MODRM, 1, 0, false},
-    {"push", {0xff}, 1, F_MODRM, 6, 0, false},
-    {"pop", {0x8f}, 1, F_MODRM, 0, 0, false},
-    {"mov", {0xc6}, 1, F_MODRM, 0, 1, true},
-    {"mov", {0xc7}, 1, F_MODRM, 0, 4, false},
-    RM2("test", F_MODRM, 0, true, 0x84),
-    RM2("test", F_MODRM, 0, false, 0x85),
-    RM2("xchg", F_MODRM, 0, true, 0x86),
-    RM2("xchg", F_MODRM, 0, false, 0x87),
-    RM2("mov", F_MODRM, 0, true, 0x88),
-    RM2("mov", F_MODRM, 0, false, 0x89),
-    RM2("mov", F_MODRM, 0, true, 0x8a),
-    RM2("mov", F_MODRM, 0, false, 0x8b),
+    ALU(0, "add"), ALU(1, "or"), ALU(2, "adc"), ALU(3, "sbb"),
+    ALU(4, "and"), ALU(5, "sub"), ALU(6, "xor"), ALU(7, "cmp"),
+    SHIFT(0, "rol"), SHIFT(1, "ror"), SHIFT(2, "rcl"), SHIFT(3, "rcr"),
+    SHIFT(4, "shl"), SHIFT(5, "shr"), SHIFT(6, "sal"), SHIFT(7, "sar"),
+    GROUP3(2, "not"), GROUP3(3, "neg"), GROUP3(4, "mul"), GROUP3(5, "imul"),
+    {"test", {0xf6}, 1, F_MODRM, 0, 1, true}, {"test", {0xf7}, 1, F_MODRM, 0, 4, false},
+    {"inc", {0xfe}, 1, F_MODRM, 0, 0, true}, {"dec", {0xff}, 1, F_MODRM, 1, 0, false},
+    {"push", {0xff}, 1, F_MODRM, 6, 0, false}, {"pop", {0x8f}, 1, F_MODRM, 0, 0, false},
+    {"mov", {0xc6}, 1, F_MODRM, 0, 1, true}, {"mov", {0xc7}, 1, F_MODRM, 0, 4, false},
+    RM2("test", F_MODRM, 0, true, 0x84), RM2("test", F_MODRM, 0, false, 0x85),
+    RM2("xchg", F_MODRM, 0, true, 0x86), RM2("xchg", F_MODRM, 0, false, 0x87),
+    RM2("mov", F_MODRM, 0, true, 0x88), RM2("mov", F_MODRM, 0, false, 0x89),
+    RM2("mov", F_MODRM, 0, true, 0x8a), RM2("mov", F_MODRM, 0, false, 0x8b),
     RM2("lea", F_MODRM_MEM, 0, false, 0x8d),
-    RM2("imul", F_MODRM, 0, false, 0x0f, 0xaf),
-    RM2("imul", F_MODRM, 4, false, 0x69),
+    RM2("imul", F_MODRM, 0, false, 0x0f, 0xaf), RM2("imul", F_MODRM, 4, false, 0x69),
     RM2("imul", F_MODRM, 1, false, 0x6b),
-    RM2("movzx", F_MODRM, 0, false, 0x0f, 0xb6),
-    RM2("movzx", F_MODRM, 0, false, 0x0f, 0xb7),
-    RM2("movsx", F_MODRM, 0, false, 0x0f, 0xbe),
-    RM2("movsx", F_MODRM, 0, false, 0x0f, 0xbf),
-    RM2("shld", F_MODRM, 1, false, 0x0f, 0xa4),
-    RM2("shld", F_MODRM, 0, false, 0x0f, 0xa5),
-    RM2("shrd", F_MODRM, 1, false, 0x0f, 0xac),
-    RM2("shrd", F_MODRM, 0, false, 0x0f, 0xad),
-    RM2("bt", F_BITS, 0, false, 0x0f, 0xa3),
-    RM2("bts", F_BITS, 0, false, 0x0f, 0xab),
-    RM2("btr", F_BITS, 0, false, 0x0f, 0xb3),
-    RM2("btc", F_BITS, 0, false, 0x0f, 0xbb),
-    BIT_IMM(4, "bt"),
-    BIT_IMM(5, "bts"),
-    BIT_IMM(6, "btr"),
-    BIT_IMM(7, "btc"),
-    RM2("bsf", F_MODRM, 0, false, 0x0f, 0xbc),
-    RM2("bsr", F_MODRM, 0, false, 0x0f, 0xbd),
-    RM2("cmpxchg", F_MODRM, 0, true, 0x0f, 0xb0),
-    RM2("cmpxchg", F_MODRM, 0, false, 0x0f, 0xb1),
-    RM2("xadd", F_MODRM, 0, true, 0x0f, 0xc0),
-    RM2("xadd", F_MODRM, 0, false, 0x0f, 0xc1),
+    RM2("movzx", F_MODRM, 0, false, 0x0f, 0xb6), RM2("movzx", F_MODRM, 0, false, 0x0f, 0xb7),
+    RM2("movsx", F_MODRM, 0, false, 0x0f, 0xbe), RM2("movsx", F_MODRM, 0, false, 0x0f, 0xbf),
+    RM2("shld", F_MODRM, 1, false, 0x0f, 0xa4), RM2("shld", F_MODRM, 0, false, 0x0f, 0xa5),
+    RM2("shrd", F_MODRM, 1, false, 0x0f, 0xac), RM2("shrd", F_MODRM, 0, false, 0x0f, 0xad),
+    RM2("bt", F_BITS, 0, false, 0x0f, 0xa3), RM2("bts", F_BITS, 0, false, 0x0f, 0xab),
+    RM2("btr", F_BITS, 0, false, 0x0f, 0xb3), RM2("btc", F_BITS, 0, false, 0x0f, 0xbb),
+    BIT_IMM(4, "bt"), BIT_IMM(5, "bts"), BIT_IMM(6, "btr"), BIT_IMM(7, "btc"),
+    RM2("bsf", F_MODRM, 0, false, 0x0f, 0xbc), RM2("bsr", F_MODRM, 0, false, 0x0f, 0xbd),
+    RM2("cmpxchg", F_MODRM, 0, true, 0x0f, 0xb0), RM2("cmpxchg", F_MODRM, 0, false, 0x0f, 0xb1),
+    RM2("xadd", F_MODRM, 0, true, 0x0f, 0xc0), RM2("xadd", F_MODRM, 0, false, 0x0f, 0xc1),
     {"cmpxchg8b", {0x0f, 0xc7}, 2, F_MODRM_MEM, 1, 0, true},
-    CONDITION(0),
-    CONDITION(1),
-    CONDITION(2),
-    CONDITION(3),
-    CONDITION(4),
-    CONDITION(5),
-    CONDITION(6),
-    CONDITION(7),
-    CONDITION(8),
-    CONDITION(9),
-    CONDITION(10),
-    CONDITION(11),
-    CONDITION(12),
-    CONDITION(13),
-    CONDITION(14),
-    CONDITION(15),
-    ONE("cbw", 0x98),
-    ONE("cwd", 0x99),
-    ONE("lahf", 0x9f),
-    ONE("sahf", 0x9e),
-    ONE("clc", 0xf8),
-    ONE("stc", 0xf9),
-    ONE("cmc", 0xf5),
-    ONE("salc", 0xd6),
-    ONE("push", 0x50),
-    ONE("push", 0x54),
-    ONE("pop", 0x59),
-    ALONE("pop", 0x5c),
-    ONE("inc", 0x45),
-    ONE("dec", 0x4e),
-    ALONE("xchg", 0x93),
-    ALONE("leave", 0xc9),
-    ONE("cld", 0xfc),
-    ONE("std", 0xfd),
-    ONE("movs", 0xa4),
-    ONE("movs", 0xa5),
-    ONE("cmps", 0xa6),
-    ONE("cmps", 0xa7),
-    ONE("stos", 0xaa),
-    ONE("stos", 0xab),
-    ONE("lods", 0xac),
-    ONE("lods", 0xad),
-    ONE("scas", 0xae),
-    ONE("scas", 0xaf),
-    ALONE("bswap", 0x0f, 0xcb),
-    RM2("push", F_NONE, 1, true, 0x6a),
-    RM2("push", F_NONE, 4, false, 0x68),
-    RM2("test", F_NONE, 1, true, 0xa8),
-    {"mov", {0xb7}, 1, F_NONE, -1, 1, true, true},
+    CONDITION(0), CONDITION(1), CONDITION(2), CONDITION(3), CONDITION(4), CONDITION(5),
+    CONDITION(6), CONDITION(7), CONDITION(8), CONDITION(9), CONDITION(10), CONDITION(11),
+    CONDITION(12), CONDITION(13), CONDITION(14), CONDITION(15),
+    ONE("cbw", 0x98), ONE("cwd", 0x99), ONE("lahf", 0x9f), ONE("sahf", 0x9e),
+    ONE("clc", 0xf8), ONE("stc", 0xf9), ONE("cmc", 0xf5), ONE("salc", 0xd6),
+    ONE("push", 0x50), ONE("push", 0x54), ONE("pop", 0x59), ALONE("pop", 0x5c), ONE("inc", 0x45),
+    ONE("dec", 0x4e), ALONE("xchg", 0x93), ALONE("leave", 0xc9), ONE("cld", 0xfc), ONE("std", 0xfd),
+    ONE("movs", 0xa4), ONE("movs", 0xa5), ONE("cmps", 0xa6), ONE("cmps", 0xa7),
+    ONE("stos", 0xaa), ONE("stos", 0xab), ONE("lods", 0xac), ONE("lods", 0xad),
+    ONE("scas", 0xae), ONE("scas", 0xaf), ALONE("bswap", 0x0f, 0xcb),
+    RM2("push", F_NONE, 1, true, 0x6a), RM2("push", F_NONE, 4, false, 0x68),
+    RM2("test", F_NONE, 1, true, 0xa8), {"mov", {0xb7}, 1, F_NONE, -1, 1, true, true},
     {"mov", {0xbe}, 1, F_NONE, -1, 4, false, true},
 };
+/* clang-format on */
 
 typedef struct {
     GRand *rand;

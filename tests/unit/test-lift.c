@@ -393,7 +393,7 @@ Test(lift, segments)
          "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; load_seg(3,t1,4098); mov.4 "
          "eax,t0; " END_BY_MODE("551", "1002")},
         {"0f 02 c3", FLAT0, "movzx2.4 t0,ebx; t1=lar(t0); cmov:4.4 eax,t1"},
-        {"0f 02", REAL, "raise(6,0,0); exit_pc"},
+        {"0f 02 c3", REAL, "raise(6,0,0); exit_pc"},
         {"63 0b", FLAT0,
          "movzx2.4 t0,[ds:ebx]; mov.2 [ds:ebx],t0; movzx2.4 t1,ecx; t0=arpl(t0,t1); "
          "mov.2 [ds:ebx],t0"},
