@@ -32,6 +32,7 @@ typedef struct {
     uint64_t lba;
     uint32_t remaining; /* sectors */
     uint32_t block;     /* sectors per interrupt */
+    uint32_t stalled;   /* sectors in the buffer that the host had no room for */
 } AtaDisk;
 
 /* Command flags. */
@@ -125,13 +126,18 @@ static bool load(AtaDisk *disk, uint32_t count)
     return false;
 }
 
-/* Buffer to image. */
+/* Buffer to image. False: the command has failed or is stalled. */
 static bool store(AtaDisk *disk, uint32_t count)
 {
     IdeDrive *drive = &disk->drive;
     int err = block_write(drive->block, disk->lba * SECTOR, drive->buffer, count * SECTOR);
     if (err == 0)
         return true;
+    if (ide_channel_stall(drive->channel, drive->block, err)) {
+        disk->stalled = count;
+        drive->status = IDE_STATUS_BSY;
+        return false;
+    }
     log_unimp("ata: writing '%s': %s", block_path(drive->block), g_strerror(err));
     transfer_fail(disk, IDE_ERROR_ABRT);
     drive->status |= IDE_STATUS_DF;
@@ -191,6 +197,8 @@ static void write_done(AtaDisk *disk)
 static void disk_data_done(IdeDrive *drive)
 {
     AtaDisk *disk = (AtaDisk *)drive;
+    if (disk->stalled)
+        return;
     if (disk->remaining == 0) {
         drive->phase = IDE_IDLE;
         drive->status = IDE_STATUS_DRDY | IDE_STATUS_DSC;
@@ -204,13 +212,15 @@ static void disk_data_done(IdeDrive *drive)
 static void disk_dma(IdeDrive *drive)
 {
     AtaDisk *disk = (AtaDisk *)drive;
+    if (disk->stalled)
+        return;
     while (disk->remaining > 0) {
         uint32_t count = MIN(disk->remaining, DMA_SECTORS);
         bool failed = false;
         if (!disk->writing && !load(disk, count))
             return;
-        uint32_t moved = ide_channel_dma(drive->channel, drive->buffer, count * SECTOR,
-                                         !disk->writing, &failed);
+        uint32_t moved =
+            ide_channel_dma(drive->channel, drive->buffer, count * SECTOR, !disk->writing, &failed);
         if (failed) {
             transfer_fail(disk, IDE_ERROR_ABRT);
             return;
@@ -223,6 +233,24 @@ static void disk_dma(IdeDrive *drive)
             return; /* the PRD table was too short: wait for the next one */
     }
     transfer_finish(disk);
+}
+
+static void disk_retry(IdeDrive *drive)
+{
+    AtaDisk *disk = (AtaDisk *)drive;
+    uint32_t count = disk->stalled;
+    disk->stalled = 0;
+    if (count == 0)
+        return;
+    if (drive->phase != IDE_DMA) {
+        write_done(disk);
+    } else if (store(disk, count)) {
+        advance(disk, count);
+        if (disk->remaining == 0)
+            transfer_finish(disk);
+        else
+            ide_drive_start_dma(drive);
+    }
 }
 
 /* ---- commands ---- */
@@ -424,7 +452,7 @@ static void cmd_identify(AtaDisk *disk, unsigned flags)
     w[63] = dma_word(disk, 0x20, 0x07);
     w[64] = 3; /* PIO 3 and 4 */
     w[65] = w[66] = w[67] = w[68] = 120;
-    w[80] = 0x70; /* ATA-4 to ATA-6 */
+    w[80] = 0x70;   /* ATA-4 to ATA-6 */
     w[82] = 0x4028; /* NOP, write cache, power management */
     w[83] = 0x7400; /* FLUSH CACHE (EXT), LBA48 */
     w[84] = 0x4000;
@@ -502,13 +530,15 @@ static void disk_signature(IdeDrive *drive)
 {
     ide_drive_set_signature(drive, 0, 0);
     ((AtaDisk *)drive)->remaining = 0;
+    ((AtaDisk *)drive)->stalled = 0;
     ((AtaDisk *)drive)->standby = false;
     drive->status = IDE_STATUS_DRDY | IDE_STATUS_DSC;
 }
 
 /* ---- device ---- */
 
-static const IdeDriveOps disk_ops = {disk_command, disk_data_done, disk_dma, disk_signature};
+static const IdeDriveOps disk_ops = {disk_command, disk_data_done, disk_dma, disk_signature,
+                                     disk_retry};
 
 static void disk_reset(Device *device)
 {
@@ -548,6 +578,7 @@ static const StateField disk_state[] = {
     STATE(AtaDisk, lba),
     STATE(AtaDisk, remaining),
     STATE(AtaDisk, block),
+    STATE(AtaDisk, stalled),
     STATE_END,
 };
 

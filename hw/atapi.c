@@ -375,14 +375,14 @@ static uint32_t mode_pages(Cdrom *cd, uint8_t page, bool changeable)
 {
     static const uint8_t recovery[] = {0x01, 6, 0, 5, 0, 0, 0, 0};
     static const uint8_t audio[] = {0x0e, 14, 4, 0, 0, 0, 0, 75, 1, 255, 2, 255, 0, 0, 0, 0};
-    static const uint8_t capabilities[] = {0x2a, 20, 0x3b, 0, 0x70, 0x60, 0x29, 0, 0x02, 0xc2, 0, 2,
-                                           2,    0,  0x02, 0xc2, 0, 0, 0, 0, 0, 0};
+    static const uint8_t capabilities[] = {0x2a, 20,   0x3b, 0, 0x70, 0x60, 0x29, 0,
+                                           0x02, 0xc2, 0,    2, 2,    0,    0x02, 0xc2,
+                                           0,    0,    0,    0, 0,    0};
     static const struct {
         const uint8_t *bytes;
         uint8_t size;
-    } pages[] = {{recovery, sizeof(recovery)},
-                 {audio, sizeof(audio)},
-                 {capabilities, sizeof(capabilities)}};
+    } pages[] = {
+        {recovery, sizeof(recovery)}, {audio, sizeof(audio)}, {capabilities, sizeof(capabilities)}};
     uint32_t size = 8;
     for (size_t i = 0; i < G_N_ELEMENTS(pages); i++) {
         if (page != 0x3f && page != pages[i].bytes[0])
@@ -688,7 +688,8 @@ static void cdrom_command(IdeDrive *drive, uint8_t code)
 
 /* ---- medium ---- */
 
-static const IdeDriveOps cdrom_ops = {cdrom_command, cdrom_data_done, cdrom_dma, cdrom_signature};
+static const IdeDriveOps cdrom_ops = {cdrom_command, cdrom_data_done, cdrom_dma, cdrom_signature,
+                                      NULL};
 
 bool atapi_is_cdrom(const IdeDrive *drive)
 {

@@ -201,9 +201,8 @@ static uint32_t info_add_string(GByteArray *info, const char *text)
 
 static void byte_array_pad(GByteArray *array, uint32_t alignment)
 {
-    guint old = array->len;
-    g_byte_array_set_size(array, (old + alignment - 1) / alignment * alignment);
-    memset(array->data + old, 0, array->len - old);
+    while (array->len % alignment)
+        g_byte_array_append(array, (const uint8_t *)"", 1);
 }
 
 /* "a,b,,c" -> "a", "b,c". */

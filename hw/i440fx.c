@@ -22,7 +22,8 @@ enum {
 typedef struct {
     unsigned attributes; /* PAM_READ | PAM_WRITE as mapped now */
     uint32_t size;
-    uint8_t *ram_bytes;
+    AddressSpace *as;
+    ram_off_t ram_offset;
     Region *ram; /* what is seen with reads enabled */
     Region *pci; /* and without: ROM, or ones */
 } Segment;
@@ -33,15 +34,14 @@ struct I440fx {
     Segment segments[SEGMENTS];
 };
 
-/* Reads from the PCI side, writes to RAM: how firmware copies itself. No translation of these
- * RAM bytes survives to see it: making them readable again is a map change. */
+/* Reads from the PCI side, writes to RAM: how firmware copies itself. */
 static void shadow_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
     Segment *segment = opaque;
     if (!(segment->attributes & PAM_WRITE) || offset + size > segment->size)
         return;
-    for (unsigned i = 0; i < size; i++)
-        segment->ram_bytes[offset + i] = (uint8_t)(value >> (8 * i));
+    value = GUINT64_TO_LE(value);
+    address_space_ram_write(segment->as, segment->ram_offset + offset, &value, size);
 }
 
 static uint64_t nothing_read(void *opaque, uint64_t offset, unsigned size)
@@ -138,8 +138,7 @@ static Region *add_pci_side(I440fx *bridge, Segment *segment, uint32_t base,
         return address_space_add_mmio(bridge->as, "pam-pci", base, segment->size, I440FX_PRIORITY,
                                       &shadow_ops, segment);
     return address_space_add_rom(bridge->as, "pam-bios", base, segment->size, I440FX_PRIORITY,
-                                 memory->bios + memory->bios_size - from_top, &shadow_ops,
-                                 segment);
+                                 memory->bios + memory->bios_size - from_top, &shadow_ops, segment);
 }
 
 I440fx *i440fx_new(const DeviceBus *bus, PciBus *pci, const I440fxMemory *memory)
@@ -155,9 +154,10 @@ I440fx *i440fx_new(const DeviceBus *bus, PciBus *pci, const I440fxMemory *memory
         uint32_t base = AREA_BASE + i * SEGMENT_SIZE;
         ram_off_t ram = memory->ram + i * SEGMENT_SIZE;
         segment->size = i == SEGMENTS - 1 ? 0x10000 : SEGMENT_SIZE;
-        segment->ram_bytes = ram_hva(address_space_ram(bus->as), ram);
-        segment->ram = address_space_add_ram(bus->as, "pam-ram", base, segment->size,
-                                             I440FX_PRIORITY, ram);
+        segment->as = bus->as;
+        segment->ram_offset = ram;
+        segment->ram =
+            address_space_add_ram(bus->as, "pam-ram", base, segment->size, I440FX_PRIORITY, ram);
         segment->pci = add_pci_side(bridge, segment, base, memory);
         segment_map(segment, 0);
     }

@@ -56,6 +56,8 @@ typedef struct {
     void (*dma)(IdeDrive *drive);
     /* Hardware, software or diagnostic reset: signature and status. */
     void (*signature)(IdeDrive *drive);
+    /* Try a write again that ide_channel_stall has announced, if there is one; NULL: none ever. */
+    void (*retry)(IdeDrive *drive);
 } IdeDriveOps;
 
 enum { IDE_BUFFER = 65536 };
@@ -77,9 +79,9 @@ struct IdeDrive {
 };
 
 #define IDE_DRIVE_STATE(type, field)                                                               \
-    STATE_ARRAY(type, field.regs), STATE_ARRAY(type, field.previous),                              \
-        STATE(type, field.features), STATE(type, field.status), STATE(type, field.phase),          \
-        STATE(type, field.pos), STATE(type, field.end), STATE_ARRAY(type, field.buffer)
+    STATE_ARRAY(type, field.regs), STATE_ARRAY(type, field.previous), STATE(type, field.features), \
+        STATE(type, field.status), STATE(type, field.phase), STATE(type, field.pos),               \
+        STATE(type, field.end), STATE_ARRAY(type, field.buffer)
 
 /* ---- what the cable offers to drives (ide.c) ---- */
 
@@ -89,6 +91,9 @@ void ide_channel_interrupt(IdeChannel *channel);
  * *failed: memory that the drive was to take from is no memory. */
 uint32_t ide_channel_dma(IdeChannel *channel, void *buffer, uint32_t size, bool to_memory,
                          bool *failed);
+
+/* The host has no room for a write: true if somebody will retry it, false: fail it. */
+bool ide_channel_stall(IdeChannel *channel, const Block *block, int err);
 
 /* Hand buffer[0, size) to the data port; the drive interrupts itself if it must. */
 void ide_drive_start_pio(IdeDrive *drive, IdePhase phase, uint32_t size);

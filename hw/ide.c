@@ -4,6 +4,8 @@
  * Sources: Intel 82371SB data sheet; ATA/ATAPI-6; Bus Master IDE 1.0. */
 #include "hw/ide.h"
 
+#include <errno.h>
+
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -53,6 +55,8 @@ struct Ide {
     PciFunction pci;
     AddressSpace *as;
     IdeChannel channels[IDE_CHANNELS];
+    IdeErrorHook error_hook;
+    void *error_opaque;
 };
 
 /* ---- interrupt ---- */
@@ -213,6 +217,15 @@ static void bm_write(void *opaque, uint64_t offset, uint64_t value, unsigned siz
 }
 
 /* ---- what drives do ---- */
+
+bool ide_channel_stall(IdeChannel *channel, const Block *block, int err)
+{
+    Ide *ide = channel->ide;
+    if (!ide->error_hook || (err != ENOSPC && err != EDQUOT))
+        return false;
+    ide->error_hook(ide->error_opaque, block, err);
+    return true;
+}
 
 void ide_drive_start_pio(IdeDrive *drive, IdePhase phase, uint32_t size)
 {
@@ -441,8 +454,8 @@ static void ide_reset(Device *device)
         STATE(Ide, channels[n].bm.address), STATE(Ide, channels[n].bm.left),                       \
         STATE(Ide, channels[n].bm.last)
 
-static const StateField ide_state[] = {
-    PCI_FUNCTION_STATE(Ide, pci), CHANNEL_STATE(0), CHANNEL_STATE(1), STATE_END};
+static const StateField ide_state[] = {PCI_FUNCTION_STATE(Ide, pci), CHANNEL_STATE(0),
+                                       CHANNEL_STATE(1), STATE_END};
 
 static const DeviceClass ide_class = {
     .name = "piix3-ide",
@@ -488,8 +501,7 @@ Ide *ide_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[IDE_CHANNELS])
         channel->irq = irq[i];
         address_space_add_io(bus->as, "ide", command_ports[i], IDE_REGS, 0, &command_block_ops,
                              channel);
-        address_space_add_io(bus->as, "ide-control", control_ports[i], 1, 0, &control_ops,
-                             channel);
+        address_space_add_io(bus->as, "ide-control", control_ports[i], 1, 0, &control_ops, channel);
     }
     address_space_commit(bus->as);
     return ide;
@@ -514,8 +526,7 @@ void ide_attach_disk(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned 
     attach(ide, channel, unit, ata_disk_new(bus, block), serial);
 }
 
-void ide_attach_cdrom(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned unit,
-                      Block *block)
+void ide_attach_cdrom(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned unit, Block *block)
 {
     attach(ide, channel, unit, atapi_cdrom_new(bus, block), NULL);
 }
@@ -535,6 +546,21 @@ bool ide_cdrom_change(Ide *ide, unsigned channel, unsigned unit, Block *block, b
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "there is no CD-ROM drive at ide%u unit %u",
                 channel, unit);
     return false;
+}
+
+void ide_set_error_hook(Ide *ide, IdeErrorHook hook, void *opaque)
+{
+    ide->error_hook = hook;
+    ide->error_opaque = opaque;
+}
+
+void ide_retry(Ide *ide)
+{
+    for (unsigned i = 0; i < IDE_CHANNELS * IDE_UNITS; i++) {
+        IdeDrive *drive = drive_at(ide, i / IDE_UNITS, i % IDE_UNITS);
+        if (drive && drive->ops->retry)
+            drive->ops->retry(drive);
+    }
 }
 
 Block *ide_drive_block(const Ide *ide, unsigned channel, unsigned unit)

@@ -27,6 +27,12 @@ void ide_attach_cdrom(Ide *ide, const DeviceBus *bus, unsigned channel, unsigned
  * told of the wish, so that a second try may work. */
 bool ide_cdrom_change(Ide *ide, unsigned channel, unsigned unit, Block *block, bool force,
                       GError **error);
+/* A write found no room on the host (ENOSPC, EDQUOT). The drive stays busy, the machine should
+ * pause and say so; ide_retry, when it goes on, writes again. Without a hook such a write fails
+ * like any other. Called with the io lock held. */
+typedef void (*IdeErrorHook)(void *opaque, const Block *block, int err);
+void ide_set_error_hook(Ide *ide, IdeErrorHook hook, void *opaque);
+void ide_retry(Ide *ide);
 /* The image in a drive: NULL if there is none. */
 Block *ide_drive_block(const Ide *ide, unsigned channel, unsigned unit);
 

@@ -37,7 +37,6 @@ typedef struct {
     Chardev *debugcon;        /* port 402h and E9h; NULL: none */
     PcDrive drive[4];         /* primary master, slave, secondary master, slave */
     Block *floppy[PC_FLOPPIES]; /* taken over */
-    bool no_fd;               /* no floppy controller is never chosen for users; tests */
     const char *boot_order;   /* letters a c d n */
     bool boot_menu;
     bool no_graphic;          /* fw_cfg: firmware talks to the serial port */

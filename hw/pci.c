@@ -89,7 +89,7 @@ void pci_function_add_bar(PciFunction *fn, unsigned index, PciBarKind kind, uint
                           Region *region)
 {
     static const uint8_t low_bits[] = {
-        [PCI_BAR_IO] = 1,    [PCI_BAR_MEM32] = 0, [PCI_BAR_MEM32_PREFETCH] = 8,
+        [PCI_BAR_IO] = 1,    [PCI_BAR_MEM32] = 0,           [PCI_BAR_MEM32_PREFETCH] = 8,
         [PCI_BAR_MEM64] = 4, [PCI_BAR_MEM64_PREFETCH] = 12, [PCI_BAR_ROM] = 0,
     };
     g_assert(index < PCI_BARS && kind != PCI_BAR_NONE && fn->bars[index].kind == PCI_BAR_NONE);
@@ -292,10 +292,12 @@ static const struct {
     uint16_t class_code;
     const char *name;
 } class_names[] = {
-    {0x0100, "SCSI controller"},  {0x0101, "IDE controller"},      {0x0106, "SATA controller"},
-    {0x0200, "Ethernet controller"}, {0x0300, "VGA controller"},   {0x0401, "Audio controller"},
-    {0x0600, "Host bridge"},      {0x0601, "ISA bridge"},          {0x0604, "PCI bridge"},
-    {0x0680, "Bridge"},           {0x0c03, "USB controller"},
+    {0x0100, "SCSI controller"}, {0x0101, "IDE controller"},
+    {0x0106, "SATA controller"}, {0x0200, "Ethernet controller"},
+    {0x0300, "VGA controller"},  {0x0401, "Audio controller"},
+    {0x0600, "Host bridge"},     {0x0601, "ISA bridge"},
+    {0x0604, "PCI bridge"},      {0x0680, "Bridge"},
+    {0x0c03, "USB controller"},
 };
 
 static const char *class_name(uint16_t class_code)
@@ -326,9 +328,8 @@ static void print_function(const PciFunction *fn, GString *out)
     g_string_append_printf(out, "  Bus  0, device %3u, function %u:\n", fn->devfn >> 3,
                            fn->devfn & 7);
     g_string_append_printf(out, "    %s: PCI device %04x:%04x (%s)\n",
-                           class_name(pci_get_word(fn, PCI_CLASS)),
-                           pci_get_word(fn, PCI_VENDOR_ID), pci_get_word(fn, PCI_DEVICE_ID),
-                           fn->device.cls->name);
+                           class_name(pci_get_word(fn, PCI_CLASS)), pci_get_word(fn, PCI_VENDOR_ID),
+                           pci_get_word(fn, PCI_DEVICE_ID), fn->device.cls->name);
     if (fn->config[PCI_INTERRUPT_PIN])
         g_string_append_printf(out, "      IRQ %u, pin %c%s\n", fn->config[PCI_INTERRUPT_LINE],
                                'A' + (fn->config[PCI_INTERRUPT_PIN] - 1) % 4,

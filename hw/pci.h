@@ -60,7 +60,7 @@ typedef enum {
     PCI_BAR_ROM, /* the expansion ROM register */
 } PciBarKind;
 
-#define PCI_BARS      7
+#define PCI_BARS          7
 #define PCI_BAR_INDEX_ROM 6
 /* Priority for regions behind BARs: RAM, firmware and fixed ports win over a BAR that
  * a guest has put on top of them. */
@@ -69,9 +69,9 @@ typedef enum {
 
 typedef struct {
     PciBarKind kind;
-    uint64_t size;   /* power of two */
-    Region *region;  /* disabled while not decoded */
-    uint64_t base;   /* where it is mapped now, or PCI_UNMAPPED */
+    uint64_t size;  /* power of two */
+    Region *region; /* disabled while not decoded */
+    uint64_t base;  /* where it is mapped now, or PCI_UNMAPPED */
 } PciBar;
 
 typedef struct {
@@ -106,8 +106,7 @@ struct PciFunction {
     void (*config_written)(PciFunction *fn, unsigned offset, unsigned size);
 };
 
-#define PCI_FUNCTION_STATE(type, field)                                                            \
-    STATE_ARRAY(type, field.config), STATE(type, field.intx)
+#define PCI_FUNCTION_STATE(type, field) STATE_ARRAY(type, field.config), STATE(type, field.intx)
 
 /* pirq: where PIRQA..PIRQD end; slot s pin p drives (s - 1 + p) mod 4 as on the i440fx boards
  * that common firmware knows. */

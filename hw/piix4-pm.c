@@ -382,8 +382,8 @@ Piix4Pm *piix4_pm_new(const DeviceBus *bus, PciBus *pci, const IrqLine *sci,
     address_space_begin(as);
     pm->pm_region =
         address_space_add_io(as, "piix4-pm", 0, PM_PORTS, PCI_BAR_PRIORITY, &pm_ops, pm);
-    pm->smbus_region = address_space_add_io(as, "piix4-smbus", 0, SMBUS_PORTS, PCI_BAR_PRIORITY,
-                                            &smbus_ops, pm);
+    pm->smbus_region =
+        address_space_add_io(as, "piix4-smbus", 0, SMBUS_PORTS, PCI_BAR_PRIORITY, &smbus_ops, pm);
     address_space_add_io(as, "piix4-gpe0", GPE0_BASE, GPE0_PORTS, 0, &gpe_ops, pm);
     address_space_add_io(as, "apm", APM_BASE, 2, 0, &apm_ops, pm);
     blocks_update(pm);

@@ -191,54 +191,82 @@ static void render_vga(Renderer *r, Surface *surface)
 
 /* Dispi modes */
 
-static void dispi_pixels(const Vga *vga, const uint8_t *in, uint32_t *out, unsigned count)
+typedef void (*DispiRowFn)(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count);
+
+static void dispi_row_8(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count)
+{
+    uint32_t palette[256];
+    for (unsigned i = 0; i < 256; i++)
+        palette[i] = vga_dac_color(r->vga, (uint8_t)i);
+    for (unsigned i = 0; i < count; i++)
+        out[i] = palette[in[i]];
+}
+
+static void dispi_row_15(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        uint32_t v;
-        switch (vga->dispi[DISPI_BPP]) {
-        case 8:
-            out[i] = vga_dac_color(vga, in[i]);
-            break;
-        case 15:
-            v = in[i * 2] | (uint32_t)in[i * 2 + 1] << 8;
-            v = (v & 0x7c00) << 9 | (v & 0x3e0) << 6 | (v & 0x1f) << 3;
-            out[i] = v | (v >> 5 & 0x070707);
-            break;
-        case 16:
-            v = in[i * 2] | (uint32_t)in[i * 2 + 1] << 8;
-            out[i] = (v & 0xf800) << 8 | (v & 0xe000) << 3 | (v & 0x7e0) << 5 | (v & 0x600) >> 1 |
-                     (v & 0x1f) << 3 | (v & 0x1c) >> 2;
-            break;
-        case 24:
-            out[i] = in[i * 3] | (uint32_t)in[i * 3 + 1] << 8 | (uint32_t)in[i * 3 + 2] << 16;
-            break;
-        default:
-            memcpy(&out[i], in + i * 4, 4);
-            break;
-        }
+        uint32_t v = in[i * 2] | (uint32_t)in[i * 2 + 1] << 8;
+        v = (v & 0x7c00) << 9 | (v & 0x3e0) << 6 | (v & 0x1f) << 3;
+        out[i] = v | (v >> 5 & 0x070707);
     }
+}
+
+static void dispi_row_16(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t v = in[i * 2] | (uint32_t)in[i * 2 + 1] << 8;
+        v = (v & 0xf800) << 8 | (v & 0x7e0) << 5 | (v & 0x1f) << 3;
+        out[i] = v | (v >> 5 & 0x070007) | (v >> 6 & 0x000300);
+    }
+}
+
+static void dispi_row_24(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        out[i] = in[i * 3] | (uint32_t)in[i * 3 + 1] << 8 | (uint32_t)in[i * 3 + 2] << 16;
+}
+
+static void dispi_row_32(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count)
+{
+    memcpy(out, in, count * sizeof(*out));
+}
+
+/* Eight dots an address, from the planes. */
+static void dispi_row_4(const Renderer *r, const uint8_t *in, uint32_t *out, unsigned count)
+{
+    for (unsigned i = 0; i < count / 8; i++)
+        draw_planar(r, ((const uint32_t *)in)[i] & r->planes, out + i * 8);
+}
+
+static DispiRowFn dispi_row(unsigned bpp)
+{
+    static const struct {
+        unsigned bpp;
+        DispiRowFn draw;
+    } rows[] = {{4, dispi_row_4},   {8, dispi_row_8},   {15, dispi_row_15},
+                {16, dispi_row_16}, {24, dispi_row_24}, {32, dispi_row_32}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].bpp == bpp)
+            return rows[i].draw;
+    return dispi_row_8; /* vga-dispi.c lets no other through */
 }
 
 static void render_dispi(Renderer *r, Surface *surface)
 {
     const Vga *vga = r->vga;
     const uint16_t *dispi = vga->dispi;
-    unsigned width = dispi[DISPI_XRES], pitch = vga_dispi_pitch(vga);
     bool planar = dispi[DISPI_BPP] == 4;
-    unsigned bytes = (dispi[DISPI_BPP] + 7u) / 8;
-    unsigned left = planar ? dispi[DISPI_X_OFFSET] / 8u : dispi[DISPI_X_OFFSET] * bytes;
-    unsigned length = planar ? width / 8 : width * bytes;
-    unsigned limit = planar ? VGA_VRAM_SIZE / 4 : VGA_VRAM_SIZE;
+    unsigned address_bytes = planar ? 4 : 1; /* of video memory at an address */
+    unsigned width = dispi[DISPI_XRES], bytes = (dispi[DISPI_BPP] + 7u) / 8;
+    uint64_t left = planar ? dispi[DISPI_X_OFFSET] / 8u : dispi[DISPI_X_OFFSET] * bytes;
+    uint64_t length = planar ? width / 8 : width * bytes;
+    DispiRowFn draw = dispi_row(dispi[DISPI_BPP]);
     render_black(surface, width, dispi[DISPI_YRES]);
     for (unsigned y = 0; y < surface->height; y++) {
-        uint64_t offset = (uint64_t)(y + dispi[DISPI_Y_OFFSET]) * pitch + left;
-        uint32_t *out = surface->pixels + (size_t)y * width;
-        if (offset + length > limit)
+        uint64_t start = (uint64_t)(y + dispi[DISPI_Y_OFFSET]) * vga_dispi_pitch(vga) + left;
+        if ((start + length) * address_bytes > VGA_VRAM_SIZE)
             break;
-        if (!planar)
-            dispi_pixels(vga, vga->vram + offset, out, width);
-        for (unsigned i = 0; planar && i < length; i++)
-            draw_planar(r, ((const uint32_t *)vga->vram)[offset + i] & r->planes, out + i * 8);
+        draw(r, vga->vram + start * address_bytes, surface->pixels + (size_t)y * width, width);
     }
 }
 

@@ -86,7 +86,7 @@ static void copy_whole(void *to, const void *from, uint64_t size)
 
 /* The fence orders our bytes before the look at code_pages; the code cache sets the
  * mark, fences and then reads the bytes it translates. One of the two sees the other. */
-static void ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size)
+void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size)
 {
     copy_whole(ram_hva(as->ram, offset), data, size);
     atomic_thread_fence(memory_order_seq_cst);
@@ -121,7 +121,7 @@ static void write_part(AddressSpace *as, gpa_t gpa, const PhysTarget *target, ui
 {
     switch (target->kind) {
     case REGION_RAM:
-        ram_write(as, target->ram_offset, &value, size);
+        address_space_ram_write(as, target->ram_offset, &value, size);
         break;
     case REGION_ROM:
     case REGION_MMIO:
@@ -233,7 +233,7 @@ static bool write_backed(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint6
         PhysTarget target = address_space_find(as, gpa + done);
         n = MIN(target.length, size - done);
         if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM))
-            ram_write(as, target.ram_offset, from + done, n);
+            address_space_ram_write(as, target.ram_offset, from + done, n);
         else
             all = false;
     }

@@ -93,6 +93,9 @@ void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, uns
  * function returns false. Writes tell the code-write listener. Any thread. */
 bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
 bool address_space_dma_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
+/* A device's write to RAM that it names by offset, mapped or not (shadow RAM). Within one page.
+ * Tells the code-write listener. */
+void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size);
 /* Loader/debugger write that also reaches ROM. Stopped vCPU or vCPU thread only. */
 bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
 

@@ -325,3 +325,38 @@ Test(ioapic, extint_nmi_and_msi)
     cr_assert(!apic_bus_send_msi(r.apic_bus, 0xfee03000, 0x4071));
     rig_close(&r);
 }
+
+/* Random traffic, as a hostile guest would make: nothing may crash or spin. */
+Test(ioapic, storm)
+{
+    Rig r;
+    rig_open(&r);
+    GRand *rand = g_rand_new_with_seed(82093);
+    for (int i = 0; i < 200000; i++) {
+        gpa_t base = g_rand_boolean(rand) ? LAPIC_BASE : IOAPIC_BASE;
+        gpa_t at = base + (g_rand_int(rand) & (base == LAPIC_BASE ? 0x3ff : 0x5f));
+        uint32_t value = g_rand_int(rand) & (g_rand_boolean(rand) ? 0xff : 0xffffffff);
+        switch (g_rand_int_range(rand, 0, 6)) {
+        case 0:
+            address_space_read(r.bus->as, at & ~UINT64_C(3), 4);
+            break;
+        case 1:
+            clock_fake_advance(r.bus->clock, g_rand_int_range(rand, 0, 50000));
+            break;
+        case 2:
+            pin(&r, g_rand_int_range(rand, 0, IOAPIC_PINS), g_rand_boolean(rand));
+            break;
+        case 3:
+            lapic_set_tsc_deadline(r.lapic, value);
+            cr_assert(lapic_acknowledge(r.lapic) < 256);
+            break;
+        default:
+            address_space_write(r.bus->as, at & ~UINT64_C(15), value, 4);
+            break;
+        }
+    }
+    g_rand_free(rand);
+    device_reset_all(r.bus);
+    cr_assert_eq(rd(&r, 0xf0), 0xff);
+    rig_close(&r);
+}

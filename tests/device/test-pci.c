@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 
 #include "hw/i440fx.h"
+#include "hw/ide.h"
 #include "hw/piix3.h"
+#include "hw/piix4-pm.h"
 
 enum { MIB = 1 << 20 };
 
@@ -231,5 +233,27 @@ Test(i440fx, smram_locks)
     cr_assert_eq(config_read(b, 0, 0x72, 1), 0x1a);
     config_write(b, 0, 0x72, 0x40, 1);
     cr_assert_eq(config_read(b, 0, 0x72, 1), 0x1a);
+    board_free(b);
+}
+
+Test(pci, survives_noise)
+{
+    Board *b = board_new();
+    GRand *rand = g_rand_new_with_seed(5);
+    piix4_pm_new(b->bus, b->pci, NULL, NULL);
+    ide_new(b->bus, b->pci, (IrqLine[2]){{0}});
+    for (int i = 0; i < 50000; i++) {
+        static const uint8_t devfns[] = {0, 8, 9, 11, 24};
+        uint32_t dice = g_rand_int(rand), value = g_rand_int(rand);
+        unsigned devfn = devfns[dice % sizeof(devfns)];
+        config_write(b, devfn, dice >> 8 & 0xff, value, 1u << (dice >> 16) % 3);
+        config_read(b, devfn, dice >> 20 & 0xff, 1u << (value >> 5) % 3);
+        out(b, (uint16_t)(0xcf8 + value % 8), g_rand_int(rand), 1u << (value >> 9) % 3);
+        out(b, (uint16_t)value, value >> 16, 1u << (value >> 9) % 3);
+        address_space_write(b->as, 0xc0000 + value % 0x40000, value, 4);
+        if (i % 1000 == 0)
+            device_reset_all(b->bus);
+    }
+    g_rand_free(rand);
     board_free(b);
 }

@@ -117,7 +117,10 @@ typedef struct CpuX86 {
     uint32_t mode;   /* current mode bits, kept by cpu_update_mode */
     bool shadow;     /* interrupt shadow of STI, MOV SS, POP SS: one instruction */
     bool shadow_ss;  /* it also holds back debug exceptions */
-    bool halted;
+    uint8_t shadow_age;  /* boundaries seen at shadow_pc, so that a jump to itself ends it too */
+    uint32_t shadow_pc;  /* of the shadowed instruction */
+    bool step_armed;  /* the next instruction began with TF set: trap after it */
+    bool shutdown;    /* triple fault met outside deliver_*: the next deliver_interrupt reports it */
     bool nmi_masked; /* until IRET */
     bool in_delivery; /* delivering an exception or interrupt (double-fault rules) */
     uint32_t pending_db; /* DR6 bits of a debug trap due at the next boundary (TF, data/IO bp, T bit) */

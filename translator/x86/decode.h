@@ -39,6 +39,21 @@ typedef struct {
     bool high8;
 } Operand;
 
+/* String instructions: the argument of lift_string. Their rows have no operands: the element size
+ * is 1 for even opcodes, else op_size; the source segment is X86Insn.seg. */
+typedef enum {
+    STRING_MOVS,
+    STRING_CMPS,
+    STRING_STOS,
+    STRING_LODS,
+    STRING_SCAS,
+    STRING_INS,
+    STRING_OUTS,
+} StringOp;
+
+/* X86Insn.base of a RIP-relative operand. */
+#define X86_BASE_RIP 0xfe
+
 enum { X86_MAX_INSN = 15, X86_MAX_OPERANDS = 4 };
 
 /* Row attributes (tables.c). */
@@ -46,7 +61,6 @@ enum {
     ATTR_LOCK = 1u << 0,     /* LOCK legal with a memory destination */
     ATTR_CPL0 = 1u << 1,     /* #GP unless CPL 0 (real mode is) */
     ATTR_NO64 = 1u << 2,     /* #UD in 64-bit mode */
-    ATTR_ONLY64 = 1u << 3,
     ATTR_DEF64 = 1u << 4,    /* operand size defaults to 64 in 64-bit mode */
     ATTR_FORCE64 = 1u << 5,
     ATTR_PROTECTED = 1u << 6, /* #UD in real and V86 mode */
@@ -56,10 +70,8 @@ enum {
     ATTR_NATIVE = 1u << 10,  /* lifts to a NATIVE op with this row's encoding */
     ATTR_MEM_WRITE = 1u << 11, /* native: writes its memory operand */
     ATTR_MEM_READ = 1u << 12,  /* native: reads it */
-    ATTR_VEX = 1u << 13,
-    ATTR_MEM_ONLY = 1u << 14, /* register form is #UD */
-    ATTR_REG_ONLY = 1u << 15,
-    ATTR_GPR_NATIVE = 1u << 16, /* native integer instruction: no FPU state involved */
+    ATTR_GPR_NATIVE = 1u << 13, /* native integer instruction: no FPU state involved */
+    ATTR_ELSE_PLAIN = 1u << 14, /* not offered: the row without the prefix (TZCNT -> BSF) */
 };
 
 typedef struct {
@@ -79,6 +91,8 @@ typedef struct {
     uint8_t modrm, rex; /* rex: 0 outside 64-bit mode */
     bool vex, vex_w;
     uint8_t vex_v;     /* vvvv */
+    bool reg_is_gpr;     /* ModRM.reg names a general register (native instructions) */
+    uint8_t rm_gpr_size; /* size of the general register in ModRM.rm; 0: it names none */
     Operand opd[X86_MAX_OPERANDS];
     uint8_t opd_count;
     /* memory operand, valid if any operand is OPD_MEM */

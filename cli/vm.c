@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: MIT
+ * Builds and runs the machine. Threads: the main thread has the GLib main loop
+ * (sockets, timers, display, monitor); one thread is the vCPU. The vCPU thread runs
+ * the engine while `wanted` says so and nobody has paused it. */
+#include "cli/vm.h"
+
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/firmware.h"
+#include "cli/stats.h"
+#include "hw/display/display.h"
+#include "monitor/monitor.h"
+
+#define TSC_HZ UINT64_C(1000000000)
+#define RESET_LOOP_COUNT 10
+#define RESET_LOOP_US (5 * G_USEC_PER_SEC)
+
+struct Vm {
+    Machine machine;
+    const Config *config;
+    GMainLoop *loop;
+    Ram *ram;
+    AddressSpace *as;
+    Clock *clock;
+    Pc *pc;
+    CpuX86 *cpu;
+    Engine *engine;
+    Chardev *serial[PC_SERIAL_PORTS];
+    Chardev *monitor_chardev, *debugcon;
+    Monitor *monitor;
+    SdlDisplay *display;
+    GBytes *bios, *vga_bios;
+    int exit_code;
+    /* vCPU thread; guarded by lock */
+    GThread *thread;
+    GMutex lock;
+    GCond changed;
+    bool wanted;     /* the user wants it to run */
+    unsigned paused; /* pause() calls outstanding */
+    bool in_engine, quit_thread;
+    bool reset_requested, init_requested;
+    bool halted_for_good; /* triple fault or power-off with no way on */
+    int64_t reset_times[RESET_LOOP_COUNT];
+    unsigned resets;
+};
+
+static void io_lock(void *as)
+{
+    address_space_lock(as);
+}
+
+static void io_unlock(void *as)
+{
+    address_space_unlock(as);
+}
+
+/* ---- requests, any thread ---- */
+
+static gboolean quit_loop(gpointer opaque)
+{
+    Vm *vm = opaque;
+    g_main_loop_quit(vm->loop);
+    return G_SOURCE_REMOVE;
+}
+
+void vm_quit(Vm *vm, int code)
+{
+    vm->exit_code = code;
+    g_idle_add(quit_loop, vm);
+}
+
+static void request_vcpu(Vm *vm)
+{
+    if (vm->engine)
+        engine_request_stop(vm->engine);
+    g_cond_broadcast(&vm->changed);
+}
+
+static void request_reset(void *opaque)
+{
+    Vm *vm = opaque;
+    g_mutex_lock(&vm->lock);
+    vm->reset_requested = true;
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
+}
+
+/* Stop for good or exit: what -no-shutdown decides. */
+static void request_power_off(void *opaque)
+{
+    Vm *vm = opaque;
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
+    if (!vm->config->no_shutdown)
+        vm_quit(vm, 0);
+}
+
+static void request_exit(void *opaque, int code)
+{
+    Vm *vm = opaque;
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
+    vm_quit(vm, code);
+}
+
+/* ---- the vCPU thread ---- */
+
+static void note_reset(Vm *vm, const char *why)
+{
+    int64_t now = g_get_monotonic_time();
+    int64_t *oldest = &vm->reset_times[vm->resets % RESET_LOOP_COUNT];
+    if (vm->resets >= RESET_LOOP_COUNT && now - *oldest < RESET_LOOP_US) {
+        fprintf(stderr, "dbtvm: the guest was reset %d times in 5 seconds (last cause: %s)\n",
+                RESET_LOOP_COUNT, why);
+        vm->resets = 0;
+    }
+    vm->reset_times[vm->resets++ % RESET_LOOP_COUNT] = now;
+}
+
+/* Without vm->lock: devices are reset under the io lock, whose holders may want vm->lock. */
+static void do_reset(Vm *vm, const char *why)
+{
+    if (vm->config->no_reboot) {
+        g_mutex_lock(&vm->lock);
+        vm->wanted = false;
+        g_mutex_unlock(&vm->lock);
+        vm_quit(vm, 0);
+        return;
+    }
+    note_reset(vm, why);
+    pc_reset(vm->pc);
+    cpu_reset(vm->cpu);
+    engine_flush(vm->engine);
+    if (log_enabled(LOG_CPU_RESET))
+        log_printf(LOG_CPU_RESET, "CPU reset (%s)", why);
+}
+
+static void report_triple_fault(Vm *vm)
+{
+    g_autoptr(GString) text = g_string_new("dbtvm: triple fault\n");
+    cpu_print_registers(vm->cpu, text);
+    if (vm->config->no_reboot || log_enabled(LOG_CPU_RESET))
+        fputs(text->str, stderr);
+}
+
+static bool may_run(const Vm *vm)
+{
+    return vm->wanted && vm->paused == 0;
+}
+
+static gpointer vcpu_thread(gpointer opaque)
+{
+    Vm *vm = opaque;
+    sigset_t all;
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    g_mutex_lock(&vm->lock);
+    while (!vm->quit_thread) {
+        if (vm->reset_requested) {
+            vm->reset_requested = false;
+            g_mutex_unlock(&vm->lock);
+            do_reset(vm, "requested");
+            g_mutex_lock(&vm->lock);
+            continue;
+        }
+        if (!may_run(vm)) {
+            g_cond_wait(&vm->changed, &vm->lock);
+            continue;
+        }
+        vm->in_engine = true;
+        g_mutex_unlock(&vm->lock);
+        if (engine_run(vm->engine) == RUN_TRIPLE_FAULT) {
+            report_triple_fault(vm);
+            do_reset(vm, "triple fault");
+        }
+        g_mutex_lock(&vm->lock);
+        vm->in_engine = false;
+        g_cond_broadcast(&vm->changed);
+    }
+    g_mutex_unlock(&vm->lock);
+    return NULL;
+}
+
+/* ---- Machine ---- */
+
+static Vm *vm_of(Machine *m)
+{
+    return (Vm *)m; /* machine is the first member */
+}
+
+static bool machine_running(Machine *m)
+{
+    return vm_of(m)->wanted;
+}
+
+static void wait_out_of_engine(Vm *vm)
+{
+    while (vm->in_engine) {
+        engine_request_stop(vm->engine);
+        g_cond_wait_until(&vm->changed, &vm->lock, g_get_monotonic_time() + 10000);
+    }
+}
+
+static void machine_stop(Machine *m)
+{
+    Vm *vm = vm_of(m);
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    wait_out_of_engine(vm);
+    g_mutex_unlock(&vm->lock);
+    clock_stop(vm->clock);
+}
+
+static void machine_cont(Machine *m)
+{
+    Vm *vm = vm_of(m);
+    clock_start(vm->clock);
+    g_mutex_lock(&vm->lock);
+    vm->wanted = true;
+    g_cond_broadcast(&vm->changed);
+    g_mutex_unlock(&vm->lock);
+}
+
+static void machine_pause(Machine *m)
+{
+    Vm *vm = vm_of(m);
+    g_mutex_lock(&vm->lock);
+    vm->paused++;
+    wait_out_of_engine(vm);
+    g_mutex_unlock(&vm->lock);
+}
+
+static void machine_resume(Machine *m)
+{
+    Vm *vm = vm_of(m);
+    g_mutex_lock(&vm->lock);
+    vm->paused--;
+    g_cond_broadcast(&vm->changed);
+    g_mutex_unlock(&vm->lock);
+}
+
+static void machine_reset(Machine *m)
+{
+    request_reset(vm_of(m));
+}
+
+static void machine_power_button(Machine *m)
+{
+    pc_power_button(vm_of(m)->pc);
+}
+
+static void machine_quit(Machine *m, int code)
+{
+    vm_quit(vm_of(m), code);
+}
+
+Machine *vm_machine(Vm *vm)
+{
+    return &vm->machine;
+}
+
+/* ---- CPU board callbacks ---- */
+
+static int board_acknowledge(void *vm)
+{
+    return pc_acknowledge(((Vm *)vm)->pc);
+}
+
+static uint64_t board_tsc(void *vm)
+{
+    return pc_tsc(((Vm *)vm)->pc);
+}
+
+static void board_ferr(void *vm, bool level)
+{
+    pc_ferr(((Vm *)vm)->pc, level);
+}
+
+static uint64_t board_apic_base(void *vm)
+{
+    return pc_apic_base(((Vm *)vm)->pc);
+}
+
+static bool board_set_apic_base(void *vm, uint64_t value)
+{
+    return pc_set_apic_base(((Vm *)vm)->pc, value);
+}
+
+static void board_set_tsc_deadline(void *vm, uint64_t value)
+{
+    pc_set_tsc_deadline(((Vm *)vm)->pc, value);
+}
+
+static uint64_t board_tsc_deadline(void *vm)
+{
+    return pc_tsc_deadline(((Vm *)vm)->pc);
+}
+
+static void cpu_pin(void *opaque, int line, bool level)
+{
+    Vm *vm = opaque;
+    if (vm->cpu)
+        cpu_set_line(vm->cpu, (uint32_t)line, level);
+}
+
+/* ---- building ---- */
+
+static bool open_serials(Vm *vm, GError **error)
+{
+    const Config *c = vm->config;
+    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++) {
+        if (!c->serial[i] || strcmp(c->serial[i], "none") == 0)
+            continue;
+        vm->serial[i] = chardev_open(c->serial[i], io_lock, io_unlock, vm->as, error);
+        if (!vm->serial[i])
+            return false;
+    }
+    if (c->debugcon) {
+        vm->debugcon = chardev_open(c->debugcon, io_lock, io_unlock, vm->as, error);
+        if (!vm->debugcon)
+            return false;
+    }
+    return true;
+}
+
+static void mux_quit(void *opaque)
+{
+    vm_quit(opaque, 0);
+}
+
+/* "mon:stdio" on a serial port: monitor and port share it. */
+static Chardev *shared_chardev(Vm *vm)
+{
+    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
+        if (vm->serial[i] && g_str_has_prefix(vm->config->serial[i], "mon:"))
+            return vm->serial[i];
+    return NULL;
+}
+
+static bool open_monitor(Vm *vm, GError **error)
+{
+    const Config *c = vm->config;
+    Chardev *shared = shared_chardev(vm);
+    if (shared) {
+        vm->monitor = monitor_new(&vm->machine, shared);
+        return true;
+    }
+    if (!c->monitor || strcmp(c->monitor, "none") == 0)
+        return true;
+    vm->monitor_chardev = chardev_open(c->monitor, io_lock, io_unlock, vm->as, error);
+    if (!vm->monitor_chardev)
+        return false;
+    vm->monitor = monitor_new(&vm->machine, vm->monitor_chardev);
+    return true;
+}
+
+static bool open_drives(const Config *c, PcConfig *pc, GError **error)
+{
+    for (guint i = 0; i < c->drives->len; i++) {
+        const DriveConfig *d = &g_array_index(c->drives, DriveConfig, i);
+        Block *block = NULL;
+        if (d->file && *d->file) {
+            BlockOptions options = {.read_only = d->read_only || d->cdrom,
+                                    .snapshot = (d->snapshot || c->snapshot) && !d->cdrom};
+            block = block_open(d->file, &options, error);
+            if (!block) {
+                g_prefix_error(error, "%s: ", d->option);
+                return false;
+            }
+        }
+        if (d->interface == DRIVE_FLOPPY)
+            pc->floppy[d->index] = block;
+        else
+            pc->drive[d->index] = (PcDrive){block, d->cdrom, d->serial};
+    }
+    return true;
+}
+
+static int64_t rtc_base(const Config *c)
+{
+    if (c->rtc_base >= 0)
+        return c->rtc_base;
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    int64_t seconds = g_date_time_to_unix(now);
+    return c->rtc_localtime ? seconds + g_date_time_get_utc_offset(now) / G_USEC_PER_SEC : seconds;
+}
+
+static bool build_board(Vm *vm, GError **error)
+{
+    const Config *c = vm->config;
+    gsize bios_size, vga_size = 0;
+    vm->bios = firmware_load(c, c->bios ? c->bios : "bios-256k.bin", error);
+    if (!vm->bios)
+        return false;
+    if (c->vga && !(vm->vga_bios = firmware_load(c, "vgabios-stdvga.bin", error)))
+        return false;
+    PcConfig pc = {
+        .ram_bytes = c->ram_bytes,
+        .bios = g_bytes_get_data(vm->bios, &bios_size),
+        .vga = c->vga,
+        .rtc_unix_seconds = rtc_base(c),
+        .debugcon = vm->debugcon,
+        .boot_order = c->boot_order,
+        .boot_menu = c->boot_menu,
+        .no_graphic = c->nographic,
+        .kernel = c->kernel,
+        .initrd = c->initrd,
+        .append = c->append,
+        .debug_exits = c->debug_exits,
+        .tsc_hz = TSC_HZ,
+        .intr = {cpu_pin, vm, CPU_LINE_INTR},
+        .nmi = {cpu_pin, vm, CPU_LINE_NMI},
+        .init = {cpu_pin, vm, CPU_LINE_INIT},
+        .opaque = vm,
+        .request_reset = request_reset,
+        .request_power_off = request_power_off,
+        .request_exit = request_exit,
+    };
+    pc.bios_size = bios_size;
+    if (vm->vga_bios)
+        pc.vga_bios = g_bytes_get_data(vm->vga_bios, &vga_size);
+    pc.vga_bios_size = vga_size;
+    memcpy(pc.serial, vm->serial, sizeof pc.serial);
+    memcpy(pc.debug_exit, c->debug_exit, sizeof pc.debug_exit);
+    if (!open_drives(c, &pc, error))
+        return false;
+    vm->pc = pc_new(&pc, vm->as, vm->clock, error);
+    return vm->pc != NULL;
+}
+
+static bool build_cpu(Vm *vm, GError **error)
+{
+    CpuModel model;
+    const CpuBoard board = {
+        .opaque = vm,
+        .acknowledge = board_acknowledge,
+        .tsc = board_tsc,
+        .ferr = board_ferr,
+        .apic_base = board_apic_base,
+        .set_apic_base = board_set_apic_base,
+        .set_tsc_deadline = board_set_tsc_deadline,
+        .tsc_deadline = board_tsc_deadline,
+    };
+    if (!cpu_model_parse(&model, vm->config->cpu, error))
+        return false;
+    vm->cpu = cpu_new(vm->as, &model, &board, error);
+    if (!vm->cpu)
+        return false;
+    vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
+    return vm->engine != NULL;
+}
+
+static void display_render(void *opaque, Surface *surface)
+{
+    vga_render(pc_vga(((Vm *)opaque)->pc), surface);
+}
+
+static void display_key(void *opaque, unsigned scancode, bool down)
+{
+    i8042_key(pc_keyboard(((Vm *)opaque)->pc), scancode, down);
+}
+
+static void display_mouse(void *opaque, int dx, int dy, int dz, unsigned buttons)
+{
+    i8042_mouse(pc_keyboard(((Vm *)opaque)->pc), dx, dy, dz, buttons);
+}
+
+static void display_lock(void *opaque)
+{
+    address_space_lock(((Vm *)opaque)->as);
+}
+
+static void display_unlock(void *opaque)
+{
+    address_space_unlock(((Vm *)opaque)->as);
+}
+
+static void display_quit(void *opaque)
+{
+    vm_quit(opaque, 0);
+}
+
+static void open_display(Vm *vm)
+{
+    const Config *c = vm->config;
+    if (!c->vga || c->nographic || c->display == DISPLAY_NONE)
+        return;
+    const DisplayHost host = {.opaque = vm,
+                              .lock = display_lock,
+                              .unlock = display_unlock,
+                              .render = display_render,
+                              .key = display_key,
+                              .mouse = display_mouse,
+                              .quit = display_quit};
+    GError *error = NULL;
+    vm->display = sdl_display_new(&host, c->name ? c->name : "dbtvm", &error);
+    if (!vm->display) {
+        fprintf(stderr, "dbtvm: no window (%s); going on as with -display none\n", error->message);
+        g_error_free(error);
+    }
+}
+
+static void fill_machine(Vm *vm)
+{
+    vm->machine = (Machine){
+        .cpu = vm->cpu,
+        .engine = vm->engine,
+        .as = vm->as,
+        .clock = vm->clock,
+        .pc = vm->pc,
+        .ram_bytes = vm->config->ram_bytes,
+        .running = machine_running,
+        .stop = machine_stop,
+        .cont = machine_cont,
+        .reset = machine_reset,
+        .power_button = machine_power_button,
+        .quit = machine_quit,
+        .pause = machine_pause,
+        .resume = machine_resume,
+    };
+}
+
+Vm *vm_new(const Config *config, GError **error)
+{
+    Vm *vm = g_new0(Vm, 1);
+    vm->config = config;
+    g_mutex_init(&vm->lock);
+    g_cond_init(&vm->changed);
+    vm->loop = g_main_loop_new(NULL, FALSE);
+    vm->ram = ram_new(pc_ram_capacity(config->ram_bytes), error);
+    if (!vm->ram)
+        goto fail;
+    vm->as = address_space_new(vm->ram);
+    vm->clock = clock_new(io_lock, io_unlock, vm->as);
+    if (!open_serials(vm, error))
+        goto fail;
+    Chardev *shared = shared_chardev(vm);
+    if (shared)
+        chardev_make_mux(shared, config->escape_char, mux_quit, vm);
+    if (!build_board(vm, error) || !build_cpu(vm, error))
+        goto fail;
+    fill_machine(vm);
+    if (!open_monitor(vm, error))
+        goto fail;
+    open_display(vm);
+    return vm;
+fail:
+    vm_free(vm);
+    return NULL;
+}
+
+static gboolean on_signal(gpointer opaque)
+{
+    vm_quit(opaque, 0);
+    return G_SOURCE_CONTINUE;
+}
+
+int vm_run(Vm *vm)
+{
+    g_unix_signal_add(SIGINT, on_signal, vm);
+    g_unix_signal_add(SIGTERM, on_signal, vm);
+    g_unix_signal_add(SIGHUP, on_signal, vm);
+    signal(SIGPIPE, SIG_IGN);
+    pc_reset(vm->pc);
+    cpu_reset(vm->cpu);
+    clock_attach_main_loop(vm->clock);
+    vm->thread = g_thread_new("vcpu", vcpu_thread, vm);
+    if (!vm->config->start_stopped)
+        machine_cont(&vm->machine);
+    g_main_loop_run(vm->loop);
+    machine_stop(&vm->machine);
+    stats_write(vm->config, vm->engine);
+    return vm->exit_code;
+}
+
+static void stop_thread(Vm *vm)
+{
+    if (!vm->thread)
+        return;
+    g_mutex_lock(&vm->lock);
+    vm->quit_thread = true;
+    g_cond_broadcast(&vm->changed);
+    g_mutex_unlock(&vm->lock);
+    g_thread_join(vm->thread);
+}
+
+void vm_free(Vm *vm)
+{
+    stop_thread(vm);
+    g_clear_pointer(&vm->display, sdl_display_free);
+    g_clear_pointer(&vm->monitor, monitor_free);
+    g_clear_pointer(&vm->pc, pc_free);
+    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
+        g_clear_pointer(&vm->serial[i], chardev_free);
+    g_clear_pointer(&vm->monitor_chardev, chardev_free);
+    g_clear_pointer(&vm->debugcon, chardev_free);
+    g_clear_pointer(&vm->engine, engine_free);
+    g_clear_pointer(&vm->cpu, cpu_free);
+    g_clear_pointer(&vm->clock, clock_free);
+    g_clear_pointer(&vm->as, address_space_free);
+    g_clear_pointer(&vm->ram, ram_free);
+    g_clear_pointer(&vm->bios, g_bytes_unref);
+    g_clear_pointer(&vm->vga_bios, g_bytes_unref);
+    g_main_loop_unref(vm->loop);
+    g_mutex_clear(&vm->lock);
+    g_cond_clear(&vm->changed);
+    g_free(vm);
+}

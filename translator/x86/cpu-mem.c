@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ * Guest memory as helpers see it: linear accesses, segment checks, stacks. */
+#include "translator/x86/cpu-priv.h"
+
+void cpu_raise(CpuX86 *cpu, Fault fault)
+{
+    cpu->in_delivery = false;
+    if (fault.vector == FAULT_SMC)
+        vcpu_exit(&cpu->v, EXIT_SMC);
+    vcpu_exit_fault(&cpu->v, fault);
+}
+
+void cpu_raise_code(CpuX86 *cpu, unsigned vector, uint32_t code)
+{
+    Fault f;
+    fault_code(&f, vector, code);
+    cpu_raise(cpu, f);
+}
+
+void cpu_raise_plain(CpuX86 *cpu, unsigned vector)
+{
+    Fault f;
+    fault_plain(&f, vector);
+    cpu_raise(cpu, f);
+}
+
+bool mem_read(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *f)
+{
+    return mmu_load(&cpu->v.mmu, (uint32_t)gva, size, mode, value, f);
+}
+
+bool mem_write(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *f)
+{
+    if (mmu_store(&cpu->v.mmu, (uint32_t)gva, size, mode, value, f))
+        return true;
+    if (cpu->v.mmu.self_modified)
+        fault_plain(f, FAULT_SMC);
+    return false;
+}
+
+uint64_t cpu_load(CpuX86 *cpu, gva_t gva, unsigned size, int mode)
+{
+    uint64_t value;
+    Fault f;
+    if (!mem_read(cpu, gva, size, mode, &value, &f))
+        cpu_raise(cpu, f);
+    return value;
+}
+
+void cpu_store(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t value)
+{
+    Fault f;
+    if (!mem_write(cpu, gva, size, mode, value, &f))
+        cpu_raise(cpu, f);
+}
+
+static bool limit_ok(const SegReg *seg, uint32_t offset, unsigned size)
+{
+    const uint64_t last = (uint64_t)offset + size - 1;
+    if ((seg->attr & (SEG_ATTR_CODE | SEG_ATTR_EXPAND_CONFORM)) == SEG_ATTR_EXPAND_CONFORM)
+        return offset > seg->limit && last <= (seg->attr & SEG_ATTR_DB ? 0xffffffffu : 0xffffu);
+    /* A 4 GiB segment wraps, as accesses through the flat fast path do. */
+    return seg->limit == 0xffffffffu || last <= seg->limit;
+}
+
+static bool type_ok(const SegReg *seg, bool write)
+{
+    if (!(seg->attr & SEG_ATTR_P))
+        return false;
+    if (write)
+        return (seg->attr & (SEG_ATTR_CODE | SEG_ATTR_RW)) == SEG_ATTR_RW;
+    return !(seg->attr & SEG_ATTR_CODE) || (seg->attr & SEG_ATTR_RW);
+}
+
+bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset, unsigned size,
+                bool write, gva_t *gva, Fault *f)
+{
+    const bool typed = cpu_protected(cpu);
+    *gva = (uint32_t)(seg->base + offset);
+    if ((!typed || type_ok(seg, write)) && limit_ok(seg, offset, size))
+        return true;
+    return fault_code(f, which == SEG_SS ? VEC_SS : VEC_GP, cpu->in_delivery ? 1 : 0);
+}
+
+gva_t cpu_ref_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write)
+{
+    const unsigned which = ref & 7;
+    const unsigned width = (ref >> 8) & 0xff;
+    const uint32_t at = (uint32_t)(offset & width_mask(width));
+    gva_t gva;
+    Fault f;
+    if (which >= SEG_COUNT)
+        return at;
+    if (!seg_linear(cpu, &cpu->seg[which], which, at, size, write, &gva, &f))
+        cpu_raise(cpu, f);
+    return gva;
+}
+
+Stack stack_make(const CpuX86 *cpu, SegReg ss, uint32_t sp, unsigned cpl, bool new_stack)
+{
+    const uint32_t ext = cpu->in_delivery ? 1 : 0;
+    return (Stack){
+        .ss = ss,
+        .sp = sp,
+        .mask = ss.attr & SEG_ATTR_DB ? 0xffffffffu : 0xffffu,
+        .mode = cpl == 3 ? MMU_USER : MMU_SUPERVISOR,
+        .code = (new_stack ? ss.selector & 0xfffcu : 0) | ext,
+    };
+}
+
+Stack stack_current(const CpuX86 *cpu)
+{
+    return stack_make(cpu, cpu->seg[SEG_SS], cpu_reg(cpu, REG_ESP), cpu->cpl, false);
+}
+
+static bool stack_access(const CpuX86 *cpu, const Stack *s, uint32_t at, unsigned size, bool write,
+                         Fault *f)
+{
+    if ((cpu_protected(cpu) && !type_ok(&s->ss, write)) || !limit_ok(&s->ss, at, size))
+        return fault_code(f, VEC_SS, s->code);
+    return true;
+}
+
+bool stack_push(CpuX86 *cpu, Stack *s, unsigned size, uint32_t value, Fault *f)
+{
+    const uint32_t at = (s->sp - size) & s->mask;
+    if (!stack_access(cpu, s, at, size, true, f) ||
+        !mem_write(cpu, s->ss.base + at, size, s->mode, value, f))
+        return false;
+    s->sp = (s->sp & ~s->mask) | at;
+    return true;
+}
+
+bool stack_pop(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *value, Fault *f)
+{
+    const uint32_t at = s->sp & s->mask;
+    uint64_t word;
+    if (!stack_access(cpu, s, at, size, false, f) ||
+        !mem_read(cpu, s->ss.base + at, size, s->mode, &word, f))
+        return false;
+    *value = (uint32_t)word;
+    s->sp = (s->sp & ~s->mask) | ((at + size) & s->mask);
+    return true;
+}
+
+void stack_commit(CpuX86 *cpu, const Stack *s)
+{
+    cpu->v.gpr[REG_ESP] = s->sp;
+}

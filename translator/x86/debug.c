@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ * Debug events between instructions: TF, breakpoints, interrupt shadows, and the debug registers
+ * (SDM 3B "Debug, Branch Profile..."). Data breakpoints (R/W 01, 11) are not watched. */
+#include "translator/x86/helpers.h"
+
+enum { BREAK_EXEC = 0, BREAK_IO = 2, BREAKPOINTS = 4, SHADOW_MAX_AGE = 16 };
+
+static bool dr7_enabled(const CpuX86 *cpu, unsigned i, unsigned kind)
+{
+    return ((cpu->dr[7] >> (2 * i)) & 3) != 0 && ((cpu->dr[7] >> (16 + 4 * i)) & 3) == kind;
+}
+
+bool debug_code_armed(const CpuX86 *cpu)
+{
+    for (unsigned i = 0; (cpu->dr[7] & DR7_ENABLES) && i < BREAKPOINTS; i++) {
+        if (dr7_enabled(cpu, i, BREAK_EXEC))
+            return true;
+    }
+    return false;
+}
+
+void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size)
+{
+    static const uint8_t lengths[] = {1, 2, 8, 4};
+    if (!(cpu->cr4 & CR4_DE) || !(cpu->dr[7] & DR7_ENABLES))
+        return;
+    for (unsigned i = 0; i < BREAKPOINTS; i++) {
+        const unsigned length = lengths[(cpu->dr[7] >> (18 + 4 * i)) & 3];
+        const uint32_t start = (uint32_t)cpu->dr[i] & ~(length - 1);
+        if (dr7_enabled(cpu, i, BREAK_IO) && port < start + length && start < port + size)
+            cpu->pending_db |= 1u << i;
+    }
+    cpu_update_flags_mode(cpu);
+}
+
+void debug_begin_shadow(CpuX86 *cpu, bool ss, uint32_t next_pc)
+{
+    cpu->shadow = true;
+    cpu->shadow_ss = ss;
+    cpu->shadow_pc = next_pc;
+    cpu->shadow_age = 0;
+    cpu_update_flags_mode(cpu);
+}
+
+/* The shadow covers the boundary before one instruction: over as soon as pc has moved on. */
+static void age_shadow(CpuX86 *cpu)
+{
+    if (!cpu->shadow)
+        return;
+    if ((uint32_t)cpu->v.pc != cpu->shadow_pc || ++cpu->shadow_age > SHADOW_MAX_AGE)
+        cpu->shadow = cpu->shadow_ss = false;
+}
+
+static uint32_t code_hits(const CpuX86 *cpu)
+{
+    const uint32_t linear = (uint32_t)(cpu->seg[SEG_CS].base + cpu->v.pc);
+    uint32_t hits = 0;
+    for (unsigned i = 0; i < BREAKPOINTS; i++) {
+        if (dr7_enabled(cpu, i, BREAK_EXEC) && (uint32_t)cpu->dr[i] == linear)
+            hits |= 1u << i;
+    }
+    return hits;
+}
+
+static void deliver_db(CpuX86 *cpu, EventKind kind, uint32_t bits)
+{
+    Event event = {.kind = kind, .vector = VEC_DB, .return_pc = (uint32_t)cpu->v.pc};
+    cpu->dr[6] |= bits;
+    cpu->dr[7] &= ~(uint64_t)DR7_GD;
+    cpu->pending_db = 0;
+    if (!event_deliver(cpu, event))
+        cpu->shutdown = true;
+}
+
+/* RF holds back code breakpoints for one instruction: here it has served. */
+static bool check_code(CpuX86 *cpu)
+{
+    if (!(cpu->mode & MODE_BREAKPOINTS) || cpu->shadow_ss)
+        return false;
+    const uint32_t hits = cpu->eflags & EFLAGS_RF ? 0 : code_hits(cpu);
+    cpu->eflags &= ~EFLAGS_RF;
+    if (hits)
+        deliver_db(cpu, EVENT_FAULT, hits);
+    return hits != 0;
+}
+
+bool x86_debug_boundary(VCpu *vcpu)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    if (!(cpu->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS)))
+        return false;
+    age_shadow(cpu);
+    if (cpu->step_armed)
+        cpu->pending_db |= DR6_BS;
+    cpu->step_armed = (cpu->eflags & EFLAGS_TF) != 0;
+    bool moved = false;
+    if (cpu->pending_db && !cpu->shadow_ss) {
+        deliver_db(cpu, EVENT_TRAP, cpu->pending_db);
+        moved = true;
+    } else {
+        moved = check_code(cpu);
+    }
+    cpu_update_flags_mode(cpu);
+    return moved;
+}
+
+/* ---- MOV DRn ---- */
+
+static unsigned debug_register(CpuX86 *cpu, uint64_t number)
+{
+    cpu_require_cpl0(cpu);
+    if (number == 4 || number == 5) {
+        if (cpu->cr4 & CR4_DE)
+            cpu_raise_plain(cpu, VEC_UD);
+        number += 2;
+    }
+    if (cpu->dr[7] & DR7_GD) {
+        cpu->dr[6] |= DR6_BD;
+        cpu->dr[7] &= ~(uint64_t)DR7_GD;
+        cpu_raise_plain(cpu, VEC_DB);
+    }
+    return number & 7;
+}
+
+uint64_t helper_mov_from_dr(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    return (uint32_t)cpu->dr[debug_register(cpu, a)];
+}
+
+uint64_t helper_mov_to_dr(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned number = debug_register(cpu, a);
+    uint32_t value = (uint32_t)b;
+    if (number == 6)
+        value = (value & (0xf | DR6_BD | DR6_BS | DR6_BT)) | DR6_FIXED;
+    if (number == 7)
+        value = (value & ~0xd800u) | DR7_FIXED;
+    cpu->dr[number] = value;
+    cpu_update_mode(cpu);
+    return 0;
+}

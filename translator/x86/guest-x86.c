@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * The x86 guest as the engine sees it: one const table. */
+#include "translator/guest.h"
+
+#include "translator/x86/helpers.h"
+#include "translator/x86/translate.h"
+
+static void x86_block_state(const VCpu *vcpu, BlockState *state)
+{
+    const CpuX86 *cpu = (const CpuX86 *)vcpu;
+    *state = (BlockState){vcpu->pc, cpu->seg[SEG_CS].base, cpu->seg[SEG_CS].limit, cpu->mode};
+}
+
+static int x86_fetch_mode(const VCpu *vcpu)
+{
+    return cpu_mmu_mode((const CpuX86 *)vcpu);
+}
+
+/* An x87 error without CR0.NE asserts FERR#, and the instruction waits for the interrupt that the
+ * board makes of it (SDM 1 "MS-DOS* Compatibility Sub-mode"). */
+static bool wait_for_ferr(CpuX86 *cpu)
+{
+    if (cpu->v.fault.vector != VEC_MF || (cpu->cr0 & CR0_NE) || !cpu->board.ferr)
+        return false;
+    cpu->board.ferr(cpu->board.opaque, true);
+    return true;
+}
+
+static bool x86_deliver_fault(VCpu *vcpu)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const Fault *f = &vcpu->fault;
+    if (wait_for_ferr(cpu))
+        return true;
+    if (f->vector == VEC_PF)
+        cpu->cr2 = f->address;
+    Event event = {EVENT_FAULT, f->vector, f->has_error, f->error_code, (uint32_t)vcpu->pc};
+    return event_deliver(cpu, event);
+}
+
+static bool x86_interrupt_ready(VCpu *vcpu)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const uint32_t lines = atomic_load(&cpu->lines);
+    if (cpu->shutdown || (lines & CPU_LINE_INIT))
+        return true;
+    if ((lines & CPU_LINE_NMI) && !cpu->nmi_masked && !cpu->shadow_ss)
+        return true;
+    return (lines & CPU_LINE_INTR) && (cpu->eflags & EFLAGS_IF) && !cpu->shadow;
+}
+
+static bool deliver_nmi(CpuX86 *cpu)
+{
+    Event event = {.kind = EVENT_EXTERNAL, .vector = VEC_NMI, .return_pc = (uint32_t)cpu->v.pc};
+    atomic_fetch_and(&cpu->lines, ~(uint32_t)CPU_LINE_NMI); /* edge triggered */
+    cpu->nmi_masked = true;
+    return event_deliver(cpu, event);
+}
+
+static bool x86_deliver_interrupt(VCpu *vcpu)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const uint32_t lines = atomic_load(&cpu->lines);
+    if (cpu->shutdown)
+        return false;
+    if (lines & CPU_LINE_INIT) {
+        atomic_fetch_and(&cpu->lines, ~(uint32_t)CPU_LINE_INIT);
+        cpu_reset(cpu);
+        return true;
+    }
+    if ((lines & CPU_LINE_NMI) && !cpu->nmi_masked && !cpu->shadow_ss)
+        return deliver_nmi(cpu);
+    const int vector = cpu->board.acknowledge ? cpu->board.acknowledge(cpu->board.opaque) : -1;
+    if (vector < 0)
+        return true;
+    Event event = {.kind = EVENT_EXTERNAL, .vector = (uint8_t)vector,
+                   .return_pc = (uint32_t)vcpu->pc};
+    return event_deliver(cpu, event);
+}
+
+/* a = seg | size << 8 | write << 24, b = offset. */
+static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned which = a & 7;
+    const unsigned size = (a >> 8) & 0xffff;
+    gva_t gva;
+    Fault f;
+    if (which >= SEG_COUNT)
+        return (uint32_t)b;
+    if (!seg_linear(cpu, &cpu->seg[which], which, (uint32_t)b, MAX(size, 1u), (a >> 24) & 1, &gva, &f))
+        cpu_raise(cpu, f);
+    return gva;
+}
+
+const GuestOps x86_guest_ops = {
+    .block_state = x86_block_state,
+    .fetch_mode = x86_fetch_mode,
+    .translate = x86_translate,
+    .deliver_fault = x86_deliver_fault,
+    .interrupt_ready = x86_interrupt_ready,
+    .deliver_interrupt = x86_deliver_interrupt,
+    .debug_boundary = x86_debug_boundary,
+    .seg_check = x86_seg_check,
+    .helpers = x86_helpers,
+    .helper_count = X86_HELPER_COUNT,
+    .gprs = 8,
+};

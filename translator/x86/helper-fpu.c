@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ * FPU state images (SDM 1 "Saving the x87 FPU's State", "FXSAVE"): built from and into
+ * vcpu->fp_area, which is an FXSAVE64 image with the abridged tag byte. */
+#include "translator/x86/helpers.h"
+
+#include <string.h>
+
+/* Offsets in fp_area. The REX.W form holds 64-bit FIP and FDP without selectors. */
+enum {
+    FX_FCW = 0, FX_FSW = 2, FX_TAG = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24,
+    FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_LEGACY_END = 288, FX_SIZE = 512,
+};
+
+static uint32_t get16(const uint8_t *p)
+{
+    uint16_t value;
+    memcpy(&value, p, sizeof(value));
+    return value;
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof(value));
+    return value;
+}
+
+static void put16(uint8_t *p, uint32_t value)
+{
+    const uint16_t word = (uint16_t)value;
+    memcpy(p, &word, sizeof(word));
+}
+
+static void put32(uint8_t *p, uint32_t value)
+{
+    memcpy(p, &value, sizeof(value));
+}
+
+/* Copy an image to or from guest memory; nothing is written before all of it is known to be
+ * writable. */
+static void copy_image(CpuX86 *cpu, gva_t gva, uint8_t *image, unsigned size, bool write)
+{
+    MemAccess access;
+    Fault f;
+    void *host = access_begin(&cpu->v.mmu, &access, gva, size, !write, write, cpu_mmu_mode(cpu), &f);
+    if (!host) {
+        if (cpu->v.mmu.self_modified)
+            fault_plain(&f, FAULT_SMC);
+        cpu_raise(cpu, f);
+    }
+    if (write) {
+        memcpy(host, image, size);
+        access_commit(&cpu->v.mmu, &access);
+    } else {
+        memcpy(image, host, size);
+    }
+}
+
+/* ---- FXSAVE, FXRSTOR ---- */
+
+static gva_t fx_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, bool write)
+{
+    const gva_t gva = cpu_ref_linear(cpu, ref, offset, FX_SIZE, write);
+    if (gva & 15)
+        cpu_raise_code(cpu, VEC_GP, 0);
+    return gva;
+}
+
+uint64_t helper_fxsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const gva_t gva = fx_linear(cpu, a, b, true);
+    uint8_t image[FX_SIZE];
+    copy_image(cpu, gva, image, FX_SIZE, false); /* what FXSAVE leaves alone stays */
+    memcpy(image, vcpu->fp_area, FX_LEGACY_END);
+    image[5] = 0;
+    put32(image + FX_FIP + 4, 0); /* FCS and FDS: deprecated, zero (CPUID 7.EBX[13]) */
+    put32(image + FX_FDP + 4, 0);
+    copy_image(cpu, gva, image, FX_SIZE, true);
+    return 0;
+}
+
+uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const gva_t gva = fx_linear(cpu, a, b, false);
+    uint8_t *area = vcpu->fp_area;
+    uint8_t image[FX_SIZE];
+    copy_image(cpu, gva, image, FX_SIZE, false);
+    const uint32_t mask = get32(area + FX_MXCSR_MASK);
+    const bool sse = (cpu->cr4 & CR4_OSFXSR) != 0;
+    if (get32(image + FX_MXCSR) & ~(mask ? mask : 0xffbfu))
+        cpu_raise_code(cpu, VEC_GP, 0);
+    put32(image + FX_FIP + 4, 0);
+    put32(image + FX_FDP + 4, 0);
+    memcpy(area, image, FX_MXCSR);
+    memcpy(area + FX_ST, image + FX_ST, FX_XMM - FX_ST);
+    put32(area + FX_MXCSR, get32(image + FX_MXCSR));
+    if (sse) /* without CR4.OSFXSR whether XMM is restored is up to the CPU */
+        memcpy(area + FX_XMM, image + FX_XMM, FX_LEGACY_END - FX_XMM);
+    return 0;
+}
+
+/* ---- FNSTENV, FLDENV, FNSAVE, FRSTOR ---- */
+
+/* Two-bit tag of a register: 0 valid, 1 zero, 2 special, 3 empty. */
+static unsigned full_tag(const uint8_t *st)
+{
+    const uint32_t exponent = get16(st + 8) & 0x7fff;
+    uint64_t mantissa;
+    memcpy(&mantissa, st, sizeof(mantissa));
+    if (exponent == 0)
+        return mantissa == 0 ? 1 : 2;
+    return exponent == 0x7fff || !(mantissa >> 63) ? 2 : 0;
+}
+
+/* The abridged byte and the full word number physical registers; the image stores ST(i). */
+static uint32_t tag_word(const uint8_t *area)
+{
+    const unsigned top = (get16(area + FX_FSW) >> 11) & 7;
+    uint32_t word = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        const uint8_t *st = area + FX_ST + 16 * ((i - top) & 7);
+        const unsigned tag = (area[FX_TAG] >> i) & 1 ? full_tag(st) : 3;
+        word |= tag << (2 * i);
+    }
+    return word;
+}
+
+static uint8_t abridged_tag(uint32_t word)
+{
+    unsigned tag = 0;
+    for (unsigned i = 0; i < 8; i++)
+        tag |= (((word >> (2 * i)) & 3) != 3 ? 1u : 0u) << i;
+    return (uint8_t)tag;
+}
+
+static unsigned env_size(unsigned op_size)
+{
+    return op_size == 4 ? 28 : 14;
+}
+
+/* Real and V86 images hold 20-bit linear pointers instead of selector and offset (SDM 1 figures
+ * "... Real-Address Mode Format"). The selectors themselves are not kept: zero. */
+static void build_env32(const CpuX86 *cpu, uint8_t *env)
+{
+    const uint8_t *area = cpu->v.fp_area;
+    const uint32_t fip = get32(area + FX_FIP), fdp = get32(area + FX_FDP);
+    const uint32_t fop = get16(area + FX_FOP) & 0x7ff;
+    const uint32_t ones = 0xffff0000u; /* reserved halves read as ones */
+    put32(env, get16(area + FX_FCW) | ones);
+    put32(env + 4, get16(area + FX_FSW) | ones);
+    put32(env + 8, tag_word(area) | ones);
+    if (cpu_protected(cpu)) {
+        put32(env + 12, fip);
+        put32(env + 16, fop << 16);
+        put32(env + 20, fdp);
+        put32(env + 24, ones);
+    } else {
+        put32(env + 12, (fip & 0xffff) | ones);
+        put32(env + 16, (fip >> 16) << 12 | fop);
+        put32(env + 20, (fdp & 0xffff) | ones);
+        put32(env + 24, (fdp >> 16) << 12);
+    }
+}
+
+static void build_env16(const CpuX86 *cpu, uint8_t *env)
+{
+    const uint8_t *area = cpu->v.fp_area;
+    const uint32_t fip = get32(area + FX_FIP), fdp = get32(area + FX_FDP);
+    const uint32_t fop = get16(area + FX_FOP) & 0x7ff;
+    const bool plain = !cpu_protected(cpu);
+    put16(env, get16(area + FX_FCW));
+    put16(env + 2, get16(area + FX_FSW));
+    put16(env + 4, tag_word(area));
+    put16(env + 6, fip);
+    put16(env + 8, plain ? ((fip >> 16) & 15) << 12 | fop : 0);
+    put16(env + 10, fdp);
+    put16(env + 12, plain ? ((fdp >> 16) & 15) << 12 : 0);
+}
+
+static void build_env(const CpuX86 *cpu, unsigned op_size, uint8_t *env)
+{
+    if (op_size == 4)
+        build_env32(cpu, env);
+    else
+        build_env16(cpu, env);
+}
+
+/* B and ES follow the unmasked pending exceptions (SDM 2 "FLDENV"). */
+static uint32_t fix_status(uint32_t fcw, uint32_t fsw)
+{
+    fsw &= ~0x8080u;
+    return fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw;
+}
+
+static void load_env(CpuX86 *cpu, unsigned op_size, const uint8_t *env)
+{
+    uint8_t *area = cpu->v.fp_area;
+    const unsigned w = op_size == 4 ? 4 : 2;
+    const bool plain = !cpu_protected(cpu);
+    uint32_t fip = w == 4 ? get32(env + 12) : get16(env + 6);
+    uint32_t fdp = w == 4 ? get32(env + 20) : get16(env + 10);
+    uint32_t high = w == 4 ? get32(env + 16) : get16(env + 8);
+    const uint32_t data_high = w == 4 ? get32(env + 24) : get16(env + 12);
+    uint32_t fop = w == 4 ? (high >> 16) & 0x7ff : 0;
+    if (plain) {
+        fip = (fip & 0xffff) | (high >> 12) << 16;
+        fdp = (fdp & 0xffff) | (data_high >> 12) << 16;
+        fop = high & 0x7ff;
+    }
+    const uint32_t fcw = (get16(env) & 0x1f3f) | 0x40;
+    put16(area + FX_FCW, fcw);
+    put16(area + FX_FSW, fix_status(fcw, get16(env + w)));
+    area[FX_TAG] = abridged_tag(get16(env + 2 * w));
+    area[FX_TAG + 1] = 0;
+    put16(area + FX_FOP, fop);
+    put32(area + FX_FIP, fip);
+    put32(area + FX_FIP + 4, 0);
+    put32(area + FX_FDP, fdp);
+    put32(area + FX_FDP + 4, 0);
+}
+
+uint64_t helper_fnstenv(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned size = env_size(ref_op_size(a));
+    uint8_t env[28];
+    build_env(cpu, ref_op_size(a), env);
+    copy_image(cpu, cpu_ref_linear(cpu, a, b, size, true), env, size, true);
+    /* FNSTENV masks all exceptions afterwards. */
+    const uint32_t fcw = get16(vcpu->fp_area + FX_FCW) | 0x3f;
+    put16(vcpu->fp_area + FX_FCW, fcw);
+    put16(vcpu->fp_area + FX_FSW, fix_status(fcw, get16(vcpu->fp_area + FX_FSW)));
+    return 0;
+}
+
+uint64_t helper_fldenv(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned size = env_size(ref_op_size(a));
+    uint8_t env[28];
+    copy_image(cpu, cpu_ref_linear(cpu, a, b, size, false), env, size, false);
+    load_env(cpu, ref_op_size(a), env);
+    return 0;
+}
+
+/* The state after FNINIT: MXCSR and XMM are not touched. */
+static void init_x87(uint8_t *area)
+{
+    put16(area + FX_FCW, 0x37f);
+    put16(area + FX_FSW, 0);
+    memset(area + FX_TAG, 0, FX_MXCSR - FX_TAG);
+}
+
+uint64_t helper_fnsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned env = env_size(ref_op_size(a));
+    uint8_t image[28 + 80];
+    build_env(cpu, ref_op_size(a), image);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(image + env + 10 * i, vcpu->fp_area + FX_ST + 16 * i, 10);
+    copy_image(cpu, cpu_ref_linear(cpu, a, b, env + 80, true), image, env + 80, true);
+    init_x87(vcpu->fp_area);
+    return 0;
+}
+
+uint64_t helper_frstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned env = env_size(ref_op_size(a));
+    uint8_t image[28 + 80];
+    copy_image(cpu, cpu_ref_linear(cpu, a, b, env + 80, false), image, env + 80, false);
+    load_env(cpu, ref_op_size(a), image);
+    for (unsigned i = 0; i < 8; i++) {
+        uint8_t *st = vcpu->fp_area + FX_ST + 16 * i;
+        memcpy(st, image + env + 10 * i, 10);
+        memset(st + 10, 0, 6);
+    }
+    return 0;
+}
+
+/* ---- MASKMOVQ, MASKMOVDQU ---- */
+
+/* Bytes whose mask has the top bit are stored to DS:eDI; a zero mask touches no memory. */
+uint64_t helper_maskmov(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned size = ref_op_size(a) == 16 ? 16 : 8;
+    const uint8_t *area = vcpu->fp_area;
+    const uint32_t source = (size == 16 ? FX_XMM : FX_ST) + 16 * (b & 7);
+    const uint32_t mask = (size == 16 ? FX_XMM : FX_ST) + 16 * (c & 7);
+    uint8_t image[16];
+    bool any = false;
+    for (unsigned i = 0; i < size; i++)
+        any |= area[mask + i] >> 7;
+    if (any) {
+        const gva_t gva = cpu_ref_linear(cpu, a, vcpu->gpr[REG_EDI], size, true);
+        copy_image(cpu, gva, image, size, false);
+        for (unsigned i = 0; i < size; i++)
+            image[i] = area[mask + i] & 0x80 ? area[source + i] : image[i];
+        copy_image(cpu, gva, image, size, true);
+    }
+    if (size == 8) { /* as any MMX instruction: TOP = 0, all registers valid */
+        put16(vcpu->fp_area + FX_FSW, get16(area + FX_FSW) & ~0x3800u);
+        vcpu->fp_area[FX_TAG] = 0xff;
+    }
+    return 0;
+}
+
+/* CR0.NE = 0 and an exception is pending before a waiting x87 instruction: FERR# rises, and the
+ * board makes IRQ 13 of it (SDM 1 "MS-DOS* Compatibility Sub-mode"). */
+uint64_t helper_fpu_unmasked(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    cpu_raise_plain(cpu_x86(vcpu), VEC_MF);
+}

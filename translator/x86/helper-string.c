@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT
+ * String instructions, repeated or not. Work goes in runs that stay within one page on each side:
+ * where both sides are plain RAM a run is one tight loop on host pointers, else an element at a
+ * time through the slow path. Registers are written back after each run and before each fault, so
+ * that the instruction can always be resumed (SDM 2 "REP/REPE/REPZ/REPNE/REPNZ"). */
+#include "translator/x86/helpers.h"
+
+#include <string.h>
+
+#include "translator/x86/decode.h"
+
+enum { REP_NE = 2, REP_E = 3, CHUNK_BYTES = 65536 };
+
+typedef struct {
+    CpuX86 *cpu;
+    StringOp op;
+    unsigned size, addr_width, rep, seg;
+    uint32_t mask;  /* of addresses */
+    int32_t step;
+    uint32_t left;  /* elements that may still run in this call */
+    int mode;
+    bool stop;      /* REPE, REPNE: the condition has ended it */
+} StringRun;
+
+static uint32_t get_reg(const StringRun *r, unsigned reg)
+{
+    return cpu_reg(r->cpu, reg) & r->mask;
+}
+
+static void add_reg(StringRun *r, unsigned reg, int64_t delta)
+{
+    const uint32_t value = (uint32_t)(get_reg(r, reg) + delta);
+    cpu_set_reg(r->cpu, reg, r->addr_width, value);
+}
+
+static void advance(StringRun *r, uint32_t count, bool si, bool di)
+{
+    const int64_t delta = (int64_t)r->step * count;
+    if (si)
+        add_reg(r, REG_ESI, delta);
+    if (di)
+        add_reg(r, REG_EDI, delta);
+    if (r->rep)
+        add_reg(r, REG_ECX, -(int64_t)count);
+    r->left -= count;
+}
+
+/* ---- addresses ---- */
+
+static gva_t element_linear(StringRun *r, unsigned seg, uint32_t offset, bool write)
+{
+    gva_t gva;
+    Fault f;
+    if (!seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, r->size, write, &gva, &f))
+        cpu_raise(r->cpu, f);
+    return gva;
+}
+
+/* Host address of gva if the TLB serves the whole page for this access, else NULL. */
+static uint8_t *tlb_host(const StringRun *r, gva_t gva, bool write)
+{
+    const TlbArrays *tlb = &r->cpu->v.mmu.tlb[r->mode];
+    const uint32_t i = (gva >> GUEST_PAGE_BITS) & (TLB_ENTRIES - 1);
+    const uint64_t tag = write ? tlb->write_tag[i] : tlb->read_tag[i];
+    if (tag + (gva >> GUEST_PAGE_BITS) + 1 != 0)
+        return NULL;
+    return (uint8_t *)(uintptr_t)(gva + tlb->addend[i]);
+}
+
+/* A side of a run: where it is now and how many elements it may go in one piece. */
+typedef struct {
+    uint8_t *host;
+    uint32_t count;
+} Side;
+
+/* Elements from `offset` on, upwards, that pass the segment's checks, do not wrap the address and
+ * stay in the page; none if that is not plain RAM. */
+static Side side_begin(StringRun *r, unsigned seg, uint32_t offset, bool write, uint32_t count)
+{
+    const Side none = {NULL, 0};
+    const uint64_t room = (uint64_t)r->mask + 1 - offset;
+    gva_t gva;
+    Fault f;
+    count = (uint32_t)MIN((uint64_t)count, room / r->size);
+    if (count == 0 || !seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, r->size, write, &gva, &f))
+        return none;
+    const uint32_t in_page = (uint32_t)(GUEST_PAGE_SIZE - (gva & ~GUEST_PAGE_MASK));
+    count = MIN(count, in_page / r->size);
+    if (count == 0 || !seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, count * r->size, write,
+                                  &gva, &f))
+        return none;
+    return (Side){tlb_host(r, gva, write), count};
+}
+
+static bool fast_usable(const StringRun *r)
+{
+    return r->step > 0 && r->left > 1;
+}
+
+/* ---- elements ---- */
+
+static uint64_t load_element(StringRun *r, unsigned seg, uint32_t offset)
+{
+    return cpu_load(r->cpu, element_linear(r, seg, offset, false), r->size, r->mode);
+}
+
+static void store_element(StringRun *r, uint32_t offset, uint64_t value)
+{
+    cpu_store(r->cpu, element_linear(r, SEG_ES, offset, true), r->size, r->mode, value);
+}
+
+static uint64_t read_host(const uint8_t *p, unsigned size)
+{
+    uint64_t value = 0;
+    switch (size) {
+    case 1:
+        return *p;
+    case 2:
+        memcpy(&value, p, 2);
+        return value;
+    default:
+        memcpy(&value, p, 4);
+        return value;
+    }
+}
+
+/* Flags of left - right (SDM 1 "Status Flags"). */
+static uint32_t compare_flags(uint64_t left, uint64_t right, unsigned size)
+{
+    const uint64_t mask = width_mask(size), sign = BIT(size * 8 - 1);
+    const uint64_t diff = (left - right) & mask;
+    uint32_t flags = __builtin_parity((unsigned)(diff & 0xff)) ? 0 : FLAG_PF;
+    flags |= left < right ? FLAG_CF : 0;
+    flags |= (left ^ right ^ diff) & 0x10 ? FLAG_AF : 0;
+    flags |= diff == 0 ? FLAG_ZF : 0;
+    flags |= diff & sign ? FLAG_SF : 0;
+    flags |= (left ^ right) & (left ^ diff) & sign ? FLAG_OF : 0;
+    return flags;
+}
+
+/* Note a comparison; true if REPE/REPNE ends with it. */
+static bool compared(StringRun *r, uint64_t left, uint64_t right)
+{
+    VCpu *v = &r->cpu->v;
+    v->flags = (v->flags & ~FLAGS_ARITH) | compare_flags(left, right, r->size);
+    r->stop = (r->rep == REP_E && left != right) || (r->rep == REP_NE && left == right);
+    return r->stop;
+}
+
+static uint64_t accumulator(const StringRun *r)
+{
+    return r->cpu->v.gpr[REG_EAX] & width_mask(r->size);
+}
+
+/* ---- runs: as many elements as one piece allows; 0: one through the slow path ---- */
+
+static void copy_forward(uint8_t *to, const uint8_t *from, uint32_t bytes, unsigned size)
+{
+    const uintptr_t distance = (uintptr_t)to - (uintptr_t)from;
+    if (distance >= bytes || distance == 0) {
+        memmove(to, from, bytes); /* to is not inside what is still to be read */
+        return;
+    }
+    for (uint32_t i = 0; i < bytes; i += size) {
+        const uint64_t value = read_host(from + i, size);
+        memcpy(to + i, &value, size);
+    }
+}
+
+static uint32_t run_movs(StringRun *r)
+{
+    const uint32_t si = get_reg(r, REG_ESI), di = get_reg(r, REG_EDI);
+    if (fast_usable(r)) {
+        Side from = side_begin(r, r->seg, si, false, r->left);
+        Side to = side_begin(r, SEG_ES, di, true, from.count);
+        if (from.host && to.host) {
+            copy_forward(to.host, from.host, to.count * r->size, r->size);
+            return to.count;
+        }
+    }
+    store_element(r, di, load_element(r, r->seg, si));
+    return 1;
+}
+
+static void fill_forward(uint8_t *to, uint64_t value, uint32_t count, unsigned size)
+{
+    if (size == 1) {
+        memset(to, (int)value, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(to + i * size, &value, size);
+}
+
+static uint32_t run_stos(StringRun *r)
+{
+    const uint32_t di = get_reg(r, REG_EDI);
+    if (fast_usable(r)) {
+        Side to = side_begin(r, SEG_ES, di, true, r->left);
+        if (to.host) {
+            fill_forward(to.host, accumulator(r), to.count, r->size);
+            return to.count;
+        }
+    }
+    store_element(r, di, accumulator(r));
+    return 1;
+}
+
+static uint32_t run_lods(StringRun *r)
+{
+    const uint32_t si = get_reg(r, REG_ESI);
+    const uint64_t value = load_element(r, r->seg, si);
+    uint64_t *eax = &r->cpu->v.gpr[REG_EAX];
+    const uint64_t mask = width_mask(r->size);
+    *eax = (*eax & ~mask) | (value & mask);
+    return 1;
+}
+
+static uint32_t run_scas(StringRun *r)
+{
+    const uint32_t di = get_reg(r, REG_EDI);
+    const uint64_t left = accumulator(r);
+    Side from = {NULL, 0};
+    if (fast_usable(r))
+        from = side_begin(r, SEG_ES, di, false, r->left);
+    if (!from.host) {
+        compared(r, left, load_element(r, SEG_ES, di));
+        return 1;
+    }
+    uint32_t i = 0;
+    uint64_t right;
+    do {
+        right = read_host(from.host + i++ * r->size, r->size);
+    } while (i < from.count && (left == right) == (r->rep == REP_E));
+    compared(r, left, right);
+    return i;
+}
+
+static uint32_t run_cmps(StringRun *r)
+{
+    const uint32_t si = get_reg(r, REG_ESI), di = get_reg(r, REG_EDI);
+    Side a = {NULL, 0}, b = {NULL, 0};
+    if (fast_usable(r)) {
+        a = side_begin(r, r->seg, si, false, r->left);
+        b = side_begin(r, SEG_ES, di, false, a.count);
+    }
+    if (!a.host || !b.host) {
+        const uint64_t left = load_element(r, r->seg, si);
+        compared(r, left, load_element(r, SEG_ES, di));
+        return 1;
+    }
+    uint32_t i = 0;
+    uint64_t left, right;
+    do {
+        left = read_host(a.host + i * r->size, r->size);
+        right = read_host(b.host + i++ * r->size, r->size);
+    } while (i < b.count && (left == right) == (r->rep == REP_E));
+    compared(r, left, right);
+    return i;
+}
+
+/* ---- ports ---- */
+
+static uint16_t checked_port(StringRun *r)
+{
+    const uint16_t port = (uint16_t)cpu_reg(r->cpu, REG_EDX);
+    Fault f;
+    if (!io_check(r->cpu, port, r->size, &f))
+        cpu_raise(r->cpu, f);
+    debug_io_access(r->cpu, port, r->size);
+    return port;
+}
+
+/* The destination is made sure of before the port is read: a read may have effects. */
+static uint32_t run_ins(StringRun *r)
+{
+    Mmu *mmu = &r->cpu->v.mmu;
+    const uint16_t port = checked_port(r);
+    const gva_t gva = element_linear(r, SEG_ES, get_reg(r, REG_EDI), true);
+    MemAccess access;
+    Fault f;
+    void *host = access_begin(mmu, &access, gva, r->size, false, true, r->mode, &f);
+    if (!host) {
+        if (mmu->self_modified)
+            fault_plain(&f, FAULT_SMC);
+        cpu_raise(r->cpu, f);
+    }
+    const uint64_t value = address_space_io_read(mmu->as, port, r->size);
+    memcpy(host, &value, r->size);
+    access_commit(mmu, &access);
+    return 1;
+}
+
+static uint32_t run_outs(StringRun *r)
+{
+    const uint16_t port = checked_port(r);
+    const uint64_t value = load_element(r, r->seg, get_reg(r, REG_ESI));
+    address_space_io_write(r->cpu->v.mmu.as, port, value, r->size);
+    return 1;
+}
+
+/* ---- the instruction ---- */
+
+typedef struct {
+    uint32_t (*run)(StringRun *r);
+    bool si, di;
+} StringRow;
+
+static const StringRow string_rows[] = {
+    [STRING_MOVS] = {run_movs, true, true},  [STRING_CMPS] = {run_cmps, true, true},
+    [STRING_STOS] = {run_stos, false, true}, [STRING_LODS] = {run_lods, true, false},
+    [STRING_SCAS] = {run_scas, false, true}, [STRING_INS] = {run_ins, false, true},
+    [STRING_OUTS] = {run_outs, true, false},
+};
+
+uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    StringRun r = {
+        .cpu = cpu,
+        .op = (StringOp)(a & 15),
+        .size = (a >> 4) & 15,
+        .addr_width = (a >> 8) & 15,
+        .rep = (a >> 12) & 15,
+        .seg = (a >> 16) & 7,
+        .mode = cpu_mmu_mode(cpu),
+    };
+    g_assert(r.op < G_N_ELEMENTS(string_rows) && r.seg < SEG_COUNT && r.size >= 1 && r.size <= 4);
+    const StringRow *row = &string_rows[r.op];
+    r.mask = (uint32_t)width_mask(r.addr_width);
+    r.step = cpu->eflags & EFLAGS_DF ? -(int32_t)r.size : (int32_t)r.size;
+    r.left = r.rep ? MIN(get_reg(&r, REG_ECX), CHUNK_BYTES / r.size) : 1;
+    while (r.left > 0 && !r.stop)
+        advance(&r, row->run(&r), row->si, row->di);
+    return r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ * Delivery of exceptions and interrupts (SDM 3A "Interrupt and Exception Handling", SDM 2 "INT").
+ * Faults met on the way are values; event_deliver applies the double-fault rules. */
+#include "translator/x86/cpu-priv.h"
+
+#include "translator/x86/helpers.h"
+
+/* Contributory exceptions (SDM 3A "Interrupt 8—Double Fault Exception"). */
+#define CONTRIBUTORY (BIT(VEC_DE) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP))
+
+static bool is_software(EventKind kind)
+{
+    return kind == EVENT_SOFT || kind == EVENT_SOFT_TRAP;
+}
+
+/* Fault-class exceptions resume with RF set, so that a code breakpoint on the instruction does not
+ * fire again (SDM 3B "RF"). */
+static uint32_t pushed_eflags(const CpuX86 *cpu, const Event *event)
+{
+    const bool rf = event->kind == EVENT_FAULT && event->vector != VEC_DB && event->vector != VEC_DF;
+    return cpu_eflags(cpu) | (rf ? EFLAGS_RF : 0);
+}
+
+/* ---- real mode, and V86 interrupts redirected to the 8086 table ---- */
+
+static bool deliver_ivt(CpuX86 *cpu, const Event *event, uint64_t table, uint32_t flags,
+                        uint32_t clear, Fault *f)
+{
+    uint64_t entry;
+    Stack st = stack_current(cpu);
+    if (!mem_read(cpu, table + event->vector * 4u, 4, cpu_mmu_mode(cpu), &entry, f) ||
+        !stack_push(cpu, &st, 2, flags & 0xffff, f) ||
+        !stack_push(cpu, &st, 2, cpu->seg[SEG_CS].selector, f) ||
+        !stack_push(cpu, &st, 2, event->return_pc & 0xffff, f))
+        return false;
+    const uint16_t selector = (uint16_t)(entry >> 16);
+    SegReg cs = cpu_vm86(cpu) ? seg_vm86(selector) : seg_real(cpu, SEG_CS, selector);
+    stack_commit(cpu, &st);
+    cpu_set_eflags(cpu, 0, clear);
+    cpu_set_cs(cpu, cs, entry & 0xffff, cpu->cpl);
+    return true;
+}
+
+static bool deliver_real(CpuX86 *cpu, const Event *event, Fault *f)
+{
+    if (event->vector * 4u + 3 > cpu->idtr.limit)
+        return fault_code(f, VEC_GP, event->vector * 8u + 2);
+    return deliver_ivt(cpu, event, cpu->idtr.base, cpu_eflags(cpu),
+                       EFLAGS_IF | EFLAGS_TF | EFLAGS_AC | EFLAGS_RF, f);
+}
+
+/* Bit of the interrupt redirection bitmap: 32 bytes below the I/O map (SDM 3A 20.3.3). */
+static bool redirected(CpuX86 *cpu, uint8_t vector, bool *to_8086, Fault *f)
+{
+    uint64_t io_map, byte;
+    if (!mem_read(cpu, cpu->tr.base + 0x66, 2, MMU_SUPERVISOR, &io_map, f))
+        return false;
+    const uint32_t at = (uint32_t)io_map - 32 + vector / 8u;
+    if (io_map < 32 || at > cpu->tr.limit)
+        return fault_code(f, VEC_GP, 0);
+    if (!mem_read(cpu, cpu->tr.base + at, 1, MMU_SUPERVISOR, &byte, f))
+        return false;
+    *to_8086 = !((byte >> (vector & 7)) & 1);
+    return true;
+}
+
+/* INT n in virtual-8086 mode (SDM 3A "Class 3—Software Interrupt Handling"). *done: delivered. */
+static bool deliver_v86_soft(CpuX86 *cpu, const Event *event, bool *done, Fault *f)
+{
+    bool to_8086 = false;
+    *done = false;
+    if ((cpu->cr4 & CR4_VME) && !redirected(cpu, event->vector, &to_8086, f))
+        return false;
+    if (!to_8086)
+        return cpu_iopl(cpu) == 3 || fault_code(f, VEC_GP, 0);
+    *done = true;
+    uint32_t flags = cpu_eflags(cpu);
+    uint32_t clear = EFLAGS_TF | EFLAGS_RF;
+    if (cpu_iopl(cpu) == 3) {
+        clear |= EFLAGS_IF;
+    } else {
+        flags = (flags & ~EFLAGS_IF) | EFLAGS_IOPL | (flags & EFLAGS_VIF ? EFLAGS_IF : 0);
+        clear |= EFLAGS_VIF;
+    }
+    return deliver_ivt(cpu, event, 0, flags, clear, f);
+}
+
+/* ---- protected mode ---- */
+
+static bool fetch_gate(CpuX86 *cpu, const Event *event, Desc *gate, Fault *f)
+{
+    const uint32_t at = event->vector * 8u;
+    const uint32_t code = at + 2 + (cpu->in_delivery ? 1 : 0);
+    uint64_t value;
+    if (at + 7 > cpu->idtr.limit)
+        return fault_code(f, VEC_GP, code);
+    if (!mem_read(cpu, cpu->idtr.base + at, 8, MMU_SUPERVISOR, &value, f))
+        return false;
+    *gate = (Desc){(uint32_t)value, (uint32_t)(value >> 32), cpu->idtr.base + at};
+    const uint64_t gates =
+        BIT(SYS_TASK_GATE) | BIT(SYS_INT16) | BIT(SYS_TRAP16) | BIT(SYS_INT32) | BIT(SYS_TRAP32);
+    if ((gate->hi & DESC_S) || !((gates >> desc_type(gate)) & 1))
+        return fault_code(f, VEC_GP, code);
+    if (is_software(event->kind) && desc_dpl(gate) < cpu->cpl)
+        return fault_code(f, VEC_GP, code);
+    if (!(gate->hi & DESC_P))
+        return fault_code(f, VEC_NP, code);
+    return true;
+}
+
+static bool deliver_task(CpuX86 *cpu, const Event *event, const Desc *gate, Fault *f)
+{
+    const uint16_t selector = (uint16_t)(gate->lo >> 16);
+    Desc tss;
+    if (!task_fetch_tss(cpu, selector, VEC_GP, false, &tss, f) ||
+        !task_switch(cpu, TASK_GATE, selector, &tss, event->return_pc, f))
+        return false;
+    if (!event->has_error)
+        return true;
+    Stack st = stack_current(cpu);
+    if (!stack_push(cpu, &st, cpu->tr.attr & SYS_32 ? 4 : 2, event->error_code, f))
+        return false;
+    stack_commit(cpu, &st);
+    return true;
+}
+
+static bool fetch_handler(CpuX86 *cpu, const Desc *gate, Desc *code, Fault *f)
+{
+    const uint16_t selector = (uint16_t)(gate->lo >> 16);
+    if (selector_null(selector))
+        return fault_selector(cpu, f, VEC_GP, 0);
+    if (!desc_fetch(cpu, selector, VEC_GP, code, f))
+        return false;
+    if (!desc_is_code(code) || desc_dpl(code) > cpu->cpl)
+        return fault_selector(cpu, f, VEC_GP, selector);
+    if (!(code->hi & DESC_P))
+        return fault_selector(cpu, f, VEC_NP, selector);
+    return desc_set_accessed(cpu, code, f);
+}
+
+/* The stack that the frame goes to: the current one, or the handler level's from the TSS. */
+static bool handler_stack(CpuX86 *cpu, unsigned level, bool inner, Stack *st, Fault *f)
+{
+    uint16_t selector;
+    uint32_t esp;
+    SegReg ss;
+    if (!inner) {
+        *st = stack_current(cpu);
+        return true;
+    }
+    if (!tss_inner_stack(cpu, level, &selector, &esp, f) ||
+        !seg_check_stack(cpu, selector, level, VEC_TS, &ss, f))
+        return false;
+    *st = stack_make(cpu, ss, esp, level, true);
+    return true;
+}
+
+static bool push_frame(CpuX86 *cpu, const Event *event, Stack *st, unsigned width, bool inner,
+                       Fault *f)
+{
+    uint32_t words[10];
+    unsigned n = 0;
+    if (cpu_vm86(cpu)) {
+        static const uint8_t order[] = {SEG_GS, SEG_FS, SEG_DS, SEG_ES};
+        for (unsigned i = 0; i < G_N_ELEMENTS(order); i++)
+            words[n++] = cpu->seg[order[i]].selector;
+    }
+    if (inner) {
+        words[n++] = cpu->seg[SEG_SS].selector;
+        words[n++] = cpu_reg(cpu, REG_ESP);
+    }
+    words[n++] = pushed_eflags(cpu, event);
+    words[n++] = cpu->seg[SEG_CS].selector;
+    words[n++] = event->return_pc;
+    if (event->has_error)
+        words[n++] = event->error_code;
+    for (unsigned i = 0; i < n; i++) {
+        if (!stack_push(cpu, st, width, words[i], f))
+            return false;
+    }
+    return true;
+}
+
+static bool deliver_gate(CpuX86 *cpu, const Event *event, const Desc *gate, Fault *f)
+{
+    const bool vm86 = cpu_vm86(cpu);
+    Desc code;
+    Stack st;
+    if (!fetch_handler(cpu, gate, &code, f))
+        return false;
+    const uint16_t selector = (uint16_t)(gate->lo >> 16);
+    const bool inner = !(code.hi & DESC_CONFORM) && desc_dpl(&code) < cpu->cpl;
+    const unsigned level = inner ? desc_dpl(&code) : cpu->cpl;
+    if (vm86 && level != 0)
+        return fault_selector(cpu, f, VEC_GP, selector);
+    if (!handler_stack(cpu, level, inner, &st, f))
+        return false;
+    const SegReg cs = desc_segment((uint16_t)((selector & ~3u) | level), &code);
+    if (gate_offset(gate) > cs.limit)
+        return fault_code(f, VEC_GP, cpu->in_delivery ? 1 : 0);
+    if (!push_frame(cpu, event, &st, desc_type(gate) & SYS_32 ? 4 : 2, inner, f))
+        return false;
+    stack_commit(cpu, &st);
+    if (inner)
+        cpu->seg[SEG_SS] = st.ss;
+    for (unsigned i = 0; vm86 && i < SEG_COUNT; i++) {
+        if (i != SEG_SS && i != SEG_CS)
+            cpu->seg[i] = (SegReg){0};
+    }
+    const bool trap = desc_type(gate) & 1;
+    cpu_set_eflags(cpu, 0,
+                   EFLAGS_TF | EFLAGS_NT | EFLAGS_VM | EFLAGS_RF | (trap ? 0u : EFLAGS_IF));
+    cpu_set_cs(cpu, cs, gate_offset(gate), level);
+    return true;
+}
+
+bool event_deliver_once(CpuX86 *cpu, const Event *event, Fault *f)
+{
+    Desc gate;
+    bool done;
+    if (!(cpu->cr0 & CR0_PE))
+        return deliver_real(cpu, event, f);
+    if (cpu_vm86(cpu) && event->kind == EVENT_SOFT) {
+        if (!deliver_v86_soft(cpu, event, &done, f))
+            return false;
+        if (done)
+            return true;
+    }
+    if (!fetch_gate(cpu, event, &gate, f))
+        return false;
+    if (desc_type(&gate) == SYS_TASK_GATE)
+        return deliver_task(cpu, event, &gate, f);
+    return deliver_gate(cpu, event, &gate, f);
+}
+
+/* ---- what the execution loop calls ---- */
+
+static void record(CpuX86 *cpu, const Event *event)
+{
+    DeliveredEvent *slot = &cpu->history[cpu->history_count++ % G_N_ELEMENTS(cpu->history)];
+    *slot = (DeliveredEvent){event->vector, event->return_pc, cpu->seg[SEG_CS].selector,
+                             event->has_error ? event->error_code : 0};
+    if (event->vector == VEC_PF && event->kind == EVENT_FAULT)
+        log_printf(LOG_INT, "#PF e=%x cr2=%08x at %04x:%08x cpl=%u", event->error_code,
+                   (unsigned)cpu->cr2, cpu->seg[SEG_CS].selector, event->return_pc, cpu->cpl);
+    else
+        log_printf(LOG_INT, "vector %02x kind %d e=%x at %04x:%08x cpl=%u ss:sp %04x:%08x eax %08x",
+                   event->vector, event->kind, event->error_code, cpu->seg[SEG_CS].selector,
+                   event->return_pc, cpu->cpl, cpu->seg[SEG_SS].selector, cpu_reg(cpu, REG_ESP),
+                   cpu_reg(cpu, REG_EAX));
+}
+
+/* The event that follows when delivering `first` met `second` (SDM 3A table "Conditions for
+ * Generating a Double Fault"). Only exceptions combine; after an interrupt the second is served. */
+static Event combine(const CpuX86 *cpu, const Event *first, const Fault *second)
+{
+    const bool exception = first->kind == EVENT_FAULT || first->kind == EVENT_TRAP;
+    const bool contributory = exception && first->vector < 32 && ((CONTRIBUTORY >> first->vector) & 1);
+    const bool page_fault = exception && first->vector == VEC_PF;
+    const bool second_contributory = second->vector < 32 && ((CONTRIBUTORY >> second->vector) & 1);
+    const bool doubles = (contributory && second_contributory) ||
+                         (page_fault && (second_contributory || second->vector == VEC_PF));
+    Event event = {EVENT_FAULT, second->vector, second->has_error, second->error_code,
+                   (uint32_t)cpu->v.pc};
+    if (doubles)
+        event = (Event){EVENT_FAULT, VEC_DF, true, 0, (uint32_t)cpu->v.pc};
+    return event;
+}
+
+/* The real-mode handlers get no error code; the event keeps it for the log. */
+bool event_deliver(CpuX86 *cpu, Event event)
+{
+    Fault f;
+    bool ok = false;
+    cpu->v.halted = false;
+    cpu->shadow = cpu->shadow_ss = cpu->step_armed = false;
+    for (;;) {
+        cpu->in_delivery = !is_software(event.kind);
+        record(cpu, &event);
+        ok = event_deliver_once(cpu, &event, &f);
+        if (ok || event.vector == VEC_DF)
+            break;
+        if (f.vector == FAULT_SMC) { /* no block runs now: the engine never answers this here */
+            log_guest_error("delivery of vector %02x stopped by a code page", event.vector);
+            break;
+        }
+        if (f.vector == VEC_PF)
+            cpu->cr2 = f.address;
+        event = combine(cpu, &event, &f);
+    }
+    cpu->in_delivery = false;
+    cpu_update_flags_mode(cpu);
+    return ok;
+}
+
+uint64_t helper_raise(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    Fault f = {.vector = (uint8_t)a, .has_error = b != 0, .error_code = (uint32_t)c};
+    cpu_raise(cpu_x86(vcpu), f);
+}
+
+static void software_event(CpuX86 *cpu, Event event)
+{
+    Fault f;
+    cpu->in_delivery = event.kind == EVENT_ICEBP;
+    record(cpu, &event);
+    if (!event_deliver_once(cpu, &event, &f))
+        cpu_raise(cpu, f);
+    cpu->in_delivery = false;
+}
+
+uint64_t helper_soft_int(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    static const EventKind kinds[] = {EVENT_SOFT, EVENT_SOFT_TRAP, EVENT_SOFT_TRAP, EVENT_ICEBP};
+    Event event = {.kind = kinds[c & 3], .vector = (uint8_t)a, .return_pc = (uint32_t)b};
+    software_event(cpu_x86(vcpu), event);
+    return 0;
+}
+
+uint64_t helper_into(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    Event event = {.kind = EVENT_SOFT_TRAP, .vector = VEC_OF, .return_pc = (uint32_t)a};
+    if (vcpu->flags & FLAG_OF)
+        software_event(cpu, event);
+    else
+        vcpu->pc = (uint32_t)a;
+    return 0;
+}
+
+uint64_t helper_hlt(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    cpu_require_cpl0(cpu);
+    vcpu->pc = (uint32_t)a;
+    vcpu->halted = true;
+    vcpu_exit(vcpu, EXIT_HALT);
+}
