@@ -202,3 +202,31 @@ Test(x86_cr, cr0_and_cr4_rules)
     cr_assert(cpu->cr0 & CR0_PE, "LMSW cannot clear PE");
     bed_free(&bed);
 }
+
+/* ---- decimal adjustments: results and flags of a real CPU ---- */
+
+Test(x86_bcd, as_hardware_does)
+{
+    static const struct {
+        HelperFn fn;
+        uint32_t ax, flags, result, flags_after;
+    } cases[] = {
+        {helper_aaa, 0x2a, 0, 0x100, FLAG_AF | FLAG_CF | FLAG_PF},
+        {helper_aaa, 0x7efc, 0, 0x8002, FLAG_OF | FLAG_SF | FLAG_AF | FLAG_CF},
+        {helper_aas, 0x06, FLAG_AF, 0xff00, FLAG_SF | FLAG_AF | FLAG_PF | FLAG_CF},
+        {helper_aas, 0x8001, FLAG_AF, 0x7e0b, FLAG_OF | FLAG_AF | FLAG_CF},
+        {helper_daa, 0x1b, FLAG_CF, 0x81, FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF | FLAG_CF},
+        {helper_das, 0x81, FLAG_CF, 0x21, FLAG_OF | FLAG_PF | FLAG_CF},
+        {helper_aad, 0x17a, 0, 0x84, FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF},
+    };
+    Bed bed = bed_new("max");
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        bed.cpu->v.gpr[REG_EAX] = cases[i].ax;
+        bed.cpu->v.flags = cases[i].flags;
+        bed_call(&bed, cases[i].fn, 10, 0, 0, NULL);
+        cr_assert_eq(bed.cpu->v.gpr[REG_EAX], cases[i].result, "case %u", i);
+        cr_assert_eq(bed.cpu->v.flags, cases[i].flags_after, "case %u: %x", i, bed.cpu->v.flags);
+    }
+    bed_expect_fault(&bed, bed_run(&bed, aam, 0, 0, 0), VEC_DE, 0);
+    bed_free(&bed);
+}
