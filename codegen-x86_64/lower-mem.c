@@ -107,15 +107,16 @@ static void add_segment_base(Codegen *c, const IrMem *mem)
     emit_lea(&c->e, 4, R8, host_mem_index(R8, R9, 0, 0));
 }
 
-/* The last byte's offset must be below 64 KiB: RCX = its bits from 16 up. R11 holds RCX after. */
+/* The last byte's offset must be below 64 KiB: RCX = its bits from 16 up, counting the carry out of
+ * 32 bits. R11 holds RCX after. */
 static void check_64k(Codegen *c, const IrInsn *insn)
 {
     Emit *e = &c->e;
     unsigned size = access_size(insn);
     emit_mov(e, 8, R11, RCX);
-    emit_lea(e, 4, RCX, host_mem(R8, (int32_t)size - 1));
-    emit_rorx(e, RCX, RCX, 16);
-    emit_movzx(e, 2, RCX, host_reg(RCX));
+    emit_lea(e, 8, RCX, host_mem(R8, (int32_t)size - 1));
+    emit_rorx(e, true, RCX, RCX, 16);
+    emit_mov(e, 4, RCX, RCX);
     Cold *cold;
     jump_cold_unless_rcx_zero(c, COLD_SEGMENT, insn, &cold);
     add_segment_base(c, &insn->mem);
