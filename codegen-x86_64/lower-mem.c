@@ -123,11 +123,18 @@ static void check_64k(Codegen *c, const IrInsn *insn)
     cold->resume = e->at;
 }
 
+/* The op may exchange AH..BH of this register with its low byte before it uses the address. */
+static bool is_high_operand(const IrInsn *insn, unsigned n)
+{
+    return (insn->d.kind == IR_REGH && insn->d.n == n) || (insn->a.kind == IR_REGH && insn->a.n == n);
+}
+
 /* Register with the linear address; *rcx_saved: R11 holds RCX already, RCX is free. */
 static unsigned lower_linear(Codegen *c, const IrInsn *insn, bool *rcx_saved)
 {
     const IrMem *mem = &insn->mem;
-    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE && mem->disp == 0;
+    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE &&
+                 mem->disp == 0 && !is_high_operand(insn, mem->base.n);
     *rcx_saved = false;
     if (plain && mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4)
         return regalloc_read(c, mem->base, R8);
