@@ -98,7 +98,7 @@ static const Template templates[] = {
     ONE("dec", 0x4e), ALONE("xchg", 0x93), ALONE("leave", 0xc9), ONE("cld", 0xfc), ONE("std", 0xfd),
     ONE("movs", 0xa4), ONE("movs", 0xa5), ONE("cmps", 0xa6), ONE("cmps", 0xa7),
     ONE("stos", 0xaa), ONE("stos", 0xab), ONE("lods", 0xac), ONE("lods", 0xad),
-    ONE("pusha", 0x60), ALONE("popa", 0x61), ALONE("enter", 0xc8, 0x20, 0, 0),
+    ALONE("div", 0xf7, 0xf3), ALONE("idiv", 0xf7, 0xfb), ONE("pusha", 0x60), ALONE("popa", 0x61), ALONE("enter", 0xc8, 0x20, 0, 0),
     ALONE("enter", 0xc8, 0x10, 0, 3), ALONE("aaa", 0x37), ALONE("aas", 0x3f), ALONE("daa", 0x27),
     ALONE("das", 0x2f), ALONE("aam", 0xd4, 0x0a), ALONE("aad", 0xd5, 0x07),
     ALONE("rep movs", 0xf3, 0xa4), ALONE("rep movs", 0xf3, 0xa5), ALONE("rep stos", 0xf3, 0xaa),
@@ -153,7 +153,8 @@ static void set_segments(Oracle *o)
 
 static void oracle_init(Oracle *o, bool small, uint32_t seed)
 {
-    cr_assert(host32_init(ARENA));
+    if (!host32_init(ARENA))
+        cr_skip_test("the host runs no 32-bit code");
     o->small = small;
     o->size = small ? 0x10000 : 0x4000;
     o->rand = g_rand_new_with_seed(seed);
@@ -365,6 +366,13 @@ static bool is_repeated(const uint8_t *code)
     return prefix == 0xf2 || prefix == 0xf3;
 }
 
+/* By EBX: a small EDX keeps the quotient in range. */
+static bool is_division(const uint8_t *code)
+{
+    code += code[0] == 0x66;
+    return code[0] == 0xf7 && (code[1] & 0xf7) == 0xf3;
+}
+
 static void run_all(RunFn run, bool small)
 {
     Oracle oracle, *o = &oracle;
@@ -378,6 +386,7 @@ static void run_all(RunFn run, bool small)
         random_state(o, &in);
         if (is_repeated(code))
             in.gpr[REG_ECX] &= 0x7f;
+        in.gpr[REG_EDX] &= is_division(code) ? 0x7f : 0xffffffff;
         for (unsigned k = 0; k < o->size; k += 4)
             *(uint32_t *)(o->arena + k) = round & 4 ? 0x55555555 : (round + k) * 0x9e3779b1u;
         memcpy(guest_arena, o->arena, o->size);
