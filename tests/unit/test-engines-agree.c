@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Random x86 code, lifted, run by the interpreter and by translated code from the same random state:
- * registers, flags, FP state, system state, memory, faults and exits must agree. */
+ * Random x86 code, lifted, run by the interpreter and by translated code from the same random
+ * state: registers, flags, FP state, system state, memory, faults and exits must agree. */
 #include <assert.h>
 #include <criterion/criterion.h>
 #include <string.h>
@@ -223,7 +223,8 @@ static void compare(Match *m, ExitReason want, ExitReason got)
     else if (memcmp(m->want.tail, m->got.tail, sizeof m->want.tail) != 0)
         bad = "system state";
     else if (memcmp(m->want.fp, m->got.fp, 6) != 0 ||
-             memcmp(m->want.fp + FP_IGNORED, m->got.fp + FP_IGNORED, sizeof m->got.fp - FP_IGNORED) != 0)
+             memcmp(m->want.fp + FP_IGNORED, m->got.fp + FP_IGNORED,
+                    sizeof m->got.fp - FP_IGNORED) != 0)
         bad = "FP state";
     else if (want == EXIT_FAULT && (m->want.fault.vector != m->got.fault.vector ||
                                     m->want.fault.error_code != m->got.fault.error_code))
