@@ -99,6 +99,29 @@ void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset)
     }
 }
 
+void mmu_set_watch(Mmu *mmu, unsigned slot, MmuWatch watch)
+{
+    g_assert(slot < MMU_WATCHES);
+    const unsigned bit = 1u << slot;
+    if (watch.size == 0 && !(mmu->watch_used & bit))
+        return;
+    mmu->watch[slot] = watch;
+    mmu->watch_used = watch.size ? mmu->watch_used | bit : mmu->watch_used & ~bit;
+    mmu->watch_hits &= ~bit;
+    mmu_flush_all(mmu);
+}
+
+static bool page_watched(const Mmu *mmu, gva_t gva)
+{
+    const gva_t page = gva & GUEST_PAGE_MASK;
+    for (unsigned i = 0; mmu->watch_used && i < MMU_WATCHES; i++) {
+        const MmuWatch *w = &mmu->watch[i];
+        if (w->size && w->start < page + GUEST_PAGE_SIZE && page < w->start + w->size)
+            return true;
+    }
+    return false;
+}
+
 static void journal_add(Mmu *mmu, uint32_t key, bool global)
 {
     unsigned *count = global ? &mmu->global_journal.count : &mmu->journal.count;
@@ -127,6 +150,8 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
     PhysTarget target = address_space_find(mmu->as, walk->gpa & GUEST_PAGE_MASK);
     bool ram = target.kind == REGION_RAM;
     if ((!ram && target.kind != REGION_ROM) || target.length < GUEST_PAGE_SIZE)
+        return;
+    if (page_watched(mmu, gva))
         return;
     const bool user = mode == MMU_USER;
     uint64_t page = gva >> GUEST_PAGE_BITS;
