@@ -26,13 +26,16 @@ typedef struct {
     unsigned kinds; /* MMU_WATCH_* */
 } MmuWatch;
 
+typedef enum { MMU_FLUSH_ALL, MMU_FLUSH_NON_GLOBAL, MMU_FLUSH_PAGE } MmuFlush;
+
 typedef struct Mmu {
     AddressSpace *as;
     TlbArrays *tlb; /* [MMU_MODES], embedded in the VCpu for the inline probes */
     PagingRegs paging;
     MmuCodeWrite code_write;
-    /* Translations were dropped: whatever is cached by linear address must go (jump cache). */
-    void (*flushed)(void *opaque);
+    /* Translations were dropped: whatever else is cached by linear address must follow. gva: for
+     * MMU_FLUSH_PAGE. */
+    void (*flushed)(void *opaque, MmuFlush what, gva_t gva);
     void *opaque; /* of both callbacks */
     /* Large pages that were filled lie in here: INVLPG of one drops everything. */
     gva_t large_start, large_end;
@@ -86,6 +89,9 @@ typedef struct {
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
                    int mode, Fault *fault);
 void access_commit(Mmu *mmu, MemAccess *access);
+
+/* How a page walk reads this guest's memory; `marks`: it sets accessed and dirty bits. */
+WalkMemory mmu_walk_memory(Mmu *mmu, bool marks);
 
 /* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
