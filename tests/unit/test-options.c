@@ -5,26 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "base/log.h"
 #include "cli/config.h"
 #include "cli/key-values.h"
-#include "translator/x86/cpuid.h"
-
-/* The CPU table is tested elsewhere; these stand in for it where it is not linked. */
-__attribute__((weak)) bool cpu_model_parse(CpuModel *model, const char *spec, GError **error)
-{
-    *model = (CpuModel){.phys_bits = 40};
-    if (g_str_has_prefix(spec, "max"))
-        return true;
-    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "unknown CPU model '%s'", spec);
-    return false;
-}
-
-__attribute__((weak)) char *cpu_model_help(void)
-{
-    return g_strdup("max\n");
-}
 
 static bool parse(Config *config, const char *line, int *code, GError **error)
 {
