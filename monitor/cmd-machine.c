@@ -12,6 +12,7 @@ bool command_quit(Command *command, GError **error)
 {
     if (!command_end(command, error))
         return false;
+    command->leaving = true;
     command->machine->quit(command->machine, 0);
     return true;
 }

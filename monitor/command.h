@@ -10,6 +10,7 @@ typedef struct {
     const char *rest; /* of the line; blanks skipped */
     char format[16];  /* what stood behind a slash: x/10i */
     GString *out;
+    bool leaving; /* no prompt after this */
 } Command;
 
 typedef bool (*CommandRun)(Command *command, GError **error);
@@ -31,6 +32,9 @@ void machine_enter(Machine *machine);
 void machine_leave(Machine *machine);
 bool machine_register(const Machine *machine, const char *name, uint64_t *value);
 int machine_code_bits(const Machine *machine);
+
+/* monitor_execute; false: this was quit. */
+bool command_execute(Machine *machine, const char *line, GString *out);
 
 #define COMMAND(name, alias, run, args, help) bool run(Command *command, GError **error);
 #define INFO(name, run, help)                 bool run(Command *command, GError **error);

@@ -171,7 +171,7 @@ static bool run_line(Command *command, GError **error)
                          (int)strcspn(name, " \t"), name);
 }
 
-void monitor_execute(Machine *machine, const char *line, GString *out)
+bool command_execute(Machine *machine, const char *line, GString *out)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *copy = g_strchomp(g_strdup(line));
@@ -179,6 +179,12 @@ void monitor_execute(Machine *machine, const char *line, GString *out)
     skip_blanks(&command);
     if (*command.rest && *command.rest != '#' && !run_line(&command, &error))
         g_string_append_printf(out, "%s\n", error->message);
+    return !command.leaving;
+}
+
+void monitor_execute(Machine *machine, const char *line, GString *out)
+{
+    command_execute(machine, line, out);
 }
 
 /* help and info */

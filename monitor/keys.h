@@ -23,9 +23,9 @@ bool keys_for_character(char c, KeyCombination *keys);
 typedef struct KeyQueue KeyQueue;
 /* false: too many wait already. */
 bool key_queue_push(Machine *machine, const KeyCombination *keys, unsigned hold_ms);
-/* Calls fn once, when the guest has read all keys (message NULL), the guest has stopped reading keys or the
- * machine does not run (message; the keys go out when it does). Returns false, and will not
- * call, if nothing waits. fn NULL: forget the last wish. */
+/* Calls fn once: when the guest has read all keys (message NULL), or with a message when it has
+ * stopped reading them, or when the machine does not run (the keys go out when it does). false:
+ * nothing waits, fn will not be called. fn NULL: forget the last wish. */
 typedef void (*KeyQueueDone)(void *opaque, const char *message);
 bool key_queue_wait(Machine *machine, KeyQueueDone fn, void *opaque);
 void key_queue_free(KeyQueue *queue);

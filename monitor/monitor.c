@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "monitor/command.h"
 #include "monitor/keys.h"
 #include "monitor/line-edit.h"
 
@@ -95,11 +96,13 @@ static gboolean run_line(gpointer opaque)
     Monitor *monitor = opaque;
     GString *out = g_string_new(NULL);
     monitor->source = 0;
-    monitor_execute(monitor->machine, monitor->line, out);
+    bool goes_on = command_execute(monitor->machine, monitor->line, out);
     address_space_lock(monitor->machine->as);
     print(monitor, out->str, out->len);
     address_space_unlock(monitor->machine->as);
     g_string_free(out, TRUE);
+    if (!goes_on)
+        return G_SOURCE_REMOVE;
     /* After sendkey and type the prompt comes when the guest has read the keys. */
     if (!key_queue_wait(monitor->machine, finish_line, monitor))
         finish_line(monitor, NULL);

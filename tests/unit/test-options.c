@@ -49,7 +49,7 @@ Test(options, defaults)
     cr_assert_str_eq(c.cpu, "max");
     cr_assert(c.vga && !c.nographic && c.display == DISPLAY_DEFAULT);
     cr_assert_eq(c.drives->len, 0);
-    cr_assert_null(c.serial[0]);
+    cr_assert_null(c.serial[1]);
     cr_assert_null(c.monitor);
     cr_assert_eq(c.rtc_base, -1);
     cr_assert_eq(c.escape_char, 1);
@@ -176,7 +176,8 @@ Test(options, consoles)
     expect_consoles("-serial stdio -serial null", "stdio", "null", NULL);
     expect_consoles("-serial mon:stdio", "mon:stdio", NULL, NULL);
     expect_consoles("-serial mon:stdio -monitor none", "mon:stdio", NULL, NULL);
-    expect_consoles("-monitor stdio", NULL, NULL, "stdio");
+    expect_consoles("", "null", NULL, NULL);
+    expect_consoles("-monitor stdio", "null", NULL, "stdio");
     expect_consoles("-nographic", "mon:stdio", NULL, NULL);
     expect_consoles("-nographic -monitor none", "stdio", NULL, "none");
     expect_consoles("-nographic -serial file:x", "file:x", NULL, "stdio");
