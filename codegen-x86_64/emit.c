@@ -117,9 +117,9 @@ void emit_mov_imm(Emit *e, unsigned reg, uint64_t value)
         emit_u32(e, (uint32_t)value);
 }
 
-void emit_rorx(Emit *e, unsigned d, unsigned a, unsigned count)
+void emit_rorx(Emit *e, bool w, unsigned d, unsigned a, unsigned count)
 {
-    emit_vex(e, OP_PREFIX(0xf2) | OP_0F3A | 0xf0, false, host_reg(d), 0, host_reg(a));
+    emit_vex(e, OP_PREFIX(0xf2) | OP_0F3A | 0xf0, w, host_reg(d), 0, host_reg(a));
     emit_u8(e, count);
 }
 

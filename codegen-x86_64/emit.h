@@ -95,7 +95,7 @@ bool emit_needs_rex(HostOpd opd, unsigned width);
 /* reg = value, without touching flags, in the shortest form. */
 void emit_mov_imm(Emit *e, unsigned reg, uint64_t value);
 /* RORX, and SHLX/SHRX/SARX by a register: the shifts that leave flags alone. */
-void emit_rorx(Emit *e, unsigned d, unsigned a, unsigned count);
+void emit_rorx(Emit *e, bool w, unsigned d, unsigned a, unsigned count);
 typedef enum { EMIT_SHLX = 0x66, EMIT_SARX = 0xf3, EMIT_SHRX = 0xf2 } EmitShift;
 void emit_shift(Emit *e, EmitShift shift, bool w, unsigned d, HostOpd a, unsigned count_reg);
 /* 0..3 bytes of padding. */

@@ -107,26 +107,34 @@ static void add_segment_base(Codegen *c, const IrMem *mem)
     emit_lea(&c->e, 4, R8, host_mem_index(R8, R9, 0, 0));
 }
 
-/* The last byte's offset must be below 64 KiB: RCX = its bits from 16 up. R11 holds RCX after. */
+/* The last byte's offset must be below 64 KiB: RCX = its bits from 16 up, counting the carry out of
+ * 32 bits. R11 holds RCX after. */
 static void check_64k(Codegen *c, const IrInsn *insn)
 {
     Emit *e = &c->e;
     unsigned size = access_size(insn);
     emit_mov(e, 8, R11, RCX);
-    emit_lea(e, 4, RCX, host_mem(R8, (int32_t)size - 1));
-    emit_rorx(e, RCX, RCX, 16);
-    emit_movzx(e, 2, RCX, host_reg(RCX));
+    emit_lea(e, 8, RCX, host_mem(R8, (int32_t)size - 1));
+    emit_rorx(e, true, RCX, RCX, 16);
+    emit_mov(e, 4, RCX, RCX);
     Cold *cold;
     jump_cold_unless_rcx_zero(c, COLD_SEGMENT, insn, &cold);
     add_segment_base(c, &insn->mem);
     cold->resume = e->at;
 }
 
+/* The op may exchange AH..BH of this register with its low byte before it uses the address. */
+static bool is_high_operand(const IrInsn *insn, unsigned n)
+{
+    return (insn->d.kind == IR_REGH && insn->d.n == n) || (insn->a.kind == IR_REGH && insn->a.n == n);
+}
+
 /* Register with the linear address; *rcx_saved: R11 holds RCX already, RCX is free. */
 static unsigned lower_linear(Codegen *c, const IrInsn *insn, bool *rcx_saved)
 {
     const IrMem *mem = &insn->mem;
-    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE && mem->disp == 0;
+    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE &&
+                 mem->disp == 0 && !is_high_operand(insn, mem->base.n);
     *rcx_saved = false;
     if (plain && mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4)
         return regalloc_read(c, mem->base, R8);

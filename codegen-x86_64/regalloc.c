@@ -76,7 +76,7 @@ unsigned regalloc_read(Codegen *c, IrOpd opd, unsigned scratch)
     if (opd.kind == IR_REG)
         return host_reg_of_gpr[opd.n & (VCPU_GPRS - 1)];
     if (opd.kind == IR_REGH) {
-        emit_rorx(&c->e, scratch, opd.n & 3, 8);
+        emit_rorx(&c->e, false, scratch, opd.n & 3, 8);
         return scratch;
     }
     g_assert(opd.kind == IR_TEMP);

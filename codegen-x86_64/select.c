@@ -51,7 +51,7 @@ static void legalize_high(Codegen *c, Operands *o, HostOpd *opd, bool written, u
         o->swapped = opd->reg;
         *opd = host_reg(opd->reg - 4u);
     } else {
-        emit_rorx(&c->e, scratch, opd->reg - 4u, 8);
+        emit_rorx(&c->e, false, scratch, opd->reg - 4u, 8);
         *opd = host_reg(scratch);
     }
 }
@@ -298,7 +298,7 @@ static void shift_narrow(Codegen *c, const IrInsn *insn, EmitShift shift, const 
     HostOpd a = o->a;
     unsigned width = insn->width;
     if (a.kind == HOST_HIGH) {
-        emit_rorx(e, R11, a.reg - 4u, 8);
+        emit_rorx(e, false, R11, a.reg - 4u, 8);
         a = host_reg(R11);
     }
     uint32_t op = (shift == EMIT_SARX ? 0xbeu : 0xb6u) | (width == 2);

@@ -81,12 +81,17 @@
 \name:
 .endm
 
-/* FNINIT, not FLDCW or EMMS, leaves guest state: those would raise a pending guest exception. */
+/* FNINIT leaves guest state: FLDCW or EMMS would raise a pending guest exception. It is slow, so
+ * not when the x87 registers are empty and nothing is pending (FXSAVE image: FTW, FSW.ES). */
     .p2align 4
 fp_save:
     fxsave64 VC(STUB_FP_AREA)
-    fninit
-    fldcw VC(STUB_HOST_FP + 4)
+    cmp byte ptr VC(STUB_FP_AREA + 4), 0
+    jne 1f
+    test byte ptr VC(STUB_FP_AREA + 2), 0x80
+    jz 2f
+1:  fninit
+2:  fldcw VC(STUB_HOST_FP + 4)
     ldmxcsr VC(STUB_HOST_FP)
     mov dword ptr VC(STUB_FP_LOADED), 0
     lea rax, [rip + codegen_stub_fp_load]

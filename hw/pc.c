@@ -182,7 +182,8 @@ static void add_isa_devices(Pc *pc)
         if (c->serial[i])
             uart16550_new(&pc->bus, com_port[i], isa_line(pc, com_irq[i]), c->serial[i]);
     if (c->debugcon) {
-        int front = chardev_attach(c->debugcon, NULL, NULL);
+        static const ChardevHandler output_only;
+        int front = chardev_attach(c->debugcon, &output_only, NULL);
         debug_port_new(&pc->bus, DEBUG_PORT_SEABIOS, c->debugcon, front);
         debug_port_new(&pc->bus, DEBUG_PORT_BOCHS, c->debugcon, front);
     }

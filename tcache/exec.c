@@ -286,11 +286,15 @@ RunResult engine_run(Engine *engine)
     VCpu *vcpu = engine->vcpu;
     ExitSlot *slot = NULL;
     RunResult result = RUN_STOPPED;
+    ExitReason reason = EXIT_LOOKUP;
     engine->thread = pthread_self();
     engine->running = true;
     host_fault_attach(engine);
     for (;;) {
-        if (atomic_load(&vcpu->attention) && attend(engine))
+        /* The poll page may be protected after its request was served: attend opens it again. */
+        bool asked = reason == EXIT_POLL || atomic_load(&vcpu->attention);
+        reason = EXIT_LOOKUP;
+        if (asked && attend(engine))
             break;
         if (!take_events(engine)) {
             result = RUN_TRIPLE_FAULT;
@@ -301,7 +305,8 @@ RunResult engine_run(Engine *engine)
             slot = NULL;
             continue;
         }
-        if (!handle_exit(engine, turn(engine, &slot))) {
+        reason = turn(engine, &slot);
+        if (!handle_exit(engine, reason)) {
             result = RUN_TRIPLE_FAULT;
             break;
         }

@@ -90,7 +90,8 @@ static void on_signal(int sig, siginfo_t *info, void *context)
         signal(sig, SIG_DFL);
         return;
     }
-    current->vcpu->pc = pc_of_host(current->vcpu, rip);
+    if (rip < current->code + FIXTURE_THUNKS)
+        current->vcpu->pc = pc_of_host(current->vcpu, rip);
     current->vcpu->fault = (Fault){.vector = (uint8_t)regs[REG_TRAPNO]};
     regs[REG_RIP] = sig == SIGSEGV && poll < 4096 ? (greg_t)(uintptr_t)codegen_stub_poll_exit
                                                   : (greg_t)(uintptr_t)codegen_stub_fault_exit;
@@ -106,6 +107,7 @@ void fixture_init(Fixture *f)
     sigaltstack(&stack, NULL);
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGFPE, &action, NULL);
+    sigaction(SIGILL, &action, NULL);
     f->vcpu = mmap(NULL, sizeof(VCpu), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     f->code = mmap(NULL, FIXTURE_CODE, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -132,6 +134,15 @@ void fixture_init(Fixture *f)
     f->out.pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
     f->out.exit_slots = (void *)(uintptr_t)0x123456789000;
     f->out.exit_slot_size = 48;
+}
+
+void fixture_use_vcpu(Fixture *f, VCpu *vcpu)
+{
+    mmu_destroy(&f->vcpu->mmu);
+    munmap(f->vcpu, sizeof(VCpu));
+    f->vcpu = vcpu;
+    codegen_init_vcpu(vcpu);
+    vcpu->pc_of_host = pc_of_host;
 }
 
 void fixture_destroy(Fixture *f)

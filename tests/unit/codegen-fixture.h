@@ -11,6 +11,7 @@ enum {
     FIXTURE_RAM = 0x40000,
     FIXTURE_MMIO = 0x80000, /* a page of device registers that behave as memory */
     FIXTURE_CODE = 0x10000, /* bytes for translated code */
+    FIXTURE_THUNKS = 0x8000, /* from here on code whose faults do not set pc */
     FIXTURE_PC = 0x5000,    /* guest pc of every block */
 };
 
@@ -31,6 +32,8 @@ enum { HELPER_SUM, HELPER_NEW_FLAGS, HELPER_RAISE, HELPER_FP, HELPER_COUNT };
 
 void fixture_init(Fixture *f);
 void fixture_destroy(Fixture *f);
+/* Use another vCPU, which outlives the fixture. */
+void fixture_use_vcpu(Fixture *f, VCpu *vcpu);
 /* Start a block: one INSN mark of 4 bytes at FIXTURE_PC. */
 void fixture_begin(Fixture *f);
 IrInsn *fixture_op(Fixture *f, IrOp op, unsigned width, IrOpd d, IrOpd a);

@@ -227,7 +227,7 @@ static void do_cmpxchg8b(Interp *in)
     uint64_t value, expected = (gpr[2] << 32) | (uint32_t)gpr[0];
     memcpy(&value, in->mem, 8);
     if (value == expected) {
-        uint64_t fresh = (gpr[3] << 32) | (uint32_t)gpr[1];
+        uint64_t fresh = (gpr[1] << 32) | (uint32_t)gpr[3]; /* ECX:EBX */
         memcpy(in->mem, &fresh, 8);
         in->vcpu->flags |= FLAG_ZF;
     } else {

@@ -62,7 +62,8 @@ static void check_operands(Verify *v)
         if ((shape & IR_SHAPE_D_WRITE) && i->d.kind == IR_IMM)
             fail(v, "an immediate is written");
     }
-    if ((shape & IR_SHAPE_D_READ) || (i->width < 4 && i->d.kind == IR_TEMP))
+    bool keeps = i->width < 4 && i->d.kind == IR_TEMP && i->op != IR_LDSTATE;
+    if ((shape & IR_SHAPE_D_READ) || keeps)
         check_read(v, i->d);
     check_read(v, i->a);
     check_read(v, i->b);

@@ -67,6 +67,21 @@ static inline unsigned cpu_code_size(const CpuX86 *cpu)
     return cpu->seg[SEG_CS].attr & SEG_ATTR_DB ? 4 : 2;
 }
 
+/* Arithmetic flags of left + right or left - right (SDM 1 "Status Flags"). */
+static inline uint32_t cpu_sum_flags(uint64_t left, uint64_t right, unsigned size, bool subtract)
+{
+    const uint64_t mask = width_mask(size), sign = BIT(size * 8 - 1);
+    const uint64_t result = (subtract ? left - right : left + right) & mask;
+    const uint64_t overflow = (left ^ result) & (subtract ? left ^ right : ~(left ^ right)) & sign;
+    uint32_t flags = __builtin_parity((unsigned)(result & 0xff)) ? 0 : FLAG_PF;
+    flags |= (subtract ? left < right : result < left) ? FLAG_CF : 0;
+    flags |= (left ^ right ^ result) & 0x10 ? FLAG_AF : 0;
+    flags |= result == 0 ? FLAG_ZF : 0;
+    flags |= result & sign ? FLAG_SF : 0;
+    flags |= overflow ? FLAG_OF : 0;
+    return flags;
+}
+
 /* --- faults --- */
 static inline bool fault_plain(Fault *f, unsigned vector)
 {

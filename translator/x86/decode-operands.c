@@ -105,7 +105,8 @@ static void use_base(Decoder *d, unsigned reg)
 /* An address that is only a displacement counts from 0, not from the middle. */
 static void read_absolute(Decoder *d, unsigned size)
 {
-    d->insn->disp = decode_long(d) && size == 4 ? read_signed(d, 4) : (int64_t)read_unsigned(d, size);
+    d->insn->disp =
+        decode_long(d) && size == 4 ? read_signed(d, 4) : (int64_t)read_unsigned(d, size);
 }
 
 static void read_mem16(Decoder *d)
@@ -218,7 +219,8 @@ static void set_segment(Decoder *d, Operand *opd)
 static void set_control(Decoder *d, Operand *opd)
 {
     unsigned reg = reg_field(d);
-    d->undefined |= reg > 4 ? reg != 8 : reg == 1; /* SDM 2B "MOV - Move to/from Control Registers" */
+    d->undefined |=
+        reg > 4 ? reg != 8 : reg == 1; /* SDM 2B "MOV - Move to/from Control Registers" */
     set_reg(opd, OPD_CR, reg, decode_long(d) ? 8 : 4);
 }
 

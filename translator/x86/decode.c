@@ -222,8 +222,7 @@ static bool row_is_legal(const Decoder *d, const OpRow *row)
         return false;
     if ((row->attrs & ATTR_NO64) && decode_long(d))
         return false;
-    if ((row->attrs & ATTR_PROTECTED) &&
-        (d->mode & (MODE_PROTECTED | MODE_VM86)) != MODE_PROTECTED)
+    if ((row->attrs & ATTR_PROTECTED) && (d->mode & (MODE_PROTECTED | MODE_VM86)) != MODE_PROTECTED)
         return false;
     return true;
 }
@@ -233,8 +232,8 @@ static void use_row(Decoder *d, const OpRow *row)
     X86Insn *insn = d->insn;
     insn->id = row->id;
     insn->attrs = row->attrs;
-    if (decode_long(d) && ((row->attrs & ATTR_FORCE64) ||
-                           ((row->attrs & ATTR_DEF64) && insn->op_size == 4)))
+    if (decode_long(d) &&
+        ((row->attrs & ATTR_FORCE64) || ((row->attrs & ATTR_DEF64) && insn->op_size == 4)))
         insn->op_size = 8;
     for (unsigned i = 0; i < X86_MAX_OPERANDS && row->opd[i] && !d->undefined; i++)
         decode_operand(d, row->opd[i]);

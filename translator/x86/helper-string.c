@@ -124,25 +124,11 @@ static uint64_t read_host(const uint8_t *p, unsigned size)
     }
 }
 
-/* Flags of left - right (SDM 1 "Status Flags"). */
-static uint32_t compare_flags(uint64_t left, uint64_t right, unsigned size)
-{
-    const uint64_t mask = width_mask(size), sign = BIT(size * 8 - 1);
-    const uint64_t diff = (left - right) & mask;
-    uint32_t flags = __builtin_parity((unsigned)(diff & 0xff)) ? 0 : FLAG_PF;
-    flags |= left < right ? FLAG_CF : 0;
-    flags |= (left ^ right ^ diff) & 0x10 ? FLAG_AF : 0;
-    flags |= diff == 0 ? FLAG_ZF : 0;
-    flags |= diff & sign ? FLAG_SF : 0;
-    flags |= (left ^ right) & (left ^ diff) & sign ? FLAG_OF : 0;
-    return flags;
-}
-
 /* Note a comparison; true if REPE/REPNE ends with it. */
 static bool compared(StringRun *r, uint64_t left, uint64_t right)
 {
     VCpu *v = &r->cpu->v;
-    v->flags = (v->flags & ~FLAGS_ARITH) | compare_flags(left, right, r->size);
+    v->flags = (v->flags & ~FLAGS_ARITH) | cpu_sum_flags(left, right, r->size, true);
     r->stop = (r->rep == REP_E && left != right) || (r->rep == REP_NE && left == right);
     return r->stop;
 }

@@ -77,15 +77,6 @@ void lift_convert_dx(Lift *l, int arg)
     ir_append(l->ir, IR_CONVERT, l->insn->op_size);
 }
 
-static IrInsn *append_shift(Lift *l, IrOp op, IrOpd d, IrOpd a, unsigned count)
-{
-    IrInsn *o = ir_append(l->ir, op, 4);
-    o->d = d;
-    o->a = a;
-    o->imm = count;
-    return o;
-}
-
 /* Address of the 2, 4 or 8 bytes that hold bit `reg` (signed) of the bit string at the memory
  * operand. SDM 1 "Bit and Bit String": the unit is the operand size. */
 static IrOpd bit_address(Lift *l, unsigned size)
@@ -97,9 +88,9 @@ static IrOpd bit_address(Lift *l, unsigned size)
         op->src_width = 2;
         op->d = unit;
         op->a = lift_operand(l, 1);
-        append_shift(l, IR_LSAR, unit, unit, shift);
+        lift_plain_shift(l, IR_LSAR, unit, unit, shift);
     } else {
-        append_shift(l, IR_LSAR, unit, lift_operand(l, 1), shift)->width = (uint8_t)size;
+        lift_plain_shift(l, IR_LSAR, unit, lift_operand(l, 1), shift)->width = (uint8_t)size;
     }
     IrOpd address = lift_address(l);
     IrInsn *op = ir_append(l->ir, IR_LEA, MAX(l->insn->addr_size, 4));
@@ -116,8 +107,8 @@ static void bit_in_memory(Lift *l, IrOp op)
     IrOpd address = bit_address(l, size);
     IrOpd bit = ir_temp(0); /* that of the unit number, dead by now */
     unsigned drop = size == 2 ? 28 : size == 4 ? 27 : 26;
-    append_shift(l, IR_LSHL, bit, lift_operand(l, 1), drop);
-    append_shift(l, IR_LSHR, bit, bit, drop);
+    lift_plain_shift(l, IR_LSHL, bit, lift_operand(l, 1), drop);
+    lift_plain_shift(l, IR_LSHR, bit, bit, drop);
     IrInsn *o = ir_append(l->ir, op, size);
     o->d = ir_mem();
     o->a = bit;
@@ -187,8 +178,8 @@ void lift_salc(Lift *l, int arg)
     op->d = ir_reg(REG_EAX);
     op->cond = COND_B;
     IrOpd temp = ir_temp(lift_new_temp(l));
-    append_shift(l, IR_LSHL, temp, ir_reg(REG_EAX), 31);
-    append_shift(l, IR_LSAR, temp, temp, 31);
+    lift_plain_shift(l, IR_LSHL, temp, ir_reg(REG_EAX), 31);
+    lift_plain_shift(l, IR_LSAR, temp, temp, 31);
     op = ir_append(l->ir, IR_MOV, 1);
     op->d = ir_reg(REG_EAX);
     op->a = temp;

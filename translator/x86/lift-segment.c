@@ -47,12 +47,11 @@ static void load_segment(Lift *l, unsigned seg, IrOpd selector)
     if (!load_is_plain(l, seg)) {
         IrOpd args[] = {ir_imm(), selector, ir_imm()};
         lift_call(l, HELPER_load_seg, 3, args, (int64_t[]){seg, 0, (int64_t)l->next_pc});
+        l->mode_only = true;
         return;
     }
     store_state(l, seg_offset(seg) + offsetof(SegReg, selector), selector, 2);
-    IrInsn *op = ir_append(l->ir, IR_LSHL, 4);
-    op->d = op->a = selector;
-    op->imm = 4;
+    lift_plain_shift(l, IR_LSHL, selector, selector, 4);
     store_state(l, seg_offset(seg) + offsetof(SegReg, base), selector, 8);
     store_state(l, offsetof(VCpu, seg_base) + seg * sizeof(uint64_t), selector, 8);
 }

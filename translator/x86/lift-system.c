@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Ports, interrupt flag, control registers, descriptor tables, FPU state images:
  * operands are fetched here, everything else is the helpers'. */
+#include <assert.h>
+
 #include "translator/x86/lift.h"
 
 void lift_helper0(Lift *l, int helper)
@@ -51,11 +53,47 @@ void lift_out(Lift *l, int arg)
     lift_call(l, HELPER_out, 3, args, (int64_t[]){l->insn->imm & 0xff, 0, size});
 }
 
-/* --- interrupt flag, halt --- */
+/* --- interrupt and direction flag, halt --- */
+
+/* Bit `bit` of CpuX86.eflags = value; shifts because the guest's flags live on. */
+static void write_eflags_bit(Lift *l, unsigned bit, bool value)
+{
+    IrOpd high = lift_state(l, offsetof(CpuX86, eflags), 4);
+    IrOpd low = ir_temp(lift_new_temp(l));
+    lift_plain_shift(l, IR_LSHL, low, high, 32 - bit);
+    lift_plain_shift(l, IR_LSHR, low, low, 32 - bit);
+    lift_plain_shift(l, IR_LSHR, high, high, bit + 1);
+    lift_plain_shift(l, IR_LSHL, high, high, bit + 1);
+    IrInsn *op = ir_append(l->ir, IR_LEA, 4);
+    op->d = high;
+    lift_mem_at(l, op, SEG_NONE, high, (int64_t)value << bit, 4, 0);
+    op->mem.index = low;
+    op = ir_append(l->ir, IR_STSTATE, 4);
+    op->a = high;
+    op->imm = offsetof(CpuX86, eflags);
+}
+
+enum { BIT_IF = 9, BIT_DF = 10 };
+static_assert(1u << BIT_IF == EFLAGS_IF && 1u << BIT_DF == EFLAGS_DF, "EFLAGS bits");
 
 void lift_cli(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_cli, 0, 0, 0);
+    if ((l->mode & MODE_CPL0) && !(l->mode & MODE_VM86))
+        write_eflags_bit(l, BIT_IF, false);
+    else
+        lift_call_imm(l, HELPER_cli, 0, 0, 0);
+}
+
+/* CLD, STD: EFLAGS.DF and the string steps that follow it. */
+void lift_direction(Lift *l, int backward)
+{
+    write_eflags_bit(l, BIT_DF, backward);
+    for (unsigned k = 0; k < 4; k++) {
+        IrInsn *op = ir_append(l->ir, IR_STSTATE, 8);
+        op->a = ir_imm();
+        op->imm = (int64_t)(offsetof(VCpu, dir) + k * sizeof(int64_t));
+        op->imm2 = backward ? -(INT64_C(1) << k) : INT64_C(1) << k;
+    }
 }
 
 void lift_sti(Lift *l, int arg)

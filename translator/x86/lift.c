@@ -176,6 +176,15 @@ void lift_add_reg(Lift *l, unsigned reg, int64_t disp, unsigned width)
     lift_mem_at(l, op, SEG_NONE, ir_reg(reg), disp, width, 0);
 }
 
+IrInsn *lift_plain_shift(Lift *l, IrOp op, IrOpd d, IrOpd a, unsigned count)
+{
+    IrInsn *o = ir_append(l->ir, op, 4);
+    o->d = d;
+    o->a = a;
+    o->imm = count;
+    return o;
+}
+
 /* --- helper calls --- */
 
 IrInsn *lift_call(Lift *l, unsigned helper, unsigned nargs, const IrOpd *args, const int64_t *imms)
@@ -310,6 +319,20 @@ static void check_cs_writes(Lift *l, unsigned from)
     }
 }
 
+/* A segment load usually leaves the mode bits as they were: then the next block's code is known. */
+static void end_by_mode(Lift *l)
+{
+    l->temps = 0;
+    IrOpd change = lift_state(l, offsetof(CpuX86, mode), 4);
+    IrInsn *op = ir_append(l->ir, IR_LEA, 4);
+    op->d = change;
+    lift_mem_at(l, op, SEG_NONE, change, -(int64_t)l->mode, 4, 0);
+    op = ir_append(l->ir, IR_EXIT_ZERO, 4);
+    op->d = change;
+    op->imm = (int64_t)l->next_pc;
+    lift_end(l);
+}
+
 void lift_insn(Lift *l)
 {
     unsigned from = l->ir->count;
@@ -318,6 +341,7 @@ void lift_insn(Lift *l)
     mark->aux = l->insn->length;
     l->temps = 0;
     l->effects = 0;
+    l->mode_only = false;
     if (raise_by_row(l))
         return;
     lift_rows[l->insn->id].fn(l, lift_rows[l->insn->id].arg);
@@ -327,6 +351,8 @@ void lift_insn(Lift *l)
     if (l->effects & HELPER_WRITES_PC) {
         ir_append(l->ir, IR_EXIT_PC, 0);
         l->end = true;
+    } else if (l->mode_only) {
+        end_by_mode(l);
     } else if (l->effects & HELPER_ENDS_BLOCK) {
         lift_end(l);
     }

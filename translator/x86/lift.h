@@ -18,6 +18,7 @@ typedef struct {
     const CpuModel *model;
     unsigned temps;    /* next free temp in this instruction */
     uint8_t effects;   /* of the helpers that this instruction calls: lift_insn ends the block */
+    bool mode_only;    /* what it ends the block for shows in the CPU's mode bits */
     bool end;          /* the block ends after this instruction (an exit was emitted or is due) */
 } Lift;
 
@@ -54,6 +55,8 @@ IrOpd lift_address(Lift *l);
 IrOpd lift_state(Lift *l, size_t offset, unsigned width);
 /* reg = reg + disp, `width` bytes of it; no flags. */
 void lift_add_reg(Lift *l, unsigned reg, int64_t disp, unsigned width);
+/* d = a shifted by LSHL, LSHR or LSAR: no flags. */
+IrInsn *lift_plain_shift(Lift *l, IrOp op, IrOpd d, IrOpd a, unsigned count);
 /* CALL helper with its arguments (imms[k] where args[k] is IR_IMM); returns the op so that d can
  * be set. Where the helper's effects ask for it, lift_insn ends the block after the instruction's
  * last op by EXIT_PC or EXIT_LOOKUP. */

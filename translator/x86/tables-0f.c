@@ -72,7 +72,7 @@ static const OpRow group15_memory[8] = {
     NO,
     NO,
     NO,
-    F(CLFLUSH, CLFLUSH, 0, Mb),
+    F(CLFLUSH, CLFLUSH, 0, Mb), /* DEVIATES: does nothing, so its page faults are not raised */
 };
 
 static const OpRow group15_register[8] = {

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT
+ * Serial ports, monitor, debug console, and the -chardev they may name. What comes out
+ * are specs for chardev_open. */
+#include <string.h>
+
+#include "cli/options-priv.h"
+
+typedef struct {
+    char *id;
+    char *spec;
+    bool mux;
+} ChardevOption;
+
+typedef struct {
+    char *id, *path, *host;
+    uint64_t port;
+    bool mux, server, wait, nowait, port_given;
+} ChardevKeys;
+
+/* Specs */
+
+static const struct {
+    const char *name;
+    bool argument;
+    const char *refused;
+} backends[] = {
+    {"stdio", false, NULL},
+    {"mon:stdio", false, NULL},
+    {"null", false, NULL},
+    {"none", false, NULL},
+    {"pty", false, NULL},
+    {"file", true, NULL},
+    {"pipe", true, NULL},
+    {"tcp", true, NULL},
+    {"unix", true, NULL},
+    {"chardev", true, NULL},
+    {"vc", false, "the window has no text consoles; use stdio, pty or a socket"},
+    {"telnet", true, "use tcp:HOST:PORT"},
+    {"websocket", true, "use tcp:HOST:PORT"},
+    {"udp", true, "use tcp:HOST:PORT"},
+    {"msmouse", false, "the mouse is PS/2"},
+    {"braille", false, "use stdio, pty or a socket"},
+};
+
+static bool check_spec(const char *spec, GError **error)
+{
+    const char *plain = g_str_has_prefix(spec, "mon:") && strcmp(spec, "mon:stdio") != 0
+                            ? spec + strlen("mon:")
+                            : spec;
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
+        size_t length = strlen(backends[i].name);
+        if (strncmp(plain, backends[i].name, length) != 0 ||
+            (plain[length] && plain[length] != ':'))
+            continue;
+        if (backends[i].refused)
+            return option_error(error, "'%s' is not supported; %s", backends[i].name,
+                                backends[i].refused);
+        bool argument = plain[length] == ':' && plain[length + 1];
+        if (argument != backends[i].argument || (plain[length] && !argument))
+            return option_error(error, "'%s' takes %s argument", backends[i].name,
+                                backends[i].argument ? "an" : "no");
+        return true;
+    }
+    return option_error(error, "unknown character device (known: stdio, mon:stdio, null, none, "
+                               "pty, file:PATH, pipe:PATH, tcp:HOST:PORT, unix:PATH, chardev:ID)");
+}
+
+bool option_serial(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    if (!check_spec(text, error))
+        return false;
+    if (parser->serials == PC_SERIAL_PORTS)
+        return option_error(error, "the board has %d serial ports", PC_SERIAL_PORTS);
+    parser->config->serial[parser->serials++] = g_strdup(text);
+    return true;
+}
+
+static bool set_monitor(Parser *parser, const char *spec, GError **error)
+{
+    if (parser->config->monitor)
+        return option_error(error, "there is one monitor, and it has a place already");
+    parser->config->monitor = g_strdup(spec);
+    return true;
+}
+
+bool option_monitor(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    if (g_str_has_prefix(text, "mon:"))
+        text += strlen("mon:");
+    return check_spec(text, error) && set_monitor(parser, text, error);
+}
+
+bool option_set_debugcon(Parser *parser, const char *spec, GError **error)
+{
+    if (!check_spec(spec, error))
+        return false;
+    if (g_str_has_prefix(spec, "mon:"))
+        return option_error(error, "the debug console cannot be shared with the monitor");
+    if (parser->config->debugcon)
+        return option_error(error, "there is one debug console, and it has a place already");
+    parser->config->debugcon = g_strdup(spec);
+    return true;
+}
+
+bool option_debugcon(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    return option_set_debugcon(parser, text, error);
+}
+
+bool option_parallel(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    return word_in("none|null", text) || option_error(error, "there is no parallel port");
+}
+
+bool option_escape(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    uint64_t code;
+    if (!parse_number(text, &code) || code < 1 || code > 255)
+        return option_error(error, "must be a character code from 1 (Ctrl-A) to 255");
+    parser->config->escape_char = (int)code;
+    return true;
+}
+
+/* -chardev */
+
+static bool set_port(void *target, const char *value, GError **error)
+{
+    ChardevKeys *keys = target;
+    keys->port_given = true;
+    return (parse_number(value, &keys->port) && keys->port <= 65535) ||
+           option_error(error, "port=%s: must be a number up to 65535", value);
+}
+
+#define AT(field) offsetof(ChardevKeys, field)
+
+#define CHARDEV_COMMON                                                                             \
+    {"backend", KEY_ONLY, .text = "stdio|null|pty|file|pipe|socket"}, {"id", KEY_STRING, AT(id)},  \
+    {                                                                                              \
+        "mux", KEY_BOOL, AT(mux)                                                                   \
+    }
+
+static const KeyRule plain_rules[] = {CHARDEV_COMMON};
+static const KeyRule path_rules[] = {
+    CHARDEV_COMMON,
+    {"path", KEY_STRING, AT(path)},
+    {"append", KEY_ONLY, .text = "off"},
+};
+static const KeyRule socket_rules[] = {
+    CHARDEV_COMMON,
+    {"path", KEY_STRING, AT(path)},
+    {"host", KEY_STRING, AT(host)},
+    {"port", KEY_CUSTOM, .set = set_port},
+    {"server", KEY_BOOL, AT(server)},
+    {"wait", KEY_BOOL, AT(wait)},
+    {"nowait", KEY_BOOL, AT(nowait)},
+    {"nodelay", KEY_ONLY, .text = "on|off"}, /* always on */
+    {"telnet", KEY_ONLY, .text = "off"},
+    {"reconnect", KEY_ONLY, .text = "0"},
+};
+
+static char *plain_spec(const ChardevKeys *keys, const char *kind, GError **error)
+{
+    return g_strdup(kind);
+}
+
+static char *path_spec(const ChardevKeys *keys, const char *kind, GError **error)
+{
+    if (!keys->path) {
+        option_error(error, "%s needs path=", kind);
+        return NULL;
+    }
+    return g_strdup_printf("%s:%s", kind, keys->path);
+}
+
+static char *socket_spec(const ChardevKeys *keys, const char *kind, GError **error)
+{
+    const char *server = keys->server ? ",server" : "";
+    const char *nowait = keys->server && (keys->nowait || !keys->wait) ? ",nowait" : "";
+    if (!keys->path == !keys->port_given) {
+        option_error(error, "a socket needs either path=, or host= and port=");
+        return NULL;
+    }
+    if (keys->path && strchr(keys->path, ',')) {
+        option_error(error, "the path of a socket cannot contain a comma");
+        return NULL;
+    }
+    if (keys->path)
+        return g_strdup_printf("unix:%s%s%s", keys->path, server, nowait);
+    const char *host = keys->host ? keys->host : "";
+    bool v6 = strchr(host, ':') && host[0] != '[';
+    return g_strdup_printf("tcp:%s%s%s:%u%s%s", v6 ? "[" : "", host, v6 ? "]" : "",
+                           (unsigned)keys->port, server, nowait);
+}
+
+static const struct {
+    const char *name;
+    const KeyRule *rules;
+    size_t count;
+    char *(*spec)(const ChardevKeys *keys, const char *kind, GError **error);
+} kinds[] = {
+    {"stdio", plain_rules, G_N_ELEMENTS(plain_rules), plain_spec},
+    {"null", plain_rules, G_N_ELEMENTS(plain_rules), plain_spec},
+    {"pty", plain_rules, G_N_ELEMENTS(plain_rules), plain_spec},
+    {"file", path_rules, G_N_ELEMENTS(path_rules), path_spec},
+    {"pipe", path_rules, G_N_ELEMENTS(path_rules), path_spec},
+    {"socket", socket_rules, G_N_ELEMENTS(socket_rules), socket_spec},
+};
+
+static ChardevOption *find_chardev(const Parser *parser, const char *id)
+{
+    for (guint i = 0; parser->chardevs && i < parser->chardevs->len; i++) {
+        ChardevOption *option = &g_array_index(parser->chardevs, ChardevOption, i);
+        if (!strcmp(option->id, id))
+            return option;
+    }
+    return NULL;
+}
+
+static bool add_chardev(Parser *parser, ChardevKeys *keys, size_t kind, GError **error)
+{
+    if (!keys->id)
+        return option_error(error, "needs id=");
+    if (find_chardev(parser, keys->id))
+        return option_error(error, "another chardev has id=%s", keys->id);
+    char *spec = kinds[kind].spec(keys, kinds[kind].name, error);
+    if (!spec)
+        return false;
+    ChardevOption option = {.id = g_strdup(keys->id), .spec = spec, .mux = keys->mux};
+    if (!parser->chardevs)
+        parser->chardevs = g_array_new(FALSE, TRUE, sizeof(ChardevOption));
+    g_array_append_val(parser->chardevs, option);
+    return true;
+}
+
+bool option_chardev(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    if (!strcmp(text, "help"))
+        return option_print(parser, "Available chardev backends:\n"
+                                    "  stdio\n  null\n  pty\n  file\n  pipe\n  socket\n");
+    GArray *list = key_values_parse(text, "backend");
+    const char *backend = key_values_get(list, "backend");
+    ChardevKeys keys = {.wait = true};
+    size_t kind = 0;
+    while (kind < G_N_ELEMENTS(kinds) && (!backend || strcmp(kinds[kind].name, backend) != 0))
+        kind++;
+    bool good = kind < G_N_ELEMENTS(kinds)
+                    ? key_values_apply(list, kinds[kind].rules, kinds[kind].count, &keys, error)
+                    : option_error(error, "unknown backend (known: stdio, null, pty, file, pipe, "
+                                          "socket)");
+    good = good && add_chardev(parser, &keys, kind, error);
+    g_free(keys.id);
+    g_free(keys.path);
+    g_free(keys.host);
+    key_values_free(list);
+    return good;
+}
+
+bool option_mon(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    static const KeyRule rules[] = {
+        {"chardev", KEY_STRING, 0},
+        {"mode", KEY_ONLY, .text = "readline"},
+    };
+    char *id = NULL;
+    GArray *list = key_values_parse(text, "chardev");
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), &id, error);
+    if (good && !id)
+        good = option_error(error, "needs chardev=ID");
+    g_autofree char *spec = g_strconcat("chardev:", id, NULL);
+    good = good && set_monitor(parser, spec, error);
+    g_free(id);
+    key_values_free(list);
+    return good;
+}
+
+void option_chardevs_clear(Parser *parser)
+{
+    for (guint i = 0; parser->chardevs && i < parser->chardevs->len; i++) {
+        g_free(g_array_index(parser->chardevs, ChardevOption, i).id);
+        g_free(g_array_index(parser->chardevs, ChardevOption, i).spec);
+    }
+    if (parser->chardevs)
+        g_array_free(parser->chardevs, TRUE);
+    parser->chardevs = NULL;
+}
+
+/* References */
+
+typedef struct {
+    const char *option;
+    char **spec;
+    ChardevOption *chardev; /* what chardev:ID names */
+} User;
+
+enum { USER_MONITOR = PC_SERIAL_PORTS, USER_DEBUGCON, USERS };
+
+static bool find_references(Parser *parser, User users[USERS], GError **error)
+{
+    for (unsigned i = 0; i < USERS; i++) {
+        const char *spec = *users[i].spec;
+        if (!spec || !g_str_has_prefix(spec, "chardev:"))
+            continue;
+        users[i].chardev = find_chardev(parser, spec + strlen("chardev:"));
+        if (!users[i].chardev)
+            return option_error(error, "%s %s: there is no -chardev with that id", users[i].option,
+                                spec);
+    }
+    return true;
+}
+
+static bool shares_with_monitor(const User *users, unsigned i)
+{
+    return i < PC_SERIAL_PORTS && users[i].chardev == users[USER_MONITOR].chardev;
+}
+
+static bool check_shared(const User *users, GError **error)
+{
+    for (unsigned i = 0; i < USERS; i++)
+        for (unsigned j = i + 1; j < USERS && users[i].chardev; j++) {
+            if (users[i].chardev != users[j].chardev)
+                continue;
+            const char *id = users[i].chardev->id;
+            if (j != USER_MONITOR || i >= PC_SERIAL_PORTS)
+                return option_error(error,
+                                    "chardev '%s' is used twice, by %s and %s; only a serial port "
+                                    "and the monitor can share one",
+                                    id, users[i].option, users[j].option);
+            if (!users[i].chardev->mux)
+                return option_error(error, "chardev '%s' is used by %s and %s; it needs mux=on", id,
+                                    users[i].option, users[j].option);
+        }
+    return true;
+}
+
+/* A serial port and the monitor on one chardev become "mon:SPEC" of the serial port. */
+static void resolve_references(const User *users)
+{
+    bool monitor_shared = false;
+    for (unsigned i = 0; i < USERS; i++) {
+        if (!users[i].chardev)
+            continue;
+        bool shared = shares_with_monitor(users, i);
+        monitor_shared |= shared;
+        g_free(*users[i].spec);
+        *users[i].spec = g_strconcat(shared ? "mon:" : "", users[i].chardev->spec, NULL);
+    }
+    if (monitor_shared)
+        g_clear_pointer(users[USER_MONITOR].spec, g_free);
+}
+
+static const char *without_mon(const char *spec)
+{
+    return g_str_has_prefix(spec, "mon:") ? spec + strlen("mon:") : spec;
+}
+
+/* -nodefaults leaves only what was asked for; -nographic puts on the terminal what was not. */
+static void add_defaults(const Parser *parser)
+{
+    Config *config = parser->config;
+    bool monitor = config->monitor != NULL;
+    for (unsigned i = 0; i < PC_SERIAL_PORTS && !monitor; i++)
+        monitor = config->serial[i] && g_str_has_prefix(config->serial[i], "mon:");
+    if (parser->no_defaults) {
+        for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
+            if (!config->serial[i])
+                config->serial[i] = g_strdup("none");
+        if (!monitor)
+            config->monitor = g_strdup("none");
+    } else if (config->nographic) {
+        if (config->serial[0] && !monitor)
+            config->monitor = g_strdup("stdio");
+        else if (!config->serial[0])
+            config->serial[0] = g_strdup(monitor ? "stdio" : "mon:stdio");
+    }
+}
+
+/* mon: in front of a serial port's spec makes the monitor; there is one. */
+static bool check_monitors(Config *config, GError **error)
+{
+    const char *found = NULL;
+    if (config->monitor && strcmp(config->monitor, "none") != 0)
+        found = "-monitor";
+    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++) {
+        if (!config->serial[i] || !g_str_has_prefix(config->serial[i], "mon:"))
+            continue;
+        if (found)
+            return option_error(error, "-serial %s: the monitor has a place already (%s)",
+                                config->serial[i], found);
+        found = "-serial";
+        g_clear_pointer(&config->monitor, g_free);
+    }
+    return true;
+}
+
+static bool check_twice(const User *users, const Config *config, GError **error)
+{
+    for (unsigned i = 0; i < USERS; i++)
+        for (unsigned j = i + 1; j < USERS; j++) {
+            if (!*users[i].spec || !*users[j].spec)
+                continue;
+            const char *spec = without_mon(*users[i].spec);
+            if (strcmp(spec, without_mon(*users[j].spec)) != 0 || word_in("null|none|pty", spec))
+                continue;
+            const char *remedy = strcmp(spec, "stdio") != 0 ? ""
+                                 : config->nographic
+                                     ? "; -nographic uses it, -display none does not"
+                                     : "; -serial mon:stdio shares it";
+            return option_error(error, "'%s' is used by both %s and %s%s", spec, users[i].option,
+                                users[j].option, remedy);
+        }
+    return true;
+}
+
+bool option_chardevs_finish(Parser *parser, GError **error)
+{
+    Config *config = parser->config;
+    User users[USERS] = {
+        {"the first serial port", &config->serial[0], NULL},
+        {"the second serial port", &config->serial[1], NULL},
+        {"the monitor", &config->monitor, NULL},
+        {"the debug console", &config->debugcon, NULL},
+    };
+    if (!find_references(parser, users, error) || !check_shared(users, error))
+        return false;
+    resolve_references(users);
+    add_defaults(parser);
+    return check_monitors(config, error) && check_twice(users, config, error);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * How the program runs: names, directories, log, what ends it. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/options-priv.h"
+
+bool option_name(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    static const KeyRule rules[] = {
+        {"guest", KEY_STRING, offsetof(Config, name)},
+        {"process", KEY_REFUSED, .text = "the process keeps its name"},
+        {"debug-threads", KEY_ONLY, .text = "on|off"},
+    };
+    g_clear_pointer(&parser->config->name, g_free);
+    GArray *list = key_values_parse(text, "guest");
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), parser->config, error);
+    key_values_free(list);
+    return good;
+}
+
+/* Where Debian and others install the firmware. */
+static const char *const built_in_dirs[] = {"/usr/share/dbtvm", "/usr/share/seabios",
+                                            "/usr/share/qemu"};
+
+void option_data_dirs_finish(Parser *parser)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(built_in_dirs); i++)
+        g_ptr_array_add(parser->config->data_dirs, g_strdup(built_in_dirs[i]));
+}
+
+bool option_data_dir(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    GPtrArray *dirs = parser->config->data_dirs;
+    if (!strcmp(text, "help")) {
+        option_data_dirs_finish(parser);
+        g_ptr_array_add(dirs, NULL);
+        g_autofree char *lines = g_strjoinv("\n", (char **)dirs->pdata);
+        g_autofree char *out = g_strconcat(lines, "\n", NULL);
+        return option_print(parser, out);
+    }
+    if (!g_file_test(text, G_FILE_TEST_IS_DIR))
+        return option_error(error, "not a directory");
+    g_ptr_array_add(dirs, g_strdup(text));
+    return true;
+}
+
+bool option_log_items(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    if (word_in("help|?", text)) {
+        g_autofree char *help = log_help();
+        return option_print(parser, help);
+    }
+    uint32_t items;
+    if (!log_parse_items(text, &items, error))
+        return false;
+    parser->config->log_items |= items;
+    parser->config->engine.no_chain |= (items & LOG_NOCHAIN) != 0;
+    return true;
+}
+
+/* %d stands for the process id. */
+bool option_log_file(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "%d", -1);
+    g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+    g_free(parser->config->log_file);
+    parser->config->log_file = g_strjoinv(pid, parts);
+    return true;
+}
+
+typedef struct {
+    char *reboot, *shutdown;
+} ActionKeys;
+
+bool option_action(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    static const KeyRule rules[] = {
+        {"reboot", KEY_STRING, offsetof(ActionKeys, reboot)},
+        {"shutdown", KEY_STRING, offsetof(ActionKeys, shutdown)},
+        {"panic", KEY_REFUSED, .text = "there is no panic device"},
+        {"watchdog", KEY_REFUSED, .text = "there is no watchdog"},
+    };
+    ActionKeys keys = {0};
+    GArray *list = key_values_parse(text, NULL);
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), &keys, error);
+    if (good && keys.reboot && !word_in("reset|shutdown", keys.reboot))
+        good = option_error(error, "reboot= must be reset or shutdown");
+    if (good && keys.shutdown && !word_in("poweroff|pause", keys.shutdown))
+        good = option_error(error, "shutdown= must be poweroff or pause");
+    if (good && keys.reboot)
+        parser->config->no_reboot = !strcmp(keys.reboot, "shutdown");
+    if (good && keys.shutdown)
+        parser->config->no_shutdown = !strcmp(keys.shutdown, "pause");
+    g_free(keys.reboot);
+    g_free(keys.shutdown);
+    key_values_free(list);
+    return good;
+}
