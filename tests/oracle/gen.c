@@ -126,9 +126,9 @@ static void emit_indirect(Snippet *s)
     uint8_t branch[2] = {0xff, (uint8_t)((rng_percent(&s->rng, 50) ? 0xe0 : 0xd0) | r)};
     if (r == REG_ESP || s->oc->insn_count + 2 > ORACLE_MAX_INSNS)
         return;
-    gen_add_fixup(s, (Fixup){.kind = FIX_ABS_CODE, .at = (uint16_t)(s->oc->code_size + 1),
-                             .target = ORACLE_MAX_INSNS});
+    uint16_t at = (uint16_t)(s->oc->code_size + 1);
     gen_emit(s, mov, sizeof mov);
+    gen_add_fixup(s, (Fixup){.kind = FIX_ABS_CODE, .at = at, .target = ORACLE_MAX_INSNS});
     gen_emit(s, branch, sizeof branch);
     s->knowledge[r] = REG_UNKNOWN;
 }

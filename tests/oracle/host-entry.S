@@ -108,13 +108,12 @@ host_signal_entry:
         rdfsbase %rbp
         mov CTL(CTL_HOST_FS), %rax
         wrfsbase %rax
-        sub $8, %rsp
+        mov %rsp, %r12
         and $-16, %rsp
-        lea 8(%rsp), %r12
         call host_on_signal
         wrfsbase %rbp
         movb %bl, CTL(CTL_SELECTOR)
-        lea (%r12), %rsp
+        mov %r12, %rsp
         pop %r12
         pop %rbp
         pop %rbx
@@ -128,6 +127,7 @@ host_signal_entry:
 host_restorer:
         mov $15, %eax /* rt_sigreturn */
         syscall
+        ud2 /* the kernel looks at the address after the system call */
 host_restorer_end:
         .size host_restorer, . - host_restorer
 

@@ -95,9 +95,10 @@ static HostControl *control(void)
 static _Noreturn void die_of_own_fault(int sig, const ucontext_t *uc)
 {
     char text[160];
-    int n = snprintf(text, sizeof text, "oracle: signal %d in 64-bit code at rip %llx, address %llx\n",
+    int n = snprintf(text, sizeof text, "oracle: signal %d in 64-bit code at rip %llx, address %llx, snippet at %llx\n",
                      sig, (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
-                     (unsigned long long)uc->uc_mcontext.gregs[REG_CR2]);
+                     (unsigned long long)uc->uc_mcontext.gregs[REG_CR2],
+                     (unsigned long long)control()->iret[0]);
     (void)!write(STDERR_FILENO, text, (size_t)n);
     _exit(99);
 }
@@ -193,8 +194,8 @@ static bool map_memory(Host *host, GError **error)
                                   MAP_SHARED | MAP_ANONYMOUS, -1, error) : NULL;
     if (!host->data)
         return false;
-    /* jmp *[rip+0], and the pointer */
-    static const uint8_t jump[] = {0xff, 0x25, 0, 0, 0, 0};
+    /* jmp *[rip+2], and the pointer, aligned since EFLAGS.AC may be on */
+    static const uint8_t jump[8] = {0xff, 0x25, 2, 0, 0, 0};
     void (*target)(void) = host_exit;
     memcpy(landing, jump, sizeof jump);
     memcpy(landing + sizeof jump, &target, sizeof target);

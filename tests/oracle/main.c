@@ -6,10 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/disas.h"
 #include "base/error.h"
 #include "tests/oracle/compare.h"
-#include "tests/oracle/gen.h"
+#include "tests/oracle/gen-priv.h"
 #include "tests/oracle/guest.h"
 #include "tests/oracle/host.h"
 #include "tests/oracle/shrink.h"
@@ -22,7 +21,7 @@ typedef struct {
     gint64 only; /* this one case, whose seed was printed */
     int show;
     char *class, *engine, *model;
-    gboolean strict_pointers, coverage;
+    gboolean strict_pointers, coverage, print;
 } Options;
 
 typedef struct {
@@ -75,21 +74,18 @@ static bool still_fails(void *opaque, const OracleCase *oc)
 }
 
 /* Mnemonics that are left and what differs: cases with the same ones count as one bug. */
-static char *make_signature(const OracleCase *oc, unsigned diff)
+static char *make_signature(const OracleCase *oc, const CpuModel *model, unsigned diff)
 {
-    g_autoptr(GString) code = g_string_new(NULL);
-    disas_append(code, oc->code, oc->code_size, oc->code_at, 32);
-    g_auto(GStrv) lines = g_strsplit(code->str, "\n", -1);
     GString *signature = g_string_new(NULL);
-    for (unsigned i = 0; lines[i]; i++) {
-        const char *at = strstr(lines[i], "  ");
-        while (at && *at == ' ')
-            at++;
-        if (!at || !*at || g_str_has_prefix(at, "nop") ||
-            (oc->insn_count > 1 && !strcmp(at, "inc ecx")))
+    for (unsigned i = 0; i < oc->insn_count; i++) {
+        const uint8_t *code = oc->code + oc->insn_at[i];
+        unsigned size = oc->insn_at[i + 1] - oc->insn_at[i];
+        X86Insn insn;
+        bool last = i && i + 1 == oc->insn_count; /* the generator's marker, in singles */
+        if (code[0] == 0x90 || (last && size == 1 && code[0] == 0x41))
             continue;
-        g_string_append_len(signature, at, (gssize)strcspn(at, " "));
-        g_string_append_c(signature, ' ');
+        if (x86_decode(&insn, code, size, GEN_MODE, model) == DECODE_OK)
+            g_string_append_printf(signature, "%s ", x86_insn_name(insn.id));
     }
     g_string_append_printf(signature, "(diff %02x)", diff);
     return g_string_free(signature, FALSE);
@@ -118,7 +114,7 @@ static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
         oracle_shrink(&oc, still_fails, o);
         small = rerun(o, o->guest, &oc, NULL);
     }
-    char *signature = small ? make_signature(&oc, small) : g_strdup("not reproducible alone");
+    char *signature = small ? make_signature(&oc, &o->model, small) : g_strdup("not reproducible alone");
     guint count = GPOINTER_TO_UINT(g_hash_table_lookup(o->signatures, signature));
     bool show = count == 0 && (int)g_hash_table_size(o->signatures) < o->options.show;
     if (show) {
@@ -133,10 +129,20 @@ static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
 
 /* ---- runs ---- */
 
+static void print_case(const OracleCase *oc)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    oracle_print_case(oc, text);
+    puts(text->str);
+    fflush(stdout);
+}
+
 static void run_batch(Oracle *o, GenClass class, uint64_t seed, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         gen_case(o->gen, class, seed + i, &o->cases[i]);
+    for (unsigned i = 0; i < count && o->options.print; i++)
+        print_case(&o->cases[i]);
     host_run(o->host, o->cases, count, o->expected);
     run_guest(o, o->guest, o->cases, count, o->got);
     for (unsigned i = 0; i < count; i++) {
@@ -223,6 +229,7 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         {"show", 0, 0, G_OPTION_ARG_INT, &options->show, "kinds of failures shown in full", "N"},
         {"strict-pointers", 0, 0, G_OPTION_ARG_NONE, &options->strict_pointers,
          "FIP, FDP and FOP must agree", NULL},
+        {"print", 0, 0, G_OPTION_ARG_NONE, &options->print, "print every case before it runs", NULL},
         {"coverage", 0, 0, G_OPTION_ARG_NONE, &options->coverage, "count instructions", NULL},
         {NULL},
     };
