@@ -126,6 +126,14 @@ void host_on_signal(int sig, const siginfo_t *info, const ucontext_t *uc)
         if (!in_snippet || !again)
             return;
         o->end = END_HANG;
+    } else if (sig == SIGTRAP && (uint64_t)regs[REG_RIP] - HOST_LANDING < 4096) {
+        /* POPF set TF and was the last: the step over the end marker trapped */
+        o->end = END_NORMAL;
+        save_fault_state(o, regs, uc);
+        memcpy(ctl->gpr_out, o->out.gpr, sizeof ctl->gpr_out);
+        memcpy(ctl->fx_out, o->out.fx, sizeof ctl->fx_out);
+        ctl->eflags_out = o->out.eflags;
+        host_leave();
     } else if (!in_snippet) {
         if (!ctl->probing)
             die_of_own_fault(sig, uc);
