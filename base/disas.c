@@ -45,3 +45,16 @@ void disas_append(GString *out, const uint8_t *code, size_t count, uint64_t addr
     cs_free(insn, 1);
     cs_close(&handle);
 }
+
+unsigned disas_length(const uint8_t *code, size_t count, int bits)
+{
+    csh handle;
+    if (cs_open(CS_ARCH_X86, disas_mode(bits), &handle) != CS_ERR_OK)
+        return 1;
+    cs_insn *insn = cs_malloc(handle);
+    uint64_t pc = 0;
+    unsigned length = cs_disasm_iter(handle, &code, &count, &pc, insn) ? insn->size : 1;
+    cs_free(insn, 1);
+    cs_close(&handle);
+    return length;
+}

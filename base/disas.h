@@ -10,4 +10,7 @@
  * out. bits: 16, 32 or 64. Undecodable bytes show as ".byte". */
 void disas_append(GString *out, const uint8_t *code, size_t count, uint64_t address, int bits);
 
+/* Length of the first instruction; 1 if these bytes are none. */
+unsigned disas_length(const uint8_t *code, size_t count, int bits);
+
 #endif

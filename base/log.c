@@ -51,17 +51,19 @@ char *log_help(void)
 
 bool log_open(uint32_t mask, const char *path, GError **error)
 {
-    log_file = stderr;
+    FILE *f = stderr;
     if (path) {
-        FILE *f = fopen(path, "we");
+        f = fopen(path, "we");
         if (!f) {
             g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write log file '%s': %s", path,
                         g_strerror(errno));
             return false;
         }
         setvbuf(f, NULL, _IOLBF, 0);
-        log_file = f;
     }
+    if (log_file && log_file != stderr)
+        fclose(log_file);
+    log_file = f;
     log_mask = mask;
     return true;
 }

@@ -34,7 +34,7 @@ static inline bool log_enabled(uint32_t items)
 bool log_parse_items(const char *list, uint32_t *mask, GError **error);
 /* The list that `-d help` prints; caller frees. */
 char *log_help(void);
-/* Open `path` (NULL: stderr) and start logging `mask`. */
+/* Open `path` (NULL: stderr) and start logging `mask`. Again: no thread may be logging. */
 bool log_open(uint32_t mask, const char *path, GError **error);
 
 /* Write one line; prints only if an item of `items` is enabled. */

@@ -32,8 +32,10 @@ typedef struct {
     bool boot_menu;
     char *bios;          /* -bios, NULL: bios-256k.bin */
     GPtrArray *data_dirs; /* -L, then the built-in ones */
-    char *serial[PC_SERIAL_PORTS]; /* chardev specs; NULL: default */
-    char *monitor;       /* chardev spec; NULL: default */
+    /* chardev specs, defaults filled in; NULL or "none": absent. A serial port's "mon:SPEC" is
+     * shared with the monitor, monitor is NULL then. */
+    char *serial[PC_SERIAL_PORTS];
+    char *monitor;
     char *debugcon;
     bool nographic, vga;
     DisplayKind display;

@@ -353,7 +353,8 @@ static const char *without_mon(const char *spec)
     return g_str_has_prefix(spec, "mon:") ? spec + strlen("mon:") : spec;
 }
 
-/* -nodefaults leaves only what was asked for; -nographic puts on the terminal what was not. */
+/* -nodefaults leaves only what was asked for; -nographic puts on the terminal what was not; else
+ * the first serial port is there and nobody listens. */
 static void add_defaults(const Parser *parser)
 {
     Config *config = parser->config;
@@ -366,11 +367,11 @@ static void add_defaults(const Parser *parser)
                 config->serial[i] = g_strdup("none");
         if (!monitor)
             config->monitor = g_strdup("none");
-    } else if (config->nographic) {
-        if (config->serial[0] && !monitor)
-            config->monitor = g_strdup("stdio");
-        else if (!config->serial[0])
-            config->serial[0] = g_strdup(monitor ? "stdio" : "mon:stdio");
+    } else if (!config->serial[0]) {
+        const char *spec = !config->nographic ? "null" : monitor ? "stdio" : "mon:stdio";
+        config->serial[0] = g_strdup(spec);
+    } else if (config->nographic && !monitor) {
+        config->monitor = g_strdup("stdio");
     }
 }
 

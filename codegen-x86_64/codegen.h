@@ -17,8 +17,9 @@ typedef struct {
     MemStrategy memory;
     bool user;        /* which TLB (MMU_USER) the block's accesses use is per IrMem.user */
     bool chain;       /* false: every exit, indirect ones too, returns to the loop */
-    uint64_t page_pc; /* pc of the block's page(s): direct exits to pc in [page_pc, page_end) chain by */
-    uint64_t page_end; /* rel32; others go through the jump cache */
+    /* pc of the block's page: direct exits into [page_pc, page_end) chain by rel32, others go
+     * through the jump cache */
+    uint64_t page_pc, page_end;
     bool poll;        /* emit the poll load at entry */
     uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
@@ -69,13 +70,13 @@ void codegen_fp_save(VCpu *vcpu);
 
 /* Emit a tiny function  void f(VCpu *vcpu [rdi], void *mem [rsi])  that executes one NATIVE op on
  * the vcpu's gpr/flags/fp_area state with its memory operand at `mem`: the interpreter's way to run
- * native instructions. A guest fault in it (codegen_stub_fault_exit) leaves by vcpu->leave. Its code
- * can lie anywhere. Returns the size, 0 if it does not fit. */
+ * native instructions. A guest fault in it (codegen_stub_fault_exit) leaves by vcpu->leave. The
+ * code can be moved. Returns the size, 0 if it does not fit. */
 size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
 
 /* Where the signal handler sends translated code (and native thunks) that faulted: guest registers
  * are live, R15 is the VCpu's, nothing else is needed but RIP, vcpu->pc and vcpu->fault. */
 extern const char codegen_stub_poll_exit[];  /* RIP to set: leaves with EXIT_POLL at vcpu->pc */
-extern const char codegen_stub_fault_exit[]; /* RIP to set: leaves with EXIT_FAULT, vcpu->fault set */
+extern const char codegen_stub_fault_exit[]; /* leaves with EXIT_FAULT, vcpu->fault set */
 
 #endif

@@ -126,7 +126,8 @@ static void check_64k(Codegen *c, const IrInsn *insn)
 /* The op may exchange AH..BH of this register with its low byte before it uses the address. */
 static bool is_high_operand(const IrInsn *insn, unsigned n)
 {
-    return (insn->d.kind == IR_REGH && insn->d.n == n) || (insn->a.kind == IR_REGH && insn->a.n == n);
+    return (insn->d.kind == IR_REGH && insn->d.n == n) ||
+           (insn->a.kind == IR_REGH && insn->a.n == n);
 }
 
 /* Register with the linear address; *rcx_saved: R11 holds RCX already, RCX is free. */

@@ -17,11 +17,12 @@ struct Machine {
     Clock *clock;
     Pc *pc;
     uint64_t ram_bytes;
+    struct KeyQueue *keys; /* the monitor's, NULL at first; key_queue_free before the rest */
     /* All on the main-loop thread, io lock not held. */
     bool (*running)(Machine *m);
-    void (*stop)(Machine *m);          /* vCPU and clock stand still when it returns */
+    void (*stop)(Machine *m); /* vCPU and clock stand still when it returns */
     void (*cont)(Machine *m);
-    void (*reset)(Machine *m);         /* asks; done by the vCPU thread */
+    void (*reset)(Machine *m); /* asks; done by the vCPU thread */
     void (*power_button)(Machine *m);
     void (*quit)(Machine *m, int code);
     /* Between these the vCPU is outside translated code, its state in CpuX86; nestable. */

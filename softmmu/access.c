@@ -33,6 +33,16 @@ static bool clear_code(Mmu *mmu, const PhysTarget *target, unsigned size)
     return mmu->code_write(mmu->opaque, target->ram_offset, size);
 }
 
+static void note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool write)
+{
+    const unsigned kinds = (read ? MMU_WATCH_READ : 0u) | (write ? MMU_WATCH_WRITE : 0u);
+    for (unsigned i = 0; i < MMU_WATCHES; i++) {
+        const MmuWatch *w = &mmu->watch[i];
+        if ((w->kinds & kinds) && w->start < gva + size && gva < w->start + w->size)
+            mmu->watch_hits |= 1u << i;
+    }
+}
+
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
                    int mode, Fault *fault)
 {
@@ -60,6 +70,8 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
             return NULL;
         }
     }
+    if (mmu->watch_used)
+        note_watches(mmu, gva, size, read, write);
     bool direct = target[0].kind == REGION_RAM || (target[0].kind == REGION_ROM && !write);
     access->bounced = pages == 2 || !direct || target[0].length < size;
     if (!access->bounced)

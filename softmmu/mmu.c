@@ -22,6 +22,11 @@ static bool walk_update(void *opaque, gpa_t gpa, unsigned size, uint64_t old, ui
     return true;
 }
 
+WalkMemory mmu_walk_memory(Mmu *mmu, bool marks)
+{
+    return (WalkMemory){walk_read, marks ? walk_update : NULL, mmu};
+}
+
 void mmu_init(Mmu *mmu, AddressSpace *as, TlbArrays *tlb)
 {
     mmu->as = as;
@@ -44,19 +49,24 @@ static void clear_entry(Mmu *mmu, uint32_t key)
     tlb->write_tag[i] = 0;
 }
 
-static void tell_flushed(Mmu *mmu)
+static void tell_flushed(Mmu *mmu, MmuFlush what, gva_t gva)
 {
     if (mmu->flushed)
-        mmu->flushed(mmu->opaque);
+        mmu->flushed(mmu->opaque, what, gva);
 }
 
-void mmu_flush_non_global(Mmu *mmu)
+static void clear_journal(Mmu *mmu)
 {
     for (unsigned i = 0; i < mmu->journal.count; i++)
         clear_entry(mmu, mmu->journal.index[i]);
     mmu->journal.count = 0;
     mmu->flushes++;
-    tell_flushed(mmu);
+}
+
+void mmu_flush_non_global(Mmu *mmu)
+{
+    clear_journal(mmu);
+    tell_flushed(mmu, MMU_FLUSH_NON_GLOBAL, 0);
 }
 
 void mmu_flush_all(Mmu *mmu)
@@ -65,7 +75,8 @@ void mmu_flush_all(Mmu *mmu)
         clear_entry(mmu, mmu->global_journal.index[i]);
     mmu->global_journal.count = 0;
     mmu->large_start = mmu->large_end = 0;
-    mmu_flush_non_global(mmu);
+    clear_journal(mmu);
+    tell_flushed(mmu, MMU_FLUSH_ALL, 0);
 }
 
 void mmu_flush_page(Mmu *mmu, gva_t gva)
@@ -78,7 +89,7 @@ void mmu_flush_page(Mmu *mmu, gva_t gva)
     for (uint32_t mode = 0; mode < MMU_MODES; mode++)
         clear_entry(mmu, mode << TLB_INDEX_BITS | i);
     mmu->page_flushes++;
-    tell_flushed(mmu);
+    tell_flushed(mmu, MMU_FLUSH_PAGE, gva);
 }
 
 void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset)
@@ -97,6 +108,29 @@ void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset)
                 tlb->write_tag[i] = 0;
         }
     }
+}
+
+void mmu_set_watch(Mmu *mmu, unsigned slot, MmuWatch watch)
+{
+    g_assert(slot < MMU_WATCHES);
+    const unsigned bit = 1u << slot;
+    if (watch.size == 0 && !(mmu->watch_used & bit))
+        return;
+    mmu->watch[slot] = watch;
+    mmu->watch_used = watch.size ? mmu->watch_used | bit : mmu->watch_used & ~bit;
+    mmu->watch_hits &= ~bit;
+    mmu_flush_all(mmu);
+}
+
+static bool page_watched(const Mmu *mmu, gva_t gva)
+{
+    const gva_t page = gva & GUEST_PAGE_MASK;
+    for (unsigned i = 0; mmu->watch_used && i < MMU_WATCHES; i++) {
+        const MmuWatch *w = &mmu->watch[i];
+        if (w->size && w->start < page + GUEST_PAGE_SIZE && page < w->start + w->size)
+            return true;
+    }
+    return false;
 }
 
 static void journal_add(Mmu *mmu, uint32_t key, bool global)
@@ -128,6 +162,8 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
     bool ram = target.kind == REGION_RAM;
     if ((!ram && target.kind != REGION_ROM) || target.length < GUEST_PAGE_SIZE)
         return;
+    if (page_watched(mmu, gva))
+        return;
     const bool user = mode == MMU_USER;
     uint64_t page = gva >> GUEST_PAGE_BITS;
     uint32_t i = page & (TLB_ENTRIES - 1);
@@ -153,7 +189,7 @@ static WalkKind walk_kind(MmuAccess access)
 
 bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, Fault *fault)
 {
-    WalkMemory memory = {walk_read, walk_update, mmu};
+    WalkMemory memory = mmu_walk_memory(mmu, true);
     WalkAccess wanted = {walk_kind(access), mode == MMU_USER, false};
     WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, wanted);
     if (walk.fault) {
@@ -167,7 +203,7 @@ bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, 
 
 bool mmu_translate_debug(Mmu *mmu, gva_t gva, gpa_t *gpa)
 {
-    WalkMemory memory = {walk_read, NULL, mmu};
+    WalkMemory memory = mmu_walk_memory(mmu, false);
     WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, (WalkAccess){WALK_READ, false, true});
     *gpa = walk.gpa;
     return !walk.fault;

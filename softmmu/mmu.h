@@ -17,16 +17,31 @@ typedef enum { MMU_READ, MMU_WRITE, MMU_EXEC } MmuAccess;
  * translated code and executes the instruction alone (mmu->self_modified tells). */
 typedef bool (*MmuCodeWrite)(void *opaque, ram_off_t offset, uint64_t size);
 
+/* Watched linear bytes (debug registers, debugger). Their pages stay out of the TLB, so that every
+ * access comes by access_begin, which notes it. */
+enum { MMU_WATCHES = 8, MMU_WATCH_READ = 1, MMU_WATCH_WRITE = 2 };
+typedef struct {
+    gva_t start;
+    unsigned size;  /* 0: unused */
+    unsigned kinds; /* MMU_WATCH_* */
+} MmuWatch;
+
+typedef enum { MMU_FLUSH_ALL, MMU_FLUSH_NON_GLOBAL, MMU_FLUSH_PAGE } MmuFlush;
+
 typedef struct Mmu {
     AddressSpace *as;
     TlbArrays *tlb; /* [MMU_MODES], embedded in the VCpu for the inline probes */
     PagingRegs paging;
     MmuCodeWrite code_write;
-    /* Translations were dropped: whatever is cached by linear address must go (jump cache). */
-    void (*flushed)(void *opaque);
+    /* Translations were dropped: whatever else is cached by linear address must follow. gva: for
+     * MMU_FLUSH_PAGE. */
+    void (*flushed)(void *opaque, MmuFlush what, gva_t gva);
     void *opaque; /* of both callbacks */
     /* Large pages that were filled lie in here: INVLPG of one drops everything. */
     gva_t large_start, large_end;
+    MmuWatch watch[MMU_WATCHES];
+    unsigned watch_used;  /* bit i: slot i watches */
+    unsigned watch_hits;  /* bit i: slot i was accessed; whoever acts on it clears it */
     bool self_modified; /* why the last store or access_begin gave up without a fault */
     /* Entries filled since the last flush, so that a flush costs what was used. */
     struct {
@@ -45,6 +60,8 @@ void mmu_flush_non_global(Mmu *mmu);
 void mmu_flush_page(Mmu *mmu, gva_t gva);
 /* The page at this ram offset became (or stopped being) a code page: withdraw write entries. */
 void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset);
+/* Watch [start, start+size) by slot; size 0 frees it. Flushes the TLB. */
+void mmu_set_watch(Mmu *mmu, unsigned slot, MmuWatch watch);
 
 /* Translate without touching memory contents (A/D bits are set as by an access). */
 bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, Fault *fault);
@@ -72,6 +89,9 @@ typedef struct {
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
                    int mode, Fault *fault);
 void access_commit(Mmu *mmu, MemAccess *access);
+
+/* How a page walk reads this guest's memory; `marks`: it sets accessed and dirty bits. */
+WalkMemory mmu_walk_memory(Mmu *mmu, bool marks);
 
 /* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);

@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 
-enum { LEVELS_MAX = 4 };
+enum { LEVELS_MAX = WALK_LEVELS };
 
 /* Bits of a paging-structure entry, SDM 3A "Paging-Structure Entries". */
 #define PTE_P  BIT(0)
@@ -162,11 +162,19 @@ static void combine_rights(const Walk *w, WalkResult *result)
         any |= w->trail[i].entry;
     }
     uint64_t leaf = w->trail[w->depth - 1].entry;
+    result->depth = w->depth;
+    result->entry_bytes = w->mode->entry_bytes;
+    for (unsigned i = 0; i < w->depth; i++) {
+        result->path[i].gpa = w->trail[i].gpa;
+        result->path[i].shift = (uint8_t)w->mode->levels[i].shift;
+        result->path[i].index_bits = (uint8_t)w->mode->levels[i].index_bits;
+    }
     result->writable = (all & PTE_RW) != 0;
     result->user = (all & PTE_US) != 0;
     result->nx = w->mode != &mode_32bit && (any & PTE_NX) != 0;
     result->global = (leaf & PTE_G) && (w->regs->cr4 & WALK_CR4_PGE);
     result->dirty = (leaf & PTE_D) != 0;
+    result->accessed = (all & PTE_A) != 0;
 }
 
 /* Read entries from the root to the leaf into w->trail. Faults in the order of the

@@ -55,6 +55,8 @@ enum {
     WALK_PF_ID = 1 << 4,
 };
 
+enum { WALK_LEVELS = 4 };
+
 typedef struct {
     bool fault;
     uint32_t error_code; /* if fault; nothing else is valid then */
@@ -67,6 +69,14 @@ typedef struct {
     bool nx;     /* only with EFER.NXE */
     bool global; /* only with CR4.PGE */
     bool dirty;  /* after this walk; false: a write must walk again */
+    bool accessed; /* before this walk: at every level */
+    /* The entries that were read, from the root down; none with paging off. For those who keep
+     * translations and must see entries change. */
+    unsigned depth, entry_bytes;
+    struct {
+        gpa_t gpa;
+        uint8_t shift, index_bits; /* which bits of the address index this table */
+    } path[WALK_LEVELS];
 } WalkResult;
 
 /* Translate `gva` (with paging off or outside long mode: its low 32 bits) and, if the

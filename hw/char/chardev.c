@@ -90,7 +90,8 @@ int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque
 {
     g_assert(chardev->front_count < (chardev->mux ? CHARDEV_FRONTS : 1));
     unsigned front = chardev->front_count++;
-    chardev->fronts[front] = (ChardevFront){handler, opaque};
+    static const ChardevHandler output_only = {0};
+    chardev->fronts[front] = (ChardevFront){handler ? handler : &output_only, opaque};
     if (chardev->open)
         chardev_front_event(chardev, front, CHARDEV_OPENED);
     chardev_accept_input(chardev);

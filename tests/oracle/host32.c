@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/oracle/host32.h"
 
+#include <asm/ldt.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* The page of code, then the page of state. */
-#define CODE  0x20000000
-#define BACK  0x20000800
-#define STATE 0x20001000
+#define CODE         0x20000000
+#define SMALL_OFFSET 0x400
+#define AFTER        0x20000800
+#define BACK         0x20000c00
+#define STATE        0x20001000
+
+/* Selectors: Linux's flat user segments; entries 0 and 1 of the LDT. */
+enum { FLAT_CODE = 0x23, FLAT_DATA = 0x2b, LONG_CODE = 0x33, SMALL_CODE = 0x07, SMALL_DATA = 0x0f };
 
 typedef struct {
     Host32State in, out;
@@ -51,8 +59,20 @@ static void put32(Code *c, const char *bytes, unsigned count, uint32_t value)
     c->at += 4;
 }
 
-bool host32_init(void)
+static bool set_ldt(unsigned entry, uint32_t base, unsigned contents)
 {
+    enum { WRITE_NEW = 0x11 };
+    struct user_desc desc = {.entry_number = entry,
+                             .base_addr = base,
+                             .limit = 0xffff,
+                             .contents = contents,
+                             .useable = 1};
+    return syscall(SYS_modify_ldt, WRITE_NEW, &desc, sizeof desc) == 0;
+}
+
+bool host32_init(uint32_t data_base)
+{
+    enum { CONTENTS_DATA = 0, CONTENTS_CODE = 2 };
     void *page = mmap((void *)CODE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (page != (void *)CODE)
@@ -60,26 +80,62 @@ bool host32_init(void)
     Code back = {(uint8_t *)BACK}; /* 64-bit: mov rsp, [rsp field]; jmp [rip field] */
     put32(&back, "\x48\x8b\x24\x25", 4, FIELD(rsp));
     put32(&back, "\xff\x24\x25", 3, FIELD(rip));
-    return true;
+    return set_ldt(0, CODE, CONTENTS_CODE) && set_ldt(1, data_base, CONTENTS_DATA);
 }
 
-void host32_run(const uint8_t *insn, unsigned size, const Host32State *in, Host32State *out)
+static void put_far_jump(Code *c, uint32_t offset, uint16_t selector)
+{
+    put32(c, "\xea", 1, offset);
+    put(c, (const char *)&selector, 2);
+}
+
+/* mov eax, selector; mov ds, ax; mov es, ax; mov ss, ax */
+static void put_load_segments(Code *c, uint32_t selector)
+{
+    put32(c, "\xb8", 1, selector);
+    put(c, "\x8e\xd8\x8e\xc0\x8e\xd0", 6);
+}
+
+/* Registers reach the state page through GS, which 64-bit programs leave alone. */
+static void put_prologue(Code *c, bool small)
+{
+    put32(c, "\xb8", 1, FLAT_DATA);
+    put(c, "\x8e\xe8", 2);                /* mov gs, ax */
+    put32(c, "\xbc", 1, FIELD(in.flags)); /* mov esp, &flags */
+    put(c, "\x9d", 1);                    /* popfd */
+    put_load_segments(c, small ? SMALL_DATA : FLAT_DATA);
+    for (unsigned k = 0; k < 8; k++) /* mov reg, gs:[field] */
+        put32(c, (char[]){0x65, (char)0x8b, (char)(5 | k << 3)}, 3, FIELD(in.gpr) + 4 * k);
+}
+
+static void put_epilogue(Code *c)
+{
+    for (unsigned k = 0; k < 8; k++)
+        put32(c, (char[]){0x65, (char)0x89, (char)(5 | k << 3)}, 3, FIELD(out.gpr) + 4 * k);
+    put_load_segments(c, FLAT_DATA);
+    put32(c, "\xbc", 1, FIELD(out_flags_stack) + sizeof((Page *)0)->out_flags_stack);
+    put(c, "\x9c\xfc", 2); /* pushfd; cld */
+    put_far_jump(c, BACK, LONG_CODE);
+}
+
+void host32_run(const uint8_t *insns, unsigned size, bool small, const Host32State *in,
+                Host32State *out)
 {
     Page *page = (Page *)STATE;
     Code c = {(uint8_t *)CODE};
     page->in = *in;
-    put(&c, "\xb8\x2b\0\0\0\x8e\xd8\x8e\xc0", 9); /* DS = ES = the flat data segment */
-    put32(&c, "\xbc", 1, FIELD(in.flags));        /* mov esp, &flags */
-    put(&c, "\x9d", 1);                           /* popfd */
-    for (unsigned k = 0; k < 8; k++)              /* mov reg, [field] */
-        put32(&c, (char[]){(char)0x8b, (char)(5 | k << 3)}, 2, FIELD(in.gpr) + 4 * k);
-    put(&c, (const char *)insn, size);
-    for (unsigned k = 0; k < 8; k++)
-        put32(&c, (char[]){(char)0x89, (char)(5 | k << 3)}, 2, FIELD(out.gpr) + 4 * k);
-    put32(&c, "\xbc", 1, FIELD(out_flags_stack) + sizeof page->out_flags_stack);
-    put(&c, "\x9c\xfc", 2);     /* pushfd; cld */
-    put32(&c, "\xea", 1, BACK); /* far jump to 64-bit code */
-    put(&c, "\x33\0", 2);
+    put_prologue(&c, small);
+    if (small) {
+        put_far_jump(&c, SMALL_OFFSET, SMALL_CODE);
+        c.at = (uint8_t *)CODE + SMALL_OFFSET;
+    }
+    put(&c, (const char *)insns, size);
+    if (small) {
+        put(&c, "\x66", 1);
+        put_far_jump(&c, AFTER, FLAT_CODE);
+        c.at = (uint8_t *)AFTER;
+    }
+    put_epilogue(&c);
     host32_enter(&page->rsp, &page->rip);
     *out = page->out;
     out->flags = page->out_flags_stack[15];

@@ -16,7 +16,7 @@
 
 /* The same addresses for the guest and for the host's 32-bit code. */
 #define ARENA 0x30000000u
-enum { ARENA_SIZE = 0x4000, ROUNDS = 60000, MAX_BYTES = 15, MAX_INSNS = 8, CODE_SIZE = 1 << 16 };
+enum { ARENA_MAX = 0x10000, ROUNDS = 60000, MAX_BYTES = 15, MAX_INSNS = 8, CODE_SIZE = 1 << 16 };
 
 typedef struct {
     const char *name;
@@ -93,12 +93,12 @@ static const Template templates[] = {
     CONDITION(6), CONDITION(7), CONDITION(8), CONDITION(9), CONDITION(10), CONDITION(11),
     CONDITION(12), CONDITION(13), CONDITION(14), CONDITION(15),
     ONE("cbw", 0x98), ONE("cwd", 0x99), ONE("lahf", 0x9f), ONE("sahf", 0x9e),
-    ONE("clc", 0xf8), ONE("stc", 0xf9), ONE("cmc", 0xf5), ONE("salc", 0xd6),
+    ONE("clc", 0xf8), ONE("stc", 0xf9), ONE("cmc", 0xf5), ONE("salc", 0xd6), ONE("xlat", 0xd7),
     ONE("push", 0x50), ONE("push", 0x54), ONE("pop", 0x59), ALONE("pop", 0x5c), ONE("inc", 0x45),
     ONE("dec", 0x4e), ALONE("xchg", 0x93), ALONE("leave", 0xc9), ONE("cld", 0xfc), ONE("std", 0xfd),
     ONE("movs", 0xa4), ONE("movs", 0xa5), ONE("cmps", 0xa6), ONE("cmps", 0xa7),
     ONE("stos", 0xaa), ONE("stos", 0xab), ONE("lods", 0xac), ONE("lods", 0xad),
-    ONE("pusha", 0x60), ALONE("popa", 0x61), ALONE("enter", 0xc8, 0x20, 0, 0),
+    ALONE("div", 0xf7, 0xf3), ALONE("idiv", 0xf7, 0xfb), ONE("pusha", 0x60), ALONE("popa", 0x61), ALONE("enter", 0xc8, 0x20, 0, 0),
     ALONE("enter", 0xc8, 0x10, 0, 3), ALONE("aaa", 0x37), ALONE("aas", 0x3f), ALONE("daa", 0x27),
     ALONE("das", 0x2f), ALONE("aam", 0xd4, 0x0a), ALONE("aad", 0xd5, 0x07),
     ALONE("rep movs", 0xf3, 0xa4), ALONE("rep movs", 0xf3, 0xa5), ALONE("rep stos", 0xf3, 0xaa),
@@ -112,6 +112,8 @@ static const Template templates[] = {
 /* clang-format on */
 
 typedef struct {
+    bool small;    /* 16-bit code and stack, 64 KiB segments at ARENA */
+    uint32_t size; /* of the arena in use */
     GRand *rand;
     AddressSpace *as;
     Ram *ram;
@@ -130,17 +132,39 @@ static uint8_t *map_pages(uintptr_t at, size_t size, int prot)
     return p;
 }
 
-static void oracle_init(Oracle *o, uint32_t seed)
+/* What the guest's descriptors would say. */
+static void set_segments(Oracle *o)
 {
-    cr_assert(host32_init());
+    o->cpu->cr0 = CR0_PE;
+    for (unsigned k = 0; k < SEG_COUNT; k++) {
+        SegReg *seg = &o->cpu->seg[k];
+        *seg = (SegReg){.selector = 8, .attr = SEG_ATTR_P | SEG_ATTR_S | 3, .limit = 0xffffffff};
+        if (k == SEG_CS)
+            seg->attr |= SEG_ATTR_CODE;
+        if (!o->small) {
+            seg->attr |= SEG_ATTR_DB | SEG_ATTR_G;
+            continue;
+        }
+        seg->limit = 0xffff;
+        seg->base = ARENA;
+    }
+    cpu_update_mode(o->cpu);
+}
+
+static void oracle_init(Oracle *o, bool small, uint32_t seed)
+{
+    if (!host32_init(ARENA))
+        cr_skip_test("the host runs no 32-bit code");
+    o->small = small;
+    o->size = small ? 0x10000 : 0x4000;
     o->rand = g_rand_new_with_seed(seed);
-    o->arena = map_pages(ARENA, ARENA_SIZE, PROT_READ | PROT_WRITE);
+    o->arena = map_pages(ARENA, ARENA_MAX, PROT_READ | PROT_WRITE);
     cr_assert_eq((uintptr_t)o->arena, ARENA);
     o->code = map_pages(0, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
     o->ram = ram_new(1 << 20, NULL);
     o->as = address_space_new(o->ram);
-    o->arena_ram = ram_alloc(o->ram, "arena", ARENA_SIZE);
-    address_space_add_ram(o->as, "arena", ARENA, ARENA_SIZE, 0, o->arena_ram);
+    o->arena_ram = ram_alloc(o->ram, "arena", ARENA_MAX);
+    address_space_add_ram(o->as, "arena", ARENA, ARENA_MAX, 0, o->arena_ram);
     o->cpu =
         (CpuX86 *)map_pages(0, (sizeof *o->cpu + 0xfff) & ~(size_t)0xfff, PROT_READ | PROT_WRITE);
     memset(o->cpu->model.features, 0xff, sizeof o->cpu->model.features);
@@ -149,11 +173,7 @@ static void oracle_init(Oracle *o, uint32_t seed)
     o->cpu->v.guest = &x86_guest_ops;
     codegen_init_vcpu(&o->cpu->v);
     ir_block_init(&o->block, x86_guest_ops.helpers, x86_guest_ops.helper_count);
-    o->cpu->cr0 = CR0_PE;
-    for (unsigned k = 0; k < SEG_COUNT; k++)
-        o->cpu->seg[k] =
-            (SegReg){.selector = 8, .attr = k == SEG_CS ? 0xc09b : 0xc093, .limit = 0xffffffff};
-    cpu_update_mode(o->cpu);
+    set_segments(o);
     o->pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
 }
 
@@ -178,10 +198,27 @@ static void random_state(Oracle *o, Host32State *s)
     s->gpr[REG_ECX] = (uint32_t)g_rand_int_range(o->rand, -64, 256);
     s->gpr[REG_EDX] = (uint32_t)g_rand_int_range(o->rand, -64, 256);
     static const uint8_t pointers[] = {REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI};
-    for (unsigned k = 0; k < G_N_ELEMENTS(pointers); k++)
-        s->gpr[pointers[k]] =
-            ARENA + ARENA_SIZE / 2 + (uint32_t)g_rand_int_range(o->rand, -512, 512);
+    static const uint16_t offsets[] = {0x4000, 0x8000, 0x4000, 0x2000, 0x2000};
+    for (unsigned k = 0; k < G_N_ELEMENTS(pointers); k++) {
+        uint32_t offset = (uint32_t)g_rand_int_range(o->rand, -512, 512);
+        s->gpr[pointers[k]] = o->small
+                                  ? (g_rand_int(o->rand) << 16 | ((offsets[k] + offset) & 0xffff))
+                                  : ARENA + o->size / 2 + offset;
+    }
     s->flags = 2 | (g_rand_int(o->rand) & FLAGS_ARITH) | (g_rand_boolean(o->rand) ? EFLAGS_DF : 0);
+}
+
+/* Bases and their sums are even multiples of 0x1000, give or take; so the access never wraps in
+ * its middle, but the address may. */
+static unsigned random_memory16(Oracle *o, uint8_t *out, unsigned reg)
+{
+    unsigned mod = 1 + g_rand_int(o->rand) % 2;
+    int32_t disp = g_rand_int_range(o->rand, -128, 128);
+    if (mod == 2)
+        disp += (int32_t)(g_rand_int(o->rand) << 13) + 0x1000;
+    out[0] = (uint8_t)(mod << 6 | reg << 3 | g_rand_int(o->rand) % 8);
+    memcpy(out + 1, &disp, 2);
+    return 1 + mod;
 }
 
 static unsigned random_memory(Oracle *o, uint8_t *out, unsigned reg, bool sequence)
@@ -216,10 +253,10 @@ static unsigned random_insn(Oracle *o, const Template *t, uint8_t *out, bool seq
     if (t->form != F_NONE && !memory)
         out[n++] = (uint8_t)(0xc0 | reg << 3 | g_rand_int(o->rand) % registers);
     else if (t->form != F_NONE)
-        n += random_memory(o, out + n, reg, sequence);
+        n += o->small ? random_memory16(o, out + n, reg) : random_memory(o, out + n, reg, sequence);
     uint32_t imm = interesting(o->rand);
     memcpy(out + n, &imm, 4);
-    return n + (t->imm == 4 && word ? 2 : t->imm);
+    return n + (t->imm == 4 && word != o->small ? 2 : t->imm);
 }
 
 static unsigned random_code(Oracle *o, unsigned round, uint8_t *out)
@@ -267,7 +304,7 @@ static void run_guest(Oracle *o, const uint8_t *code, unsigned size, const Host3
                       Host32State *out, RunFn run)
 {
     VCpu *v = &o->cpu->v;
-    BlockState state = {.pc = 0x1000, .cs_limit = 0xffffffff, .mode = o->cpu->mode};
+    BlockState state = {.pc = 0x1000, .cs_limit = o->cpu->seg[SEG_CS].limit, .mode = o->cpu->mode};
     TranslateLimits limits = {MAX_INSNS, size};
     bool second;
     for (unsigned k = 0; k < 8; k++)
@@ -329,37 +366,55 @@ static bool is_repeated(const uint8_t *code)
     return prefix == 0xf2 || prefix == 0xf3;
 }
 
-static void run_all(RunFn run)
+/* By EBX: a small EDX keeps the quotient in range. */
+static bool is_division(const uint8_t *code)
+{
+    code += code[0] == 0x66;
+    return code[0] == 0xf7 && (code[1] & 0xf7) == 0xf3;
+}
+
+static void run_all(RunFn run, bool small)
 {
     Oracle oracle, *o = &oracle;
     const char *seed = g_getenv("ORACLE_SEED");
-    oracle_init(o, seed ? (uint32_t)atoi(seed) : 20);
+    oracle_init(o, small, seed ? (uint32_t)atoi(seed) : 20);
     uint8_t *guest_arena = ram_hva(o->ram, o->arena_ram);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < (small ? ROUNDS / 3 : ROUNDS); round++) {
         uint8_t code[MAX_INSNS * MAX_BYTES + 8] = {0};
         unsigned size = random_code(o, round, code);
         Host32State in, host, guest;
         random_state(o, &in);
         if (is_repeated(code))
             in.gpr[REG_ECX] &= 0x7f;
-        for (unsigned k = 0; k < ARENA_SIZE; k += 4)
+        in.gpr[REG_EDX] &= is_division(code) ? 0x7f : 0xffffffff;
+        for (unsigned k = 0; k < o->size; k += 4)
             *(uint32_t *)(o->arena + k) = round & 4 ? 0x55555555 : (round + k) * 0x9e3779b1u;
-        memcpy(guest_arena, o->arena, ARENA_SIZE);
-        host32_run(code, size, &in, &host);
+        memcpy(guest_arena, o->arena, o->size);
+        host32_run(code, size, small, &in, &host);
         run_guest(o, code, size, &in, &guest, run);
         uint32_t mask = (FLAGS_ARITH | EFLAGS_DF) & ~undefined_flags(code[code[0] == 0x66]);
         if (memcmp(host.gpr, guest.gpr, sizeof host.gpr) || ((host.flags ^ guest.flags) & mask) ||
-            memcmp(guest_arena, o->arena, ARENA_SIZE))
+            memcmp(guest_arena, o->arena, o->size))
             report(o, code, size, &in, &host, &guest);
     }
 }
 
 Test(oracle, interpreter_is_the_host)
 {
-    run_all(run_interp);
+    run_all(run_interp, false);
 }
 
 Test(oracle, generated_code_is_the_host)
 {
-    run_all(run_codegen);
+    run_all(run_codegen, false);
+}
+
+Test(oracle, interpreter_is_the_host_in_16_bits)
+{
+    run_all(run_interp, true);
+}
+
+Test(oracle, generated_code_is_the_host_in_16_bits)
+{
+    run_all(run_codegen, true);
 }

@@ -144,7 +144,9 @@ static void make_memory(Trial *t, IrInsn *insn, unsigned size)
     bool page_cross = !pick(t, 8);
     uint32_t offset = page_cross ? 0x1000 * (1 + pick(t, 14)) - 1 - pick(t, 8) : pick(t, 0xfff0);
     if (m->seg_use >= IR_SEG_64K && !pick(t, 8))
-        offset = m->addr_width == 2 ? 0xffff : pick(t, 2) ? 0xfff8 + pick(t, 0x10000) : 0u - 1 - pick(t, 8);
+        offset = m->addr_width == 2 ? 0xffff
+                 : pick(t, 2)       ? 0xfff8 + pick(t, 0x10000)
+                                    : 0u - 1 - pick(t, 8);
     t->mmio = m->seg_use == IR_SEG_FLAT && m->addr_width == 4 && !pick(t, 4);
     if (t->mmio)
         offset = FIXTURE_MMIO + pick(t, 0xf00);

@@ -318,3 +318,25 @@ Test(x86_debug, code_breakpoint_once_per_rf)
     cr_assert_eq(cpu->eflags & EFLAGS_RF, 0);
     bed_free(&bed);
 }
+
+Test(x86_debug, data_breakpoint_traps_after_the_access)
+{
+    Bed bed = bed_new("max");
+    bed_protected(&bed, 0);
+    CpuX86 *cpu = bed.cpu;
+    bed_gate(&bed, VEC_DB, CODE0, HANDLER, INT_GATE, 0);
+    cpu_store(cpu, 0x30010, 4, MMU_SUPERVISOR, 1); /* the page is in the TLB */
+    bed_run(&bed, mov_to_dr, 2, 0x30010, 0);
+    bed_run(&bed, mov_to_dr, 7, 0x20 | 0xdu << 24, 0); /* G2, four bytes, writes */
+    cpu_load(cpu, 0x30010, 4, MMU_SUPERVISOR);
+    cpu_store(cpu, 0x30014, 4, MMU_SUPERVISOR, 1);
+    cr_assert_not(x86_debug_boundary(&cpu->v));
+    cpu_store(cpu, 0x3000e, 4, MMU_SUPERVISOR, 1);
+    cpu->v.pc += 3;
+    cr_assert(x86_debug_boundary(&cpu->v));
+    cr_assert_eq(cpu->dr[6], DR6_FIXED | 4);
+    cr_assert_eq(top(&bed, 0), BED_CODE + 3);
+    bed_run(&bed, mov_to_dr, 7, 0, 0);
+    cr_assert_eq(cpu->mode & MODE_BREAKPOINTS, 0);
+    bed_free(&bed);
+}

@@ -24,6 +24,7 @@ enum {
 #define DR6_BD 0x2000u
 #define DR6_BS 0x4000u
 #define DR6_BT 0x8000u
+#define DEBUG_WATCHES 0xfu /* Mmu.watch slots of DR0-DR3 */
 #define DR7_FIXED 0x0400u
 #define DR7_GD 0x2000u
 #define DR7_ENABLES 0x00ffu
@@ -231,7 +232,10 @@ bool event_deliver(CpuX86 *cpu, Event event);
 /* --- debug.c --- */
 bool x86_debug_boundary(VCpu *vcpu);
 void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size);
-bool debug_code_armed(const CpuX86 *cpu);
+bool debug_code_armed(const CpuX86 *cpu); /* code breakpoints */
+bool debug_armed(const CpuX86 *cpu);      /* code or data breakpoints */
+/* DR7 or an address register changed. */
+void debug_update_watches(CpuX86 *cpu);
 /* Begin the interrupt shadow of STI (ss false), MOV SS, POP SS. */
 void debug_begin_shadow(CpuX86 *cpu, bool ss, uint32_t next_pc);
 

@@ -22,6 +22,8 @@ CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, 
     if (board)
         cpu->board = *board;
     cpu->v.guest = &x86_guest_ops;
+    if (!board || !board->set_tsc_deadline)
+        cpu->model.features[FEAT_TSC_DEADLINE / 64] &= ~BIT(FEAT_TSC_DEADLINE % 64);
     mmu_init(&cpu->v.mmu, as, cpu->v.tlb);
     cpu_reset(cpu);
     return cpu;
@@ -90,6 +92,7 @@ void cpu_reset(CpuX86 *cpu)
     cpu_sync_paging(cpu);
     mmu_flush_all(&cpu->v.mmu);
     cpu_set_eflags(cpu, 0, ~0u);
+    debug_update_watches(cpu);
     cpu_update_mode(cpu);
 }
 
@@ -182,7 +185,7 @@ void cpu_update_mode(CpuX86 *cpu)
         mode |= MODE_USER;
     if (cpu->cpl == 0)
         mode |= MODE_CPL0;
-    if (debug_code_armed(cpu))
+    if (debug_armed(cpu))
         mode |= MODE_BREAKPOINTS;
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         mode |= segment_use(cpu, i) << (MODE_SEG_SHIFT + 2 * i);

@@ -134,7 +134,7 @@ static bool apply_option(CpuModel *model, const char *word, GError **error)
     const char *equals = strchr(name, '=');
     const size_t length = equals ? (size_t)(equals - name) : strlen(name);
     if (equals && strcmp(equals, "=on") != 0 && strcmp(equals, "=off") != 0) {
-        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "-cpu: '%s' is neither on nor off",
+        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "'%s' is neither on nor off",
                     word);
         return false;
     }
@@ -143,12 +143,12 @@ static bool apply_option(CpuModel *model, const char *word, GError **error)
     const int feature = find_feature(name, length);
     if (feature < 0) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
-                    "-cpu: unknown feature '%.*s' (-cpu help lists them)", (int)length, name);
+                    "unknown feature '%.*s' (-cpu help lists them)", (int)length, name);
         return false;
     }
     if (on && !host_has((unsigned)feature)) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST,
-                    "-cpu: this host has no '%s'; leave it out", feature_rows[feature].name);
+                    "this host has no '%s'; leave it out", feature_rows[feature].name);
         return false;
     }
     set_feature(model, (unsigned)feature, on);
@@ -170,7 +170,7 @@ bool cpu_model_parse(CpuModel *model, const char *spec, GError **error)
     const ModelRow *row = find_model(!strcmp(words[0], "host") ? "max" : words[0]);
     if (!row) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
-                    "-cpu: unknown model '%s' (-cpu help lists them)", words[0]);
+                    "unknown model '%s' (-cpu help lists them)", words[0]);
         return false;
     }
     init_model(model, row);

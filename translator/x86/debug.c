@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Debug events between instructions: TF, breakpoints, interrupt shadows, and the debug registers
- * (SDM 3B "Debug, Branch Profile..."). Data breakpoints (R/W 01, 11) are not watched. */
+ * (SDM 3B "Debug, Branch Profile...").
+ * Data breakpoints are the MMU's watches. */
 #include "translator/x86/helpers.h"
 
-enum { BREAK_EXEC = 0, BREAK_IO = 2, BREAKPOINTS = 4, SHADOW_MAX_AGE = 16 };
+enum { BREAK_EXEC = 0, BREAK_WRITE = 1, BREAK_IO = 2, BREAK_ACCESS = 3, BREAKPOINTS = 4, SHADOW_MAX_AGE = 16 };
 
 static bool dr7_enabled(const CpuX86 *cpu, unsigned i, unsigned kind)
 {
@@ -19,13 +20,45 @@ bool debug_code_armed(const CpuX86 *cpu)
     return false;
 }
 
-void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size)
+static bool data_armed(const CpuX86 *cpu, unsigned i)
+{
+    return dr7_enabled(cpu, i, BREAK_WRITE) || dr7_enabled(cpu, i, BREAK_ACCESS);
+}
+
+bool debug_armed(const CpuX86 *cpu)
+{
+    for (unsigned i = 0; (cpu->dr[7] & DR7_ENABLES) && i < BREAKPOINTS; i++) {
+        if (data_armed(cpu, i))
+            return true;
+    }
+    return debug_code_armed(cpu);
+}
+
+static unsigned break_length(const CpuX86 *cpu, unsigned i)
 {
     static const uint8_t lengths[] = {1, 2, 8, 4};
+    return lengths[(cpu->dr[7] >> (18 + 4 * i)) & 3];
+}
+
+void debug_update_watches(CpuX86 *cpu)
+{
+    for (unsigned i = 0; i < BREAKPOINTS; i++) {
+        const unsigned length = break_length(cpu, i);
+        const bool reads = dr7_enabled(cpu, i, BREAK_ACCESS);
+        MmuWatch watch = {(uint32_t)cpu->dr[i] & ~(length - 1), data_armed(cpu, i) ? length : 0,
+                          MMU_WATCH_WRITE | (reads ? MMU_WATCH_READ : 0u)};
+        if (watch.size == 0)
+            watch = (MmuWatch){0};
+        mmu_set_watch(&cpu->v.mmu, i, watch);
+    }
+}
+
+void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size)
+{
     if (!(cpu->cr4 & CR4_DE) || !(cpu->dr[7] & DR7_ENABLES))
         return;
     for (unsigned i = 0; i < BREAKPOINTS; i++) {
-        const unsigned length = lengths[(cpu->dr[7] >> (18 + 4 * i)) & 3];
+        const unsigned length = break_length(cpu, i);
         const uint32_t start = (uint32_t)cpu->dr[i] & ~(length - 1);
         if (dr7_enabled(cpu, i, BREAK_IO) && port < start + length && start < port + size)
             cpu->pending_db |= 1u << i;
@@ -90,6 +123,8 @@ bool x86_debug_boundary(VCpu *vcpu)
     if (!(cpu->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS)))
         return false;
     age_shadow(cpu);
+    cpu->pending_db |= vcpu->mmu.watch_hits & DEBUG_WATCHES;
+    vcpu->mmu.watch_hits &= ~DEBUG_WATCHES;
     if (cpu->step_armed)
         cpu->pending_db |= DR6_BS;
     cpu->step_armed = (cpu->eflags & EFLAGS_TF) != 0;
@@ -138,6 +173,7 @@ uint64_t helper_mov_to_dr(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     if (number == 7)
         value = (value & ~0xd800u) | DR7_FIXED;
     cpu->dr[number] = value;
+    debug_update_watches(cpu);
     cpu_update_mode(cpu);
     return 0;
 }

@@ -32,6 +32,7 @@ static bool x86_deliver_fault(VCpu *vcpu)
     const Fault *f = &vcpu->fault;
     if (wait_for_ferr(cpu))
         return true;
+    cpu->v.mmu.watch_hits &= ~DEBUG_WATCHES; /* the instruction did not complete */
     if (f->vector == VEC_PF)
         cpu->cr2 = f->address;
     Event event = {EVENT_FAULT, f->vector, f->has_error, f->error_code, (uint32_t)vcpu->pc};

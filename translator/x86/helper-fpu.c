@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define MXCSR_MASK 0xffffu
+
 /* Offsets in fp_area. The REX.W form holds 64-bit FIP and FDP without selectors. */
 enum {
     FX_FCW = 0, FX_FSW = 2, FX_TAG = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24,
@@ -56,6 +58,26 @@ static void copy_image(CpuX86 *cpu, gva_t gva, uint8_t *image, unsigned size, bo
     }
 }
 
+/* Guest FIP (offset in CS) and FDP. While the host's FPU held the state it noted host addresses,
+ * which no guest may see: FIP is looked up, FDP is dropped. Values below 4 GiB are the guest's own
+ * from an earlier load. */
+static uint32_t guest_fip(const CpuX86 *cpu)
+{
+    VCpu *vcpu = (VCpu *)(uintptr_t)&cpu->v;
+    uint64_t fip;
+    memcpy(&fip, vcpu->fp_area + FX_FIP, sizeof(fip));
+    if (fip <= UINT32_MAX)
+        return (uint32_t)fip;
+    const void *host = (const void *)(uintptr_t)fip;
+    return vcpu->pc_of_host ? (uint32_t)vcpu->pc_of_host(vcpu, host) : 0;
+}
+
+static uint32_t guest_fdp(const CpuX86 *cpu)
+{
+    const uint8_t *area = cpu->v.fp_area;
+    return get32(area + FX_FDP + 4) ? 0 : get32(area + FX_FDP);
+}
+
 /* ---- FXSAVE, FXRSTOR ---- */
 
 static gva_t fx_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, bool write)
@@ -74,6 +96,9 @@ uint64_t helper_fxsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     copy_image(cpu, gva, image, FX_SIZE, false); /* what FXSAVE leaves alone stays */
     memcpy(image, vcpu->fp_area, FX_LEGACY_END);
     image[5] = 0;
+    put32(image + FX_MXCSR_MASK, MXCSR_MASK);
+    put32(image + FX_FIP, guest_fip(cpu));
+    put32(image + FX_FDP, guest_fdp(cpu));
     put32(image + FX_FIP + 4, 0); /* FCS and FDS: deprecated, zero (CPUID 7.EBX[13]) */
     put32(image + FX_FDP + 4, 0);
     copy_image(cpu, gva, image, FX_SIZE, true);
@@ -87,9 +112,8 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     uint8_t *area = vcpu->fp_area;
     uint8_t image[FX_SIZE];
     copy_image(cpu, gva, image, FX_SIZE, false);
-    const uint32_t mask = get32(area + FX_MXCSR_MASK);
     const bool sse = (cpu->cr4 & CR4_OSFXSR) != 0;
-    if (get32(image + FX_MXCSR) & ~(mask ? mask : 0xffbfu))
+    if (get32(image + FX_MXCSR) & ~MXCSR_MASK)
         cpu_raise_code(cpu, VEC_GP, 0);
     put32(image + FX_FIP + 4, 0);
     put32(image + FX_FDP + 4, 0);
@@ -142,10 +166,16 @@ static unsigned env_size(unsigned op_size)
 
 /* Real and V86 images hold 20-bit linear pointers instead of selector and offset (SDM 1 figures
  * "... Real-Address Mode Format"). The selectors themselves are not kept: zero. */
+static uint32_t linear_fip(const CpuX86 *cpu)
+{
+    const uint32_t base = cpu_protected(cpu) ? 0 : (uint32_t)cpu->seg[SEG_CS].base;
+    return guest_fip(cpu) + (get32(cpu->v.fp_area + FX_FIP + 4) ? base : 0);
+}
+
 static void build_env32(const CpuX86 *cpu, uint8_t *env)
 {
     const uint8_t *area = cpu->v.fp_area;
-    const uint32_t fip = get32(area + FX_FIP), fdp = get32(area + FX_FDP);
+    const uint32_t fip = linear_fip(cpu), fdp = guest_fdp(cpu);
     const uint32_t fop = get16(area + FX_FOP) & 0x7ff;
     const uint32_t ones = 0xffff0000u; /* reserved halves read as ones */
     put32(env, get16(area + FX_FCW) | ones);
@@ -167,7 +197,7 @@ static void build_env32(const CpuX86 *cpu, uint8_t *env)
 static void build_env16(const CpuX86 *cpu, uint8_t *env)
 {
     const uint8_t *area = cpu->v.fp_area;
-    const uint32_t fip = get32(area + FX_FIP), fdp = get32(area + FX_FDP);
+    const uint32_t fip = linear_fip(cpu), fdp = guest_fdp(cpu);
     const uint32_t fop = get16(area + FX_FOP) & 0x7ff;
     const bool plain = !cpu_protected(cpu);
     put16(env, get16(area + FX_FCW));

@@ -116,12 +116,12 @@ void lift_jmp_far(Lift *l, int arg)
     const X86Insn *insn = l->insn;
     if (insn->opd[0].kind == OPD_FAR) {
         lift_call_imm(l, HELPER_far_jmp, insn->imm2 & 0xffff, (int64_t)lift_mask_pc(l, insn->imm),
-                      insn->op_size);
+                      insn->op_size | insn->length << 8);
         return;
     }
     IrOpd offset = lift_load(l, insn->op_size, 0);
     IrOpd args[] = {lift_load(l, 2, insn->op_size), offset, ir_imm()};
-    lift_call(l, HELPER_far_jmp, 3, args, (int64_t[]){0, 0, insn->op_size});
+    lift_call(l, HELPER_far_jmp, 3, args, (int64_t[]){0, 0, insn->op_size | insn->length << 8});
 }
 
 void lift_call_far(Lift *l, int arg)

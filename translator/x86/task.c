@@ -165,6 +165,7 @@ static bool enter_task(CpuX86 *cpu, const TaskState *t, uint32_t eflags, Fault *
     cpu->cr0 |= CR0_TS;
     cpu->v.mmu.paging.cr0 = cpu->cr0;
     cpu->dr[7] &= ~UINT64_C(0x155); /* L0-L3, LE: breakpoints of the old task */
+    debug_update_watches(cpu);
     if (t->trap & 1)
         cpu->pending_db |= DR6_BT;
     bool ok = load_segments(cpu, t, f);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ * Commands that run, stop and log the machine, press its keys and look at its screen. */
+#include <string.h>
+
+#include "base/log.h"
+#include "monitor/command.h"
+#include "monitor/keys.h"
+
+enum { HOLD_MS = 100, HOLD_MAX_MS = 10000, TYPE_HOLD_MS = 0, TYPE_MAX = 4096 };
+
+bool command_quit(Command *command, GError **error)
+{
+    if (!command_end(command, error))
+        return false;
+    command->leaving = true;
+    command->machine->quit(command->machine, 0);
+    return true;
+}
+
+static bool simple(Command *command, void (*act)(Machine *machine), GError **error)
+{
+    if (!command_end(command, error))
+        return false;
+    act(command->machine);
+    return true;
+}
+
+bool command_stop(Command *command, GError **error)
+{
+    return simple(command, command->machine->stop, error);
+}
+
+bool command_cont(Command *command, GError **error)
+{
+    return simple(command, command->machine->cont, error);
+}
+
+bool command_system_reset(Command *command, GError **error)
+{
+    return simple(command, command->machine->reset, error);
+}
+
+bool command_system_powerdown(Command *command, GError **error)
+{
+    return simple(command, command->machine->power_button, error);
+}
+
+bool command_nmi(Command *command, GError **error)
+{
+    if (!command_end(command, error))
+        return false;
+    cpu_set_line(command->machine->cpu, CPU_LINE_NMI, true); /* an edge */
+    return true;
+}
+
+/* Keys */
+
+static bool press(Command *command, const KeyCombination *keys, unsigned hold_ms, GError **error)
+{
+    return key_queue_push(command->machine, keys, hold_ms) ||
+           command_error(error, "too many keys wait for the guest already");
+}
+
+bool command_sendkey(Command *command, GError **error)
+{
+    KeyCombination keys;
+    uint64_t hold = HOLD_MS;
+    g_autofree char *word = command_word(command, "key", error);
+    if (!word || !keys_parse(word, &keys, error))
+        return false;
+    if (command_has_more(command) && !command_expression(command, "time", &hold, error))
+        return false;
+    if (hold > HOLD_MAX_MS)
+        return command_error(error, "keys can be held for %d ms at most", HOLD_MAX_MS);
+    if (!command_end(command, error))
+        return false;
+    return press(command, &keys, (unsigned)hold, error);
+}
+
+static bool check_text(const char *text, GError **error)
+{
+    KeyCombination keys;
+    if (strlen(text) > TYPE_MAX)
+        return command_error(error, "more than %d characters", TYPE_MAX);
+    for (const char *p = text; *p; p++)
+        if (!keys_for_character(*p, &keys))
+            return command_error(error, "no key types character 0x%02x", (uint8_t)*p);
+    return true;
+}
+
+/* All the rest of the line, or one quoted word. */
+bool command_type(Command *command, GError **error)
+{
+    bool quoted = *command->rest == '"';
+    if (!command_has_more(command))
+        return command_error(error, "text is missing");
+    g_autofree char *text = quoted ? command_word(command, "text", error)
+                                   : command_unescape(command->rest, strlen(command->rest), error);
+    if (!text || (quoted && !command_end(command, error)) || !check_text(text, error))
+        return false;
+    for (const char *p = text; *p; p++) {
+        KeyCombination keys;
+        keys_for_character(*p, &keys);
+        if (!press(command, &keys, TYPE_HOLD_MS, error))
+            return false;
+    }
+    return true;
+}
+
+/* Screen */
+
+static bool write_screen(Machine *machine, const char *path, bool png, GError **error)
+{
+    Surface surface = {0};
+    Vga *vga = pc_vga(machine->pc);
+    if (!vga)
+        return command_error(error, "the machine has no display");
+    machine_enter(machine);
+    vga_render(vga, &surface);
+    machine_leave(machine);
+    bool done = surface.pixels
+                    ? (png ? surface_write_png : surface_write_ppm)(&surface, path, error)
+                    : command_error(error, "the screen is dark");
+    surface_clear(&surface);
+    return done;
+}
+
+bool command_screendump(Command *command, GError **error)
+{
+    g_autofree char *path = command_word(command, "file", error);
+    if (!path)
+        return false;
+    bool png = g_str_has_suffix(path, ".png");
+    if (command_has_more(command)) {
+        png = !strcmp(command->rest, "-f png");
+        if (!png && strcmp(command->rest, "-f ppm") != 0)
+            return command_error(error, "expected -f png or -f ppm, not '%s'", command->rest);
+        command->rest += strlen(command->rest);
+    }
+    return command_end(command, error) && write_screen(command->machine, path, png, error);
+}
+
+bool command_screentext(Command *command, GError **error)
+{
+    Vga *vga = pc_vga(command->machine->pc);
+    if (!command_end(command, error))
+        return false;
+    if (!vga)
+        return command_error(error, "the machine has no display");
+    machine_enter(command->machine);
+    g_autofree char *text = vga_screen_text(vga);
+    machine_leave(command->machine);
+    if (!text)
+        return command_error(error, "the screen shows graphics, not text");
+    g_string_append(command->out, text);
+    return true;
+}
+
+/* Log */
+
+bool command_log(Command *command, GError **error)
+{
+    uint32_t mask = 0;
+    g_autofree char *items = command_word(command, "list of items", error);
+    if (!items || !command_end(command, error))
+        return false;
+    if (!strcmp(items, "help")) {
+        g_autofree char *help = log_help();
+        g_string_append(command->out, help);
+        return true;
+    }
+    if (strcmp(items, "none") != 0 && !log_parse_items(items, &mask, error))
+        return false;
+    machine_enter(command->machine);
+    log_mask = mask;
+    machine_leave(command->machine);
+    return true;
+}
+
+bool command_logfile(Command *command, GError **error)
+{
+    g_autofree char *path = command_has_more(command) ? command_word(command, "file", error) : NULL;
+    if ((error && *error) || !command_end(command, error))
+        return false;
+    machine_enter(command->machine);
+    bool done = log_open(log_mask, path, error);
+    machine_leave(command->machine);
+    return done;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ * The monitor's prompt on a chardev. Typed bytes arrive with the io lock held; lines
+ * are executed without it, from an idle source, so that commands may stop the machine. */
+#include "monitor/monitor.h"
+
+#include <string.h>
+
+#include "monitor/command.h"
+#include "monitor/keys.h"
+#include "monitor/line-edit.h"
+
+#define PROMPT "(dbtvm) "
+
+enum { TYPED_MAX = 4096 };
+
+struct Monitor {
+    Machine *machine;
+    Chardev *chardev;
+    int front;   /* -1 while attaching */
+    bool opened; /* somebody is at the other side */
+    bool greeted;
+    LineEdit *edit;
+    GByteArray *typed; /* not edited yet */
+    char *line;        /* waits for the idle source, or is being executed; NULL: none */
+    guint source;
+};
+
+static const char greeting[] =
+    "dbtvm " DBTVM_VERSION " monitor - type 'help' for more information\n";
+
+/* Io lock held. Terminals and sockets alike want \r\n. */
+static void print(Monitor *monitor, const char *text, gsize length)
+{
+    GString *out = g_string_sized_new(length + 64);
+    for (gsize i = 0; i < length; i++) {
+        if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r'))
+            g_string_append_c(out, '\r');
+        g_string_append_c(out, text[i]);
+    }
+    if (out->len > 0 && monitor->front >= 0)
+        chardev_write(monitor->chardev, monitor->front, (const uint8_t *)out->str, out->len);
+    g_string_free(out, TRUE);
+}
+
+static void print_prompt(Monitor *monitor)
+{
+    GString *echo = g_string_new(NULL);
+    line_edit_start(monitor->edit, echo);
+    print(monitor, echo->str, echo->len);
+    g_string_free(echo, TRUE);
+}
+
+static void greet(Monitor *monitor)
+{
+    if (!monitor->greeted)
+        print(monitor, greeting, sizeof(greeting) - 1);
+    monitor->greeted = true;
+    if (!monitor->line)
+        print_prompt(monitor);
+}
+
+static gboolean run_line(gpointer opaque);
+
+/* Edit what was typed, up to the end of a line. Io lock held. */
+static void edit_typed(Monitor *monitor)
+{
+    GString *echo = g_string_new(NULL);
+    guint used = 0;
+    while (used < monitor->typed->len && !monitor->line)
+        monitor->line = line_edit_feed(monitor->edit, monitor->typed->data[used++], echo);
+    g_byte_array_remove_range(monitor->typed, 0, used);
+    print(monitor, echo->str, echo->len);
+    g_string_free(echo, TRUE);
+    if (monitor->line && !monitor->source)
+        monitor->source = g_idle_add(run_line, monitor);
+}
+
+/* The line is done: the next one. */
+static void finish_line(void *opaque, const char *message)
+{
+    Monitor *monitor = opaque;
+    address_space_lock(monitor->machine->as);
+    g_clear_pointer(&monitor->line, g_free);
+    if (message) {
+        print(monitor, message, strlen(message));
+        print(monitor, "\n", 1);
+    }
+    print_prompt(monitor);
+    edit_typed(monitor);
+    chardev_accept_input(monitor->chardev);
+    address_space_unlock(monitor->machine->as);
+}
+
+static gboolean run_line(gpointer opaque)
+{
+    Monitor *monitor = opaque;
+    GString *out = g_string_new(NULL);
+    monitor->source = 0;
+    bool goes_on = command_execute(monitor->machine, monitor->line, out);
+    address_space_lock(monitor->machine->as);
+    print(monitor, out->str, out->len);
+    address_space_unlock(monitor->machine->as);
+    g_string_free(out, TRUE);
+    if (!goes_on)
+        return G_SOURCE_REMOVE;
+    /* After sendkey and type the prompt comes when the guest has read the keys. */
+    if (!key_queue_wait(monitor->machine, finish_line, monitor))
+        finish_line(monitor, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static size_t on_can_receive(void *opaque)
+{
+    const Monitor *monitor = opaque;
+    return monitor->line ? 0 : TYPED_MAX - MIN(monitor->typed->len, TYPED_MAX);
+}
+
+static void on_receive(void *opaque, const uint8_t *bytes, size_t count)
+{
+    Monitor *monitor = opaque;
+    g_byte_array_append(monitor->typed, bytes, (guint)count);
+    edit_typed(monitor);
+}
+
+static void on_event(void *opaque, ChardevEvent event)
+{
+    Monitor *monitor = opaque;
+    switch (event) {
+    case CHARDEV_OPENED:
+        monitor->opened = true;
+        if (monitor->front == 0) {
+            monitor->greeted = false;
+            greet(monitor);
+        }
+        break;
+    case CHARDEV_FOCUS: /* of a mux: the console was on the screen until now */
+        print(monitor, "\n", 1);
+        greet(monitor);
+        break;
+    case CHARDEV_CLOSED:
+        monitor->opened = false;
+        break;
+    case CHARDEV_BREAK:
+        break;
+    }
+}
+
+static const ChardevHandler handler = {on_can_receive, on_receive, on_event};
+
+Monitor *monitor_new(Machine *machine, Chardev *chardev)
+{
+    Monitor *monitor = g_new0(Monitor, 1);
+    monitor->machine = machine;
+    monitor->chardev = chardev;
+    monitor->edit = line_edit_new(PROMPT);
+    monitor->typed = g_byte_array_new();
+    monitor->front = -1;
+    address_space_lock(machine->as);
+    monitor->front = chardev_attach(chardev, &handler, monitor);
+    if (monitor->front == 0 && monitor->opened) /* behind a mux it waits for the focus */
+        greet(monitor);
+    address_space_unlock(machine->as);
+    return monitor;
+}
+
+void monitor_free(Monitor *monitor)
+{
+    if (!monitor)
+        return;
+    if (monitor->source)
+        g_source_remove(monitor->source);
+    key_queue_wait(monitor->machine, NULL, NULL);
+    line_edit_free(monitor->edit);
+    g_byte_array_free(monitor->typed, TRUE);
+    g_free(monitor->line);
+    g_free(monitor);
+}

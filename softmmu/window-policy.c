@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ * Which window to use, when it is still true, and when it is worth having.
+ *
+ * Validation: a guest may change page tables at will and then says so by INVLPG,
+ * CR3 or CR4 writes. A window keeps a copy of every page-table page that it was
+ * filled from; when it is next wanted after a flush, entries that differ lose their
+ * pages. Most flushes change few entries or none. */
+#include <string.h>
+
+#include "softmmu/window-priv.h"
+
+#define PAGING_CR0 (WALK_CR0_PG | WALK_CR0_WP)
+#define PAGING_CR4 (WALK_CR4_PSE | WALK_CR4_PAE | WALK_CR4_PGE | WALK_CR4_SMEP | WALK_CR4_SMAP)
+
+/* ---- copies of page tables ---- */
+
+void window_forget_tracks(Window *window)
+{
+    for (unsigned i = 0; i < window->track_count; i++)
+        g_free(window->tracks[i].snapshot);
+    window->track_count = 0;
+}
+
+static const uint8_t *table_bytes(WindowSet *set, gpa_t table)
+{
+    PhysTarget target = address_space_find(set->mmu->as, table);
+    if (target.kind != REGION_RAM || target.length < GUEST_PAGE_SIZE)
+        return NULL;
+    return ram_hva(set->ram, target.ram_offset);
+}
+
+static Track *find_track(Window *window, gva_t base, unsigned shift)
+{
+    for (unsigned i = 0; i < window->track_count; i++)
+        if (window->tracks[i].base == base && window->tracks[i].shift == shift)
+            return &window->tracks[i];
+    return NULL;
+}
+
+static Track *add_track(WindowSet *set, Window *window, gpa_t table, gva_t base, unsigned shift,
+                        unsigned entry_bytes)
+{
+    const uint8_t *bytes = table_bytes(set, table);
+    if (!bytes)
+        return NULL;
+    if (window->track_count == window->track_capacity) {
+        window->track_capacity = MAX(16, window->track_capacity * 2);
+        window->tracks = g_renew(Track, window->tracks, window->track_capacity);
+    }
+    Track *track = &window->tracks[window->track_count++];
+    *track = (Track){table, base, (uint8_t)shift, (uint8_t)entry_bytes,
+                     g_memdup2(bytes, GUEST_PAGE_SIZE)};
+    return track;
+}
+
+/* The pages under one entry of a table are no longer known to be true. */
+static void drop_entry(WindowSet *set, Window *window, const Track *track, unsigned index)
+{
+    uint32_t count = 1u << (track->shift - GUEST_PAGE_BITS);
+    uint32_t page = (uint32_t)(track->base >> GUEST_PAGE_BITS) + index * count;
+    uint32_t before = window->mapped;
+    window_unmap(set, window, page, count);
+    window->cost_ns += (uint64_t)(before - window->mapped) * WINDOW_UNMAP_NS;
+    set->counters.changed_entries++;
+}
+
+/* Compare entries [first, last) with the copy; update the copy. */
+static void compare_entries(WindowSet *set, Window *window, Track *track, const uint8_t *now,
+                            unsigned first, unsigned last)
+{
+    unsigned n = track->entry_bytes;
+    for (unsigned i = first; i < last; i++) {
+        uint8_t *old = track->snapshot + (size_t)i * n;
+        if (memcmp(old, now + (size_t)i * n, n) == 0)
+            continue;
+        memcpy(old, now + (size_t)i * n, n);
+        drop_entry(set, window, track, i);
+    }
+}
+
+/* Remember the tables that `walk` went through. A table already known has its entry brought up to
+ * date: the walk has just read it (and may have set its accessed and dirty bits). */
+bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk)
+{
+    for (unsigned i = 0; i < walk->depth; i++) {
+        unsigned shift = walk->path[i].shift;
+        unsigned covered = shift + walk->path[i].index_bits;
+        gva_t base = covered >= 32 ? 0 : gva & ~(((gva_t)1 << covered) - 1);
+        gpa_t table = walk->path[i].gpa & GUEST_PAGE_MASK;
+        unsigned at = walk->path[i].gpa & ~GUEST_PAGE_MASK;
+        Track *track = find_track(window, base, shift);
+        if (track && track->table != table) {
+            /* another table took its place: its entry above has changed */
+            g_free(track->snapshot);
+            const uint8_t *bytes = table_bytes(set, table);
+            uint32_t first = (uint32_t)(base >> GUEST_PAGE_BITS);
+            window_unmap(set, window, first, 1u << (MIN(covered, 32) - GUEST_PAGE_BITS));
+            if (!bytes) {
+                *track = window->tracks[--window->track_count];
+                return false;
+            }
+            track->table = table;
+            track->snapshot = g_memdup2(bytes, GUEST_PAGE_SIZE);
+        } else if (track) {
+            const uint8_t *bytes = table_bytes(set, table);
+            if (!bytes)
+                return false;
+            memcpy(track->snapshot + at, bytes + at, walk->entry_bytes);
+        } else if (!add_track(set, window, table, base, shift, walk->entry_bytes)) {
+            return false;
+        }
+    }
+    memcpy(window->pdpte, set->mmu->paging.pdpte, sizeof window->pdpte);
+    return true;
+}
+
+static void validate(WindowSet *set, Window *window)
+{
+    set->counters.validations++;
+    if (memcmp(window->pdpte, set->mmu->paging.pdpte, sizeof window->pdpte) != 0) {
+        window_clear(set, window);
+        memcpy(window->pdpte, set->mmu->paging.pdpte, sizeof window->pdpte);
+    }
+    for (unsigned i = 0; i < window->track_count; i++) {
+        Track *track = &window->tracks[i];
+        const uint8_t *now = table_bytes(set, track->table);
+        if (!now) {
+            window_clear(set, window);
+            return;
+        }
+        if (memcmp(track->snapshot, now, GUEST_PAGE_SIZE) != 0)
+            compare_entries(set, window, track, now, 0, GUEST_PAGE_SIZE / track->entry_bytes);
+    }
+}
+
+/* ---- flushes ---- */
+
+static void invalidate_page(WindowSet *set, Window *window, gva_t gva)
+{
+    for (unsigned i = 0; i < window->track_count; i++) {
+        Track *track = &window->tracks[i];
+        gva_t index = (gva - track->base) >> track->shift;
+        const uint8_t *now;
+        if (gva < track->base || index >= GUEST_PAGE_SIZE / track->entry_bytes)
+            continue;
+        if (!(now = table_bytes(set, track->table)))
+            continue;
+        compare_entries(set, window, track, now, (unsigned)index, (unsigned)index + 1);
+    }
+}
+
+static AddressSpaceNote *note_of(WindowSet *set, uint64_t cr3)
+{
+    return &set->notes[(cr3 >> GUEST_PAGE_BITS ^ cr3 >> 5) % WINDOW_NOTES];
+}
+
+void window_flushed(WindowSet *set, MmuFlush what, gva_t gva)
+{
+    if (what == MMU_FLUSH_PAGE) {
+        invalidate_page(set, &set->windows[WINDOW_KERNEL], gva);
+        AddressSpaceNote *note = note_of(set, set->mmu->paging.cr3);
+        if (note->window && note->cr3 == set->mmu->paging.cr3)
+            invalidate_page(set, note->window, gva);
+        return;
+    }
+    set->generation++;
+    if (what == MMU_FLUSH_ALL)
+        set->kernel_generation++;
+}
+
+void window_reset(WindowSet *set)
+{
+    for (unsigned i = 0; i < WINDOW_COUNT; i++)
+        window_clear(set, &set->windows[i]);
+    set->counters.resets++;
+}
+
+/* ---- address spaces ---- */
+
+static void release(WindowSet *set, Window *window)
+{
+    AddressSpaceNote *note = note_of(set, window->key);
+    if (note->window == window)
+        note->window = NULL;
+    window_clear(set, window);
+    window->key = 0;
+    window->cost_ns = 0;
+}
+
+static Window *oldest_user(WindowSet *set, const Window *keep)
+{
+    Window *best = NULL;
+    for (unsigned i = WINDOW_USER; i < WINDOW_COUNT; i++) {
+        Window *w = &set->windows[i];
+        if (w->key && w != keep && (!best || w->last_used < best->last_used))
+            best = w;
+    }
+    return best;
+}
+
+void window_make_room(WindowSet *set, const Window *keep)
+{
+    while (set->total_vmas > WINDOW_VMA_BUDGET) {
+        Window *victim = oldest_user(set, keep);
+        if (!victim) { /* only this one is left: start it over */
+            window_clear(set, &set->windows[WINDOW_KERNEL]);
+            set->total_vmas = 0;
+            return;
+        }
+        release(set, victim);
+        set->counters.evictions++;
+    }
+}
+
+static Window *take_user_window(WindowSet *set, uint64_t cr3)
+{
+    for (unsigned i = WINDOW_USER; i < WINDOW_COUNT; i++) {
+        Window *w = &set->windows[i];
+        if (!w->key && window_ready(w)) {
+            w->key = cr3;
+            return w;
+        }
+    }
+    Window *w = oldest_user(set, NULL);
+    if (w) {
+        release(set, w);
+        set->counters.evictions++;
+        w->key = cr3;
+    }
+    return w;
+}
+
+static AddressSpaceNote *current_note(WindowSet *set)
+{
+    uint64_t cr3 = set->mmu->paging.cr3;
+    AddressSpaceNote *note = note_of(set, cr3);
+    if (note->cr3 != cr3 || note->threshold_ns == 0) {
+        if (note->window)
+            release(set, note->window);
+        *note = (AddressSpaceNote){.cr3 = cr3, .threshold_ns = WINDOW_PROMOTE_NS};
+    }
+    return note;
+}
+
+void window_note_user_time(WindowSet *set, uint64_t ns)
+{
+    current_note(set)->user_ns += ns;
+}
+
+/* Churn has cost more than the TLB would have: back to it, for longer. */
+static void demote(WindowSet *set, AddressSpaceNote *note)
+{
+    release(set, note->window);
+    note->window = NULL;
+    note->user_ns = 0;
+    note->threshold_ns *= 4;
+    set->counters.demotions++;
+}
+
+static Window *user_window(WindowSet *set, bool always)
+{
+    AddressSpaceNote *note = current_note(set);
+    if (note->window && note->window->cost_ns > WINDOW_DEMOTE_NS && !always)
+        demote(set, note);
+    if (!note->window && (always || note->user_ns >= note->threshold_ns)) {
+        note->window = take_user_window(set, note->cr3);
+        if (note->window) {
+            note->window->generation = set->generation;
+            set->counters.promotions++;
+        }
+    }
+    return note->window;
+}
+
+/* Bits that change what entries mean: nothing filled under others may be used. */
+static uint64_t paging_bits(const PagingRegs *p)
+{
+    return (p->cr0 & PAGING_CR0) | (p->cr4 & PAGING_CR4) << 32 | (p->efer & WALK_EFER_NXE) << 40;
+}
+
+Window *window_select(WindowSet *set, int mode, bool always)
+{
+    const PagingRegs *paging = &set->mmu->paging;
+    if (!address_space_a20(set->mmu->as))
+        return NULL;
+    if (!(paging->cr0 & WALK_CR0_PG))
+        return &set->windows[WINDOW_IDENTITY];
+    if (set->mode_bits != paging_bits(paging)) {
+        for (unsigned i = WINDOW_KERNEL; i < WINDOW_COUNT; i++)
+            window_clear(set, &set->windows[i]);
+        set->mode_bits = paging_bits(paging);
+    }
+    Window *window = NULL;
+    uint64_t generation = set->kernel_generation;
+    if (mode == MMU_USER) {
+        window = user_window(set, always);
+        generation = set->generation;
+    } else if (paging->cr4 & WALK_CR4_PGE) {
+        window = &set->windows[WINDOW_KERNEL];
+    }
+    if (window && window->generation != generation) {
+        validate(set, window);
+        window->generation = generation;
+    }
+    if (window)
+        window->last_used = ++set->clock;
+    return window;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * What window.c and window-policy.c share. */
+#ifndef SOFTMMU_WINDOW_PRIV_H
+#define SOFTMMU_WINDOW_PRIV_H
+
+#include "softmmu/window.h"
+
+#define WINDOW_SIZE (UINT64_C(1) << 32)
+#define WINDOW_GUARD (UINT64_C(2) << 30)
+#define WINDOW_PAGES (WINDOW_SIZE >> GUEST_PAGE_BITS)
+#define WINDOW_VMA_BUDGET 40000u
+/* A page that was unmapped this often stays on the TLB (the kernel's temporary mappings). */
+#define WINDOW_CHURN_LIMIT 4
+#define WINDOW_UNMAP_NS 2500u
+#define WINDOW_TRAP_NS 5000u
+#define WINDOW_DEMOTE_NS 2000000u
+#define WINDOW_PROMOTE_NS 500000u
+
+enum { WINDOW_IDENTITY, WINDOW_KERNEL, WINDOW_USER, WINDOW_USERS = 32,
+       WINDOW_COUNT = WINDOW_USER + WINDOW_USERS };
+
+/* A page of the guest's page tables that pages of the window came from, as it was then. */
+typedef struct {
+    gpa_t table;        /* its guest physical page */
+    gva_t base;         /* first address that its entries translate */
+    uint8_t shift;      /* an entry covers 1 << shift bytes */
+    uint8_t entry_bytes;
+    uint8_t *snapshot;  /* 4 KiB */
+} Track;
+
+struct Window {
+    uint8_t *reservation, *base;
+    bool supervisor;
+    uint32_t *pages;    /* by page number: 0, or window_entry() */
+    uint8_t *churn;     /* by page number: how often it was unmapped */
+    uint32_t mapped, vmas;
+    Track *tracks;
+    unsigned track_count, track_capacity;
+    uint64_t generation; /* of the flushes it has seen */
+    uint64_t pdpte[4];
+    uint64_t cost_ns;    /* spent on churn */
+    uint64_t key;        /* user windows: CR3; 0: free */
+    uint64_t last_used;
+};
+
+/* What is known of an address space (CR3) that may have a window. */
+typedef struct {
+    uint64_t cr3;
+    uint64_t user_ns;
+    uint64_t threshold_ns;
+    Window *window;
+} AddressSpaceNote;
+#define WINDOW_NOTES 256
+
+typedef struct {
+    uint32_t next, page;
+    uint8_t window;
+} RevNode;
+
+struct WindowSet {
+    Mmu *mmu;
+    Ram *ram;
+    uint64_t ram_pages;
+    Window windows[WINDOW_COUNT];
+    AddressSpaceNote notes[WINDOW_NOTES];
+    uint32_t *rev_head; /* by RAM page */
+    GArray *rev;
+    uint32_t rev_free;
+    uint32_t total_vmas;
+    uint64_t generation, kernel_generation, clock;
+    uint64_t mode_bits; /* of the paging registers that the windows were filled under */
+    WindowCounters counters;
+};
+
+static inline uint32_t window_entry(uint32_t ram_page, bool write)
+{
+    return (ram_page + 1) << 1 | write;
+}
+
+static inline uint32_t window_ram_page(uint32_t entry)
+{
+    return (entry >> 1) - 1;
+}
+
+static inline bool window_is_writable(uint32_t entry)
+{
+    return entry & 1;
+}
+
+/* window.c */
+bool window_ready(Window *window); /* reserve on first use */
+void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count);
+void window_clear(WindowSet *set, Window *window);
+/* window-policy.c */
+bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk);
+void window_forget_tracks(Window *window);
+void window_make_room(WindowSet *set, const Window *keep);
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ * Reservations, mapping and unmapping, and the map from RAM pages back to windows.
+ * Policy and validation: window-policy.c. */
+#include "softmmu/window-priv.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#define HWCAP2_FSGSBASE_BIT (1u << 1)
+
+enum { RUN_SMALL = 16, RUN_LARGE = 256 };
+
+static void *reserve(uint64_t size)
+{
+    void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void *lazy_array(uint64_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool window_init(Window *window)
+{
+    window->reservation = reserve(WINDOW_SIZE + 2 * WINDOW_GUARD);
+    window->pages = lazy_array(WINDOW_PAGES * sizeof *window->pages);
+    window->churn = lazy_array(WINDOW_PAGES);
+    if (!window->reservation || !window->pages || !window->churn)
+        return false;
+    window->base = window->reservation + WINDOW_GUARD;
+    return true;
+}
+
+static void window_destroy(Window *window)
+{
+    if (window->reservation)
+        munmap(window->reservation, WINDOW_SIZE + 2 * WINDOW_GUARD);
+    if (window->pages)
+        munmap(window->pages, WINDOW_PAGES * sizeof *window->pages);
+    if (window->churn)
+        munmap(window->churn, WINDOW_PAGES);
+    for (unsigned i = 0; i < window->track_count; i++)
+        g_free(window->tracks[i].snapshot);
+    g_free(window->tracks);
+}
+
+WindowSet *window_set_new(Mmu *mmu)
+{
+    if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT))
+        return NULL;
+    WindowSet *set = g_new0(WindowSet, 1);
+    set->mmu = mmu;
+    set->ram = address_space_ram(mmu->as);
+    set->ram_pages = ram_capacity(set->ram) >> GUEST_PAGE_BITS;
+    set->rev_head = lazy_array(set->ram_pages * sizeof *set->rev_head);
+    set->rev = g_array_new(FALSE, FALSE, sizeof(RevNode));
+    g_array_set_size(set->rev, 1); /* node 0 ends lists */
+    bool ok = set->rev_head && window_init(&set->windows[WINDOW_IDENTITY]) &&
+              window_init(&set->windows[WINDOW_KERNEL]);
+    if (!ok) {
+        window_set_free(set);
+        return NULL;
+    }
+    set->windows[WINDOW_IDENTITY].supervisor = set->windows[WINDOW_KERNEL].supervisor = true;
+    set->generation = set->kernel_generation = 1;
+    return set;
+}
+
+void window_set_free(WindowSet *set)
+{
+    for (unsigned i = 0; i < WINDOW_COUNT; i++)
+        window_destroy(&set->windows[i]);
+    if (set->rev_head)
+        munmap(set->rev_head, set->ram_pages * sizeof *set->rev_head);
+    g_array_free(set->rev, TRUE);
+    g_free(set);
+}
+
+const WindowCounters *window_set_counters(const WindowSet *set)
+{
+    return &set->counters;
+}
+
+bool window_ready(Window *window)
+{
+    return window->base || window_init(window);
+}
+
+uint64_t window_base(const Window *window)
+{
+    return (uint64_t)(uintptr_t)window->base;
+}
+
+bool window_contains(const Window *window, uintptr_t host, gva_t *gva)
+{
+    uintptr_t offset = host - (uintptr_t)window->base;
+    *gva = offset;
+    return offset < WINDOW_SIZE;
+}
+
+/* ---- RAM page -> where it is mapped ---- */
+
+static unsigned window_index(const WindowSet *set, const Window *window)
+{
+    return (unsigned)(window - set->windows);
+}
+
+static void rev_add(WindowSet *set, uint32_t ram_page, Window *window, uint32_t page)
+{
+    uint32_t n = set->rev_free;
+    if (n) {
+        set->rev_free = g_array_index(set->rev, RevNode, n).next;
+    } else {
+        n = set->rev->len;
+        g_array_set_size(set->rev, n + 1);
+    }
+    g_array_index(set->rev, RevNode, n) =
+        (RevNode){set->rev_head[ram_page], page, (uint8_t)window_index(set, window)};
+    set->rev_head[ram_page] = n;
+}
+
+static void rev_remove(WindowSet *set, uint32_t ram_page, const Window *window, uint32_t page)
+{
+    unsigned w = window_index(set, window);
+    uint32_t *link = &set->rev_head[ram_page];
+    while (*link) {
+        RevNode *node = &g_array_index(set->rev, RevNode, *link);
+        if (node->page == page && node->window == w) {
+            uint32_t n = *link;
+            *link = node->next;
+            node->next = set->rev_free;
+            set->rev_free = n;
+            return;
+        }
+        link = &node->next;
+    }
+}
+
+/* ---- mapping ---- */
+
+static void forget_page(WindowSet *set, Window *window, uint32_t page)
+{
+    if (!window->pages[page])
+        return;
+    rev_remove(set, window_ram_page(window->pages[page]), window, page);
+    window->pages[page] = 0;
+    window->mapped--;
+}
+
+void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
+{
+    uint32_t first = count, last = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!window->pages[page + i])
+            continue;
+        first = MIN(first, i);
+        last = i;
+        forget_page(set, window, page + i);
+        if (window->churn[page + i] < UINT8_MAX)
+            window->churn[page + i]++;
+        set->counters.unmaps++;
+    }
+    if (first > last)
+        return;
+    /* Never munmap: another mmap of the process would land in the hole, open to the guest. */
+    void *at = window->base + ((uint64_t)(page + first) << GUEST_PAGE_BITS);
+    void *p = mmap(at, (uint64_t)(last - first + 1) << GUEST_PAGE_BITS, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    g_assert(p == at);
+    window->vmas++;
+}
+
+void window_clear(WindowSet *set, Window *window)
+{
+    if (window->base && window->mapped) {
+        void *p = mmap(window->base, WINDOW_SIZE, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        g_assert(p == window->base);
+        for (uint32_t page = 0; page < WINDOW_PAGES && window->mapped; page++)
+            forget_page(set, window, page);
+    }
+    set->total_vmas -= MIN(set->total_vmas, window->vmas);
+    window->vmas = 0;
+    window_forget_tracks(window);
+}
+
+/* One mmap for `count` pages of contiguous RAM. */
+static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_page, uint32_t count,
+                    bool write, bool populate)
+{
+    void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
+    int prot = PROT_READ | (write ? PROT_WRITE : 0);
+    int flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
+    void *p = mmap(at, (uint64_t)count << GUEST_PAGE_BITS, prot, flags, ram_fd(set->ram),
+                   (off_t)((uint64_t)ram_page << GUEST_PAGE_BITS));
+    if (p != at)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (window->pages[page + i])
+            forget_page(set, window, page + i);
+        window->pages[page + i] = window_entry(ram_page + i, write);
+        rev_add(set, ram_page + i, window, page + i);
+    }
+    window->mapped += count;
+    window->vmas++;
+    set->total_vmas++;
+    set->counters.fills++;
+    set->counters.filled_pages += count;
+    return true;
+}
+
+/* What one page would be mapped as; ram_page RAM_OFF_NONE: not at all. */
+typedef struct {
+    uint64_t ram_page;
+    bool write;
+    bool code;
+} Backing;
+
+static Backing backing_of(WindowSet *set, const Window *window, const WalkResult *walk)
+{
+    Backing none = {RAM_OFF_NONE, false, false};
+    PhysTarget target = address_space_find(set->mmu->as, walk->gpa & GUEST_PAGE_MASK);
+    bool ram = target.kind == REGION_RAM;
+    if ((!ram && target.kind != REGION_ROM) || target.length < GUEST_PAGE_SIZE)
+        return none;
+    if (window == &set->windows[WINDOW_KERNEL] && !walk->global)
+        return none;
+    WalkAccess store = {WALK_WRITE, !window->supervisor, false};
+    uint64_t ram_page = target.ram_offset >> GUEST_PAGE_BITS;
+    bool code = address_space_code_pages(set->mmu->as)[ram_page];
+    bool may = ram && walk->dirty && walk_x86_permits(&set->mmu->paging, walk, store);
+    return (Backing){ram_page, may && !code, may && code};
+}
+
+/* May `page` join a run whose first page backs as `run` at distance `delta`? Only pages that the
+ * guest has touched already: accessed bits stay exact. */
+static bool joins(WindowSet *set, Window *window, int64_t page, int64_t delta, const Backing *run)
+{
+    if (page < 0 || page >= (int64_t)WINDOW_PAGES || window->pages[page])
+        return false;
+    WalkMemory memory = mmu_walk_memory(set->mmu, false);
+    WalkAccess load = {WALK_READ, !window->supervisor, false};
+    WalkResult walk =
+        walk_x86_page(&set->mmu->paging, &memory, (gva_t)page << GUEST_PAGE_BITS, load);
+    if (walk.fault || (walk.depth && !walk.accessed))
+        return false;
+    Backing b = backing_of(set, window, &walk);
+    return b.ram_page == run->ram_page + (uint64_t)delta && b.write == run->write &&
+           b.ram_page < set->ram_pages;
+}
+
+static bool map_around(WindowSet *set, Window *window, uint32_t page, const Backing *b, bool large)
+{
+    int64_t run = large ? RUN_LARGE : RUN_SMALL;
+    int64_t low = page, high = (int64_t)page + 1;
+    int64_t floor = page & ~(run - 1), ceiling = floor + run;
+    while (low > floor && joins(set, window, low - 1, low - 1 - page, b))
+        low--;
+    while (high < ceiling && joins(set, window, high, high - page, b))
+        high++;
+    uint32_t ram_page = (uint32_t)(b->ram_page - (uint64_t)(page - low));
+    return map_run(set, window, (uint32_t)low, ram_page, (uint32_t)(high - low), b->write, !large);
+}
+
+WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault)
+{
+    WalkMemory memory = mmu_walk_memory(set->mmu, true);
+    WalkAccess access = {write ? WALK_WRITE : WALK_READ, !window->supervisor, false};
+    WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, gva, access);
+    if (walk.fault) {
+        *fault = (Fault){14, true, walk.error_code, gva};
+        return WINDOW_FAULT;
+    }
+    uint32_t page = (uint32_t)(gva >> GUEST_PAGE_BITS);
+    Backing b = backing_of(set, window, &walk);
+    if (b.ram_page == RAM_OFF_NONE || window->churn[page] >= WINDOW_CHURN_LIMIT)
+        return WINDOW_DEMOTE;
+    if (write && b.code) {
+        window->cost_ns += WINDOW_TRAP_NS;
+        return WINDOW_CODE;
+    }
+    if (write && !b.write)
+        return WINDOW_DEMOTE; /* ROM */
+    if (!window_track(set, window, gva, &walk))
+        return WINDOW_DEMOTE;
+    window_make_room(set, window);
+    bool large = walk.page_bits > GUEST_PAGE_BITS;
+    return map_around(set, window, page, &b, large) ? WINDOW_FILLED : WINDOW_DEMOTE;
+}
+
+void window_protect_ram_page(WindowSet *set, ram_off_t offset)
+{
+    uint32_t n = set->rev_head[offset >> GUEST_PAGE_BITS];
+    while (n) {
+        const RevNode *node = &g_array_index(set->rev, RevNode, n);
+        Window *window = &set->windows[node->window];
+        uint32_t page = node->page;
+        n = node->next;
+        if (!window_is_writable(window->pages[page]))
+            continue;
+        void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
+        set->counters.protects++;
+        window->vmas += 2;
+        set->total_vmas += 2;
+        if (mprotect(at, GUEST_PAGE_SIZE, PROT_READ) == 0)
+            window->pages[page] &= ~1u;
+        else /* no VMA to split off: the whole window goes rather than stay unprotected */
+            window_clear(set, window);
+    }
+}

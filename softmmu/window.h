@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * Address windows: 4 GiB of reserved host addresses per guest address space, whose
+ * pages are mmaps of the RAM memfd, so that translated code reaches guest memory in
+ * one instruction through the host's MMU. A window is a TLB: it is filled on first
+ * touch by the SIGSEGV handler from a page walk, and validated against copies of the
+ * page tables it was filled from when the guest says that those changed.
+ *
+ * Three kinds: "paging off" (identity), the kernel's (supervisor accesses to global
+ * pages, one for all address spaces), and one per recent CR3 for user accesses.
+ * vCPU thread only, its signal handler included (no locks but the io lock, which
+ * translated code never holds). */
+#ifndef SOFTMMU_WINDOW_H
+#define SOFTMMU_WINDOW_H
+
+#include "softmmu/mmu.h"
+
+typedef struct WindowSet WindowSet;
+typedef struct Window Window;
+
+typedef enum {
+    WINDOW_FILLED, /* retry the access */
+    WINDOW_FAULT,  /* the guest's page fault, in *fault */
+    WINDOW_DEMOTE, /* this access cannot use the window: the instruction takes the TLB from now on */
+    WINDOW_CODE,   /* a store to a page of translated code */
+} WindowOutcome;
+
+typedef struct {
+    uint64_t fills, filled_pages, unmaps, validations, changed_entries, evictions, protects;
+    uint64_t promotions, demotions, resets;
+} WindowCounters;
+
+/* NULL where the host lacks what windows need (FSGSBASE, address space). */
+WindowSet *window_set_new(Mmu *mmu);
+void window_set_free(WindowSet *set);
+const WindowCounters *window_set_counters(const WindowSet *set);
+
+/* The window to use for accesses with `mode`'s rights now, validated; NULL: use the TLB. Address
+ * spaces start on the TLB; see window_note_user_time. `always`: promote at once. */
+Window *window_select(WindowSet *set, int mode, bool always);
+/* The current address space ran user code on the TLB for so long. */
+void window_note_user_time(WindowSet *set, uint64_t ns);
+/* Value for the host's GS base. */
+uint64_t window_base(const Window *window);
+/* Is this host address inside a window's reservation, and which guest address is it? */
+bool window_contains(const Window *window, uintptr_t host, gva_t *gva);
+
+/* A host fault at gva in `window`. */
+WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault);
+
+/* The MMU dropped translations. */
+void window_flushed(WindowSet *set, MmuFlush what, gva_t gva);
+/* The physical memory map changed: drop everything. */
+void window_reset(WindowSet *set);
+/* The page at this ram offset holds translated code now: withdraw write rights. */
+void window_protect_ram_page(WindowSet *set, ram_off_t offset);
+
+#endif
