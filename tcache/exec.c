@@ -64,7 +64,7 @@ static void map_changed(void *opaque, gpa_t start, uint64_t size)
     mmu_flush_all(&engine->vcpu->mmu);
 }
 
-static void translations_flushed(void *opaque)
+static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
 {
     Engine *engine = opaque;
     engine->generation++;

@@ -110,6 +110,18 @@ static void patch_code_address(Snippet *s, uint32_t address)
 
 /* ---- building ---- */
 
+/* SDM 2A "Instruction Prefixes": REP is reserved here; AMD turns LOOPE and LOOPNE round by it. */
+static bool is_loop_cc(const GenRow *row)
+{
+    return row->map == 0 && (row->opcode == 0xe0 || row->opcode == 0xe1);
+}
+
+/* APM 3 "MOV CRn": LOCK MOV CR0 is CR8 on AMD's CPUs. */
+static bool is_mov_cr(const GenRow *row)
+{
+    return row->map == 1 && (row->opcode == 0x20 || row->opcode == 0x22);
+}
+
 static void put_prefixes(Snippet *s, const GenRow *row, Bytes *b)
 {
     static const uint8_t segments[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
@@ -118,7 +130,7 @@ static void put_prefixes(Snippet *s, const GenRow *row, Bytes *b)
     unsigned n = 0;
     if (row->prefix)
         list[n++] = row->prefix;
-    else if (rng_percent(rng, 3))
+    else if (rng_percent(rng, 3) && !is_loop_cc(row))
         list[n++] = rng_percent(rng, 50) ? 0xf2 : 0xf3;
     if (!row->map && row->opcode >= 0xa4 && row->opcode <= 0xaf && rng_percent(rng, 50))
         list[n++] = rng_percent(rng, 30) ? 0xf2 : 0xf3;
@@ -128,7 +140,7 @@ static void put_prefixes(Snippet *s, const GenRow *row, Bytes *b)
         list[n++] = segments[rng_below(rng, sizeof segments)];
     if (rng_percent(rng, 4))
         list[n++] = 0x67;
-    if (rng_percent(rng, s->class == GEN_SINGLE ? 4 : 1))
+    if (rng_percent(rng, s->class == GEN_SINGLE ? 4 : 1) && !is_mov_cr(row))
         list[n++] = 0xf0;
     while (n) { /* in any order */
         unsigned i = rng_below(rng, n);
@@ -338,7 +350,7 @@ static void place_implicit(Snippet *s, const X86Insn *insn)
     }
 }
 
-static void place_branch(Snippet *s, const X86Insn *insn, const Bytes *b)
+static void place_branch(Snippet *s, const X86Insn *insn, Bytes *b)
 {
     if (is_indirect_branch(insn) && insn->opd[0].kind == OPD_GPR) {
         gen_assign(s, insn->opd[0].reg, 0);
@@ -350,8 +362,10 @@ static void place_branch(Snippet *s, const X86Insn *insn, const Bytes *b)
     bool near8 = (insn->map == 0 && (insn->opcode & 0xf0) == 0x70) || insn->opcode == 0xeb ||
                  (insn->opcode >= 0xe0 && insn->opcode <= 0xe3);
     unsigned size = near8 ? 1 : insn->op_size;
-    if (!near8 && rng_percent(&s->rng, 6)) /* far off: the fetch faults */
+    if (!near8 && rng_percent(&s->rng, 6)) { /* far off: the fetch faults */
+        b->bytes[b->count - 1] ^= 0x40;
         return;
+    }
     gen_add_fixup(s, (Fixup){.kind = near8 ? FIX_REL8 : size == 2 ? FIX_REL16 : FIX_REL32,
                              .at = (uint16_t)(s->oc->code_size + b->count - size),
                              .target = ORACLE_MAX_INSNS});

@@ -29,17 +29,6 @@ static void drop_instructions(Shrink *s)
     }
 }
 
-/* NOPs at the end go, so that the end marker comes sooner. */
-static void cut_end(Shrink *s)
-{
-    OracleCase c = *s->best;
-    if (c.insn_count < 2)
-        return;
-    c.insn_count--;
-    c.code_size = c.insn_at[c.insn_count];
-    try_case(s, &c);
-}
-
 /* Start after the leading NOPs. */
 static void cut_start(Shrink *s)
 {
@@ -96,8 +85,6 @@ void oracle_shrink(OracleCase *oc, ShrinkFails fails, void *opaque)
     for (unsigned round = 0; round < 4 && s.progress; round++) {
         s.progress = false;
         drop_instructions(&s);
-        for (unsigned i = 0; i < ORACLE_MAX_INSNS; i++)
-            cut_end(&s);
         cut_start(&s);
         drop_patches(&s);
         simplify_fpu(&s);
