@@ -344,8 +344,8 @@ static void place_implicit(Snippet *s, const X86Insn *insn)
     } else if (insn->id == INSN_RET && rng_percent(rng, 85)) {
         patch_code_address(s, s->value[REG_ESP]);
     } else if (insn->id == INSN_POPF) {
-        /* never TF; #AC now and then */
-        uint32_t flags = (uint32_t)rng_next(rng) & (rng_percent(rng, 10) ? ~0x100u : ~0x40100u);
+        uint32_t flags = (uint32_t)rng_next(rng);
+        flags &= rng_percent(rng, 10) ? ~0u : ~(EFLAGS_TF | EFLAGS_AC);
         add_patch(s, s->value[REG_ESP], (const uint8_t *)&flags, 4);
     }
 }

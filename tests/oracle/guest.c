@@ -35,6 +35,15 @@ static bool end_at_fault(VCpu *vcpu)
     return false;
 }
 
+/* #DB does not come by deliver_fault; there is no IDT, so delivering it shuts the CPU down. */
+static bool end_at_debug_trap(VCpu *vcpu)
+{
+    bool moved = x86_guest_ops.debug_boundary(vcpu);
+    if (cpu_x86(vcpu)->shutdown)
+        vcpu->fault = (Fault){.vector = VEC_DB};
+    return moved;
+}
+
 static void *watch(void *opaque)
 {
     Guest *guest = opaque;
@@ -117,6 +126,7 @@ Guest *guest_new(const CpuModel *model, const EngineOptions *options, GError **e
     if (guest->cpu) {
         guest->ops = x86_guest_ops;
         guest->ops.deliver_fault = end_at_fault;
+        guest->ops.debug_boundary = end_at_debug_trap;
         guest->cpu->v.guest = &guest->ops;
         guest->engine = engine_new(&guest->cpu->v, guest->as, options, error);
     }
@@ -154,6 +164,8 @@ static void load_state(CpuX86 *cpu, const OracleState *in)
         cpu->v.gpr[i] = in->gpr[i];
     cpu->v.pc = in->eip;
     memcpy(cpu->v.fp_area, in->fx, sizeof in->fx);
+    cpu->shutdown = cpu->step_armed = cpu->shadow = cpu->shadow_ss = cpu->in_delivery = false;
+    cpu->pending_db = 0;
     cpu_set_eflags(cpu, in->eflags | EFLAGS_IF, ~0u);
 }
 
