@@ -10,12 +10,12 @@
 /* Host register of each guest GPR (data-driven: x86-64 guests will bring another map). */
 extern const uint8_t host_reg_of_gpr[VCPU_GPRS];
 
-/* The way to memory. */
-typedef enum { MEM_TLB } MemStrategy; /* MEM_WINDOW comes with address windows */
+/* The way to memory: the soft TLB probed in line, or an address window at the host's GS base
+ * (instructions whose INSN mark says `checked`, and IR_SEG_CHECK operands, take the TLB anyway). */
+typedef enum { MEM_TLB, MEM_WINDOW } MemStrategy;
 
 typedef struct {
     MemStrategy memory;
-    bool user;        /* which TLB (MMU_USER) the block's accesses use is per IrMem.user */
     bool chain;       /* false: every exit, indirect ones too, returns to the loop */
     /* pc of the block's page: direct exits into [page_pc, page_end) chain by rel32, others go
      * through the jump cache */
@@ -78,5 +78,6 @@ size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
  * are live, R15 is the VCpu's, nothing else is needed but RIP, vcpu->pc and vcpu->fault. */
 extern const char codegen_stub_poll_exit[];  /* RIP to set: leaves with EXIT_POLL at vcpu->pc */
 extern const char codegen_stub_fault_exit[]; /* leaves with EXIT_FAULT, vcpu->fault set */
+extern const char codegen_stub_exit_reason[]; /* RIP to set: leaves with the ExitReason in R8 */
 
 #endif

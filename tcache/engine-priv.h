@@ -6,9 +6,11 @@
 #include <pthread.h>
 
 #include "tcache/tb.h"
+#include "softmmu/window.h"
 #include "translator/ir/interp.h"
 
 #define FETCH_CACHE_SIZE 64
+#define NO_STORE ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
 enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4 };
@@ -37,6 +39,14 @@ struct Engine {
     InterpEnv interp_env;
     FetchEntry fetch[FETCH_CACHE_SIZE];
     uint64_t generation;   /* of mappings; entries of another one are stale */
+    /* Address windows; NULL: soft TLB only. */
+    WindowSet *windows;
+    Window *window;        /* what GS base and `window` blocks use now */
+    uint64_t gs_base;      /* of this thread, as last written */
+    GHashTable *demoted;   /* ram offsets of instructions that take the TLB */
+    uint8_t *demoted_page; /* by RAM page: has any */
+    gva_t trapped_store;   /* EXIT_SMC from a window: the address of the store */
+    uint8_t *smc_traps;    /* by RAM page: stores caught by write protection */
     GHashTable *native_thunks;
     CodeBuf native_buf;
     size_t native_used;
@@ -81,6 +91,17 @@ bool engine_at_watchpoint(Engine *engine);
  * fault. */
 bool engine_leave_breakpoint(Engine *engine);
 bool engine_watch_access(void *opaque);
+
+/* demote.c: instructions that do not use the window */
+void demote_init(Engine *engine);
+void demote_destroy(Engine *engine);
+/* The instruction at pc takes the TLB from now on. */
+void demote_instruction(Engine *engine);
+/* EXIT_SMC came from a window: after many such stores to one page their sites are demoted. */
+void demote_note_trap(Engine *engine);
+void demote_mark_block(Engine *engine, ram_off_t phys);
+/* RAM offset of the instruction at pc, RAM_OFF_NONE if it cannot be fetched. */
+ram_off_t engine_ram_of_pc(Engine *engine);
 
 /* native.c: InterpNativeFn of the engine */
 void engine_native(void *opaque, VCpu *vcpu, const IrInsn *insn, void *mem);

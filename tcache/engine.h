@@ -14,6 +14,8 @@ typedef struct {
     bool one_insn;      /* one guest instruction a block */
     bool no_chain;      /* every exit returns to the loop */
     bool no_opt;        /* skip the optional passes */
+    bool no_window;     /* memory through the soft TLB only */
+    bool window_always; /* every address space has its window from the start */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
 

@@ -62,11 +62,15 @@ static void map_changed(void *opaque, gpa_t start, uint64_t size)
     Engine *engine = opaque;
     log_printf(LOG_PAGE, "memory map changed: 0x%" PRIx64 " + 0x%" PRIx64, start, size);
     mmu_flush_all(&engine->vcpu->mmu);
+    if (engine->windows)
+        window_reset(engine->windows);
 }
 
-static void translations_flushed(void *opaque)
+static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
 {
     Engine *engine = opaque;
+    if (engine->windows)
+        window_flushed(engine->windows, what, gva);
     engine->generation++;
     jump_cache_flush(&engine->cache);
 }
@@ -124,12 +128,16 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->interp_env = (InterpEnv){engine_native, engine};
     engine->generation = 1;
     engine_debug_init(engine);
+    engine->trapped_store = NO_STORE;
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
     codegen_init_vcpu(vcpu);
     vcpu->engine = engine;
     vcpu->kick = kick;
     vcpu->pc_of_host = pc_of_host;
+    if (!options->no_window && !options->interp)
+        engine->windows = window_set_new(&vcpu->mmu);
+    demote_init(engine);
     vcpu->mmu.code_write = guest_code_write;
     vcpu->mmu.watch_access = engine_watch_access;
     vcpu->mmu.flushed = translations_flushed;
@@ -141,6 +149,9 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
 
 void engine_free(Engine *engine)
 {
+    if (engine->windows)
+        window_set_free(engine->windows);
+    demote_destroy(engine);
     cache_destroy(&engine->cache);
     code_buf_destroy(&engine->native_buf);
     ir_block_destroy(&engine->ir);
@@ -205,14 +216,39 @@ static void log_exec(Engine *engine, const TranslationBlock *tb)
                v->flags);
 }
 
+/* What user code spends on the TLB decides whether its address space gets a window. Returns the
+ * time to count from, 0: do not count. */
+static uint64_t note_entry(Engine *engine, const TranslationBlock *tb)
+{
+    if (!engine->windows)
+        return 0;
+    if (tb->state.memory == MEM_WINDOW) {
+        uint64_t base = window_base(engine->window);
+        if (engine->gs_base != base) {
+            __builtin_ia32_wrgsbase64(base);
+            engine->gs_base = base;
+        }
+        return 0;
+    }
+    return engine->guest->fetch_mode(engine->vcpu) == MMU_USER ? __builtin_ia32_rdtsc() : 0;
+}
+
+static void note_exit(Engine *engine, uint64_t start)
+{
+    if (start)
+        window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
+}
+
 static ExitReason run_block(Engine *engine, TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
     if (log_enabled(LOG_EXEC | LOG_CPU))
         log_exec(engine, tb);
     if (!tb->ir) {
+        uint64_t start = note_entry(engine, tb);
         ExitReason reason = codegen_enter(vcpu, tb->code);
         vcpu->host_pc = NULL;
+        note_exit(engine, start);
         return reason;
     }
     engine->interp_tb = tb;
@@ -240,6 +276,9 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
 {
     bool alone;
     uint64_t evictions = engine->cache.counters.evictions;
+    if (engine->windows)
+        engine->window = window_select(engine->windows, engine->guest->fetch_mode(engine->vcpu),
+                                       engine->options.window_always);
     TranslationBlock *tb = engine_find_block(engine, &alone);
     if (!tb) {
         *slot = NULL;
@@ -264,6 +303,11 @@ static void count_exit(EngineCounters *counters, ExitReason reason)
 bool engine_handle_exit(Engine *engine, ExitReason reason)
 {
     count_exit(&engine->cache.counters, reason);
+    if (reason == EXIT_DEMOTE)
+        demote_instruction(engine);
+    if (reason == EXIT_SMC && engine->trapped_store != NO_STORE)
+        demote_note_trap(engine);
+    engine->trapped_store = NO_STORE;
     while (reason == EXIT_SMC)
         reason = engine_execute_alone(engine);
     if (reason == EXIT_FAULT)

@@ -59,6 +59,8 @@ static void mark_code_page(Engine *engine, const FetchPage *page)
         return;
     __atomic_store_n(mark, 1, __ATOMIC_SEQ_CST);
     mmu_protect_ram_page(&engine->vcpu->mmu, page->ram_offset);
+    if (engine->windows)
+        window_protect_ram_page(engine->windows, page->ram_offset);
 }
 
 /* Lift the block at state into engine->ir. second: filled if the first instruction needs it. */
@@ -133,7 +135,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     uint32_t offset = linear_pc(&tb->state) & ~GUEST_PAGE_MASK;
     uint64_t pc = tb->state.pc;
     CodegenOptions options = {
-        .memory = MEM_TLB,
+        .memory = (MemStrategy)tb->state.memory,
         .chain = !engine->options.no_chain && !tb->solo && !log_enabled(LOG_NOCHAIN),
         .page_pc = pc >= offset ? pc - offset : 0,
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
@@ -241,6 +243,8 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
         log_printf(LOG_OP, "%s", text->str);
     }
     pipeline_run(&engine->ir, !engine->options.no_opt);
+    if (state->memory == MEM_WINDOW)
+        demote_mark_block(engine, first->ram_offset);
     TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
     count_block(engine, tb);
     if (log_enabled(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM))
@@ -263,6 +267,7 @@ TranslationBlock *engine_find_block(Engine *engine, bool *alone)
     BlockState state;
     FetchPage first;
     engine->guest->block_state(engine->vcpu, &state);
+    state.memory = engine->window ? MEM_WINDOW : MEM_TLB;
     engine->cache.counters.lookups++;
     *alone = false;
     if (!fetch_page(engine, linear_pc(&state), &first))
@@ -282,6 +287,16 @@ TranslationBlock *engine_find_block(Engine *engine, bool *alone)
     if (tb)
         engine->cache.unit[tb->unit].marked = true;
     return tb;
+}
+
+ram_off_t engine_ram_of_pc(Engine *engine)
+{
+    BlockState state;
+    FetchPage first;
+    engine->guest->block_state(engine->vcpu, &state);
+    if (!fetch_page(engine, linear_pc(&state), &first) || first.ram_offset == RAM_OFF_NONE)
+        return RAM_OFF_NONE;
+    return first.ram_offset + (linear_pc(&state) & ~GUEST_PAGE_MASK);
 }
 
 ExitReason engine_execute_alone(Engine *engine)

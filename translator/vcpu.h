@@ -35,6 +35,7 @@ typedef enum {
     EXIT_FAULT,    /* vcpu->fault is set, pc is the faulting instruction's */
     EXIT_SMC,      /* the instruction at pc overwrites its own block: execute it alone */
     EXIT_HALT,     /* HLT: pc is the next instruction's */
+    EXIT_DEMOTE,   /* the instruction at pc made an access that the address window cannot serve */
     EXIT_REASONS
 } ExitReason;
 
