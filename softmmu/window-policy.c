@@ -290,7 +290,8 @@ static uint64_t paging_bits(const PagingRegs *p)
 Window *window_select(WindowSet *set, int mode, bool always)
 {
     const PagingRegs *paging = &set->mmu->paging;
-    if (!address_space_a20(set->mmu->as))
+    /* Watched bytes are noticed on the TLB's slow path only. */
+    if (!address_space_a20(set->mmu->as) || set->mmu->watch_used)
         return NULL;
     if (!(paging->cr0 & WALK_CR0_PG))
         return &set->windows[WINDOW_IDENTITY];

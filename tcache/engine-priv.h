@@ -64,6 +64,11 @@ struct Engine {
     GCond wake;
     GArray *posts;
     uint8_t *signal_stack;
+    GArray *breaks;        /* of gva_t, sorted */
+    GArray *kept_apart;    /* those that no kept block runs over */
+    bool breaks_changed;
+    bool leave_break;      /* stopped at a breakpoint: run on past it */
+    EngineStop debug_stop;
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
@@ -86,6 +91,29 @@ void shortcuts_note_other(Engine *engine, gva_t gva);
 /* Before the next block is found: if global mappings may have changed, see whether they did. */
 void shortcuts_validate(Engine *engine);
 void shortcuts_forget(Engine *engine);
+
+/* exec.c */
+void engine_enter(Engine *engine); /* this thread runs the vCPU, from here to engine_leave */
+void engine_leave(Engine *engine);
+/* Serve what other threads asked for; true: to stop. */
+bool engine_attend(Engine *engine);
+void engine_wait_halted(Engine *engine);
+/* false: triple fault. */
+bool engine_handle_exit(Engine *engine, ExitReason reason);
+
+/* debug.c */
+void engine_debug_init(Engine *engine);
+void engine_debug_destroy(Engine *engine);
+/* Drop the blocks that new breakpoints lie in; before blocks are looked up. */
+void engine_apply_breakpoints(Engine *engine);
+/* Bytes that a block at gva may have: at most room, and up to the next breakpoint. */
+unsigned engine_room_to_breakpoint(const Engine *engine, gva_t gva, unsigned room);
+bool engine_at_breakpoint(Engine *engine);
+bool engine_at_watchpoint(Engine *engine);
+/* If the vCPU stands at the breakpoint that stopped it, execute that instruction. False: triple
+ * fault. */
+bool engine_leave_breakpoint(Engine *engine);
+bool engine_watch_access(void *opaque);
 
 /* demote.c: instructions that do not use the window */
 void demote_init(Engine *engine);

@@ -126,6 +126,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     engine->interp_env = (InterpEnv){engine_native, engine};
     engine->generation = 1;
+    engine_debug_init(engine);
     engine->trapped_store = NO_STORE;
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
@@ -138,6 +139,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     demote_init(engine);
     shortcuts_init(engine);
     vcpu->mmu.code_write = guest_code_write;
+    vcpu->mmu.watch_access = engine_watch_access;
     vcpu->mmu.flushed = translations_flushed;
     vcpu->mmu.opaque = engine;
     address_space_set_map_listener(as, map_changed, engine);
@@ -157,6 +159,7 @@ void engine_free(Engine *engine)
     g_array_free(engine->pcmap, TRUE);
     g_array_free(engine->posts, TRUE);
     g_hash_table_unref(engine->native_thunks);
+    engine_debug_destroy(engine);
     g_mutex_clear(&engine->lock);
     g_cond_clear(&engine->wake);
     g_free(engine);
@@ -184,7 +187,7 @@ static void drain_posts(Engine *engine)
 }
 
 /* true: somebody asked the loop to stop. */
-static bool attend(Engine *engine)
+bool engine_attend(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
     mprotect(vcpu->poll_page, sizeof vcpu->poll_page, PROT_READ | PROT_WRITE);
@@ -195,7 +198,7 @@ static bool attend(Engine *engine)
     return bits & ATTENTION_STOP;
 }
 
-static void wait_halted(Engine *engine)
+void engine_wait_halted(Engine *engine)
 {
     g_mutex_lock(&engine->lock);
     while (!atomic_load(&engine->vcpu->attention) && !engine->guest->interrupt_ready(engine->vcpu))
@@ -318,7 +321,7 @@ static void count_exit(EngineCounters *counters, ExitReason reason)
 }
 
 /* false: triple fault. */
-static bool handle_exit(Engine *engine, ExitReason reason)
+bool engine_handle_exit(Engine *engine, ExitReason reason)
 {
     count_exit(&engine->cache.counters, reason);
     if (reason == EXIT_DEMOTE)
@@ -346,37 +349,53 @@ static bool take_events(Engine *engine)
     return true;
 }
 
+void engine_enter(Engine *engine)
+{
+    engine->thread = pthread_self();
+    engine->running = true;
+    host_fault_attach(engine);
+}
+
+void engine_leave(Engine *engine)
+{
+    host_fault_detach(engine);
+    engine->running = false;
+}
+
 RunResult engine_run(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
     ExitSlot *slot = NULL;
     RunResult result = RUN_STOPPED;
     ExitReason reason = EXIT_LOOKUP;
-    engine->thread = pthread_self();
-    engine->running = true;
-    host_fault_attach(engine);
-    for (;;) {
+    engine_enter(engine);
+    engine_apply_breakpoints(engine);
+    bool alive = engine_leave_breakpoint(engine);
+    while (alive) {
+        if (engine_at_watchpoint(engine)) {
+            result = RUN_DEBUG;
+            break;
+        }
         /* The poll page may be protected after its request was served: attend opens it again. */
         bool asked = reason == EXIT_POLL || atomic_load(&vcpu->attention);
         reason = EXIT_LOOKUP;
-        if (asked && attend(engine))
+        if (asked && engine_attend(engine))
             break;
-        if (!take_events(engine)) {
-            result = RUN_TRIPLE_FAULT;
+        alive = take_events(engine);
+        if (!alive)
             break;
-        }
         if (vcpu->halted) {
-            wait_halted(engine);
+            engine_wait_halted(engine);
             slot = NULL;
             continue;
         }
-        reason = turn(engine, &slot);
-        if (!handle_exit(engine, reason)) {
-            result = RUN_TRIPLE_FAULT;
+        if (engine_at_breakpoint(engine)) {
+            result = RUN_DEBUG;
             break;
         }
+        reason = turn(engine, &slot);
+        alive = engine_handle_exit(engine, reason);
     }
-    host_fault_detach(engine);
-    engine->running = false;
-    return result;
+    engine_leave(engine);
+    return alive ? result : RUN_TRIPLE_FAULT;
 }

@@ -73,7 +73,8 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     const uint8_t *code = page_bytes(engine, first, offset, copy[0]);
     if (!first->host)
         room = MIN(room, 16);
-    TranslateLimits limits = {max_insns, BLOCK_MAX_BYTES};
+    const unsigned max_bytes = engine_room_to_breakpoint(engine, linear_pc(state), BLOCK_MAX_BYTES);
+    TranslateLimits limits = {max_insns, max_bytes};
     bool need_second = false;
     *crosses = false;
     ir_block_reset(&engine->ir, state->pc);

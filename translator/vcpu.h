@@ -70,6 +70,7 @@ typedef struct VCpu {
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
     bool halted;             /* HLT executed: the loop waits for an interrupt */
+    bool stepping;           /* one instruction is wanted: repeated ones do one iteration */
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
