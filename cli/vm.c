@@ -15,6 +15,7 @@
 #include "cli/firmware.h"
 #include "cli/stats.h"
 #include "hw/display/display.h"
+#include "monitor/keys.h"
 #include "monitor/monitor.h"
 
 #define TSC_HZ UINT64_C(1000000000)
@@ -603,6 +604,7 @@ void vm_free(Vm *vm)
     stop_thread(vm);
     g_clear_pointer(&vm->display, sdl_display_free);
     g_clear_pointer(&vm->monitor, monitor_free);
+    g_clear_pointer(&vm->machine.keys, key_queue_free);
     g_clear_pointer(&vm->pc, pc_free);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
         g_clear_pointer(&vm->serial[i], chardev_free);

@@ -10,12 +10,12 @@
 /* Host register of each guest GPR (data-driven: x86-64 guests will bring another map). */
 extern const uint8_t host_reg_of_gpr[VCPU_GPRS];
 
-/* The way to memory. */
-typedef enum { MEM_TLB } MemStrategy; /* MEM_WINDOW comes with address windows */
+/* The way to memory: the soft TLB probed in line, or an address window at the host's GS base
+ * (instructions whose INSN mark says `checked`, and IR_SEG_CHECK operands, take the TLB anyway). */
+typedef enum { MEM_TLB, MEM_WINDOW } MemStrategy;
 
 typedef struct {
     MemStrategy memory;
-    bool user;        /* which TLB (MMU_USER) the block's accesses use is per IrMem.user */
     bool chain;       /* false: every exit, indirect ones too, returns to the loop */
     /* pc of the block's page: direct exits into [page_pc, page_end) chain by rel32, others go
      * through the jump cache */
@@ -24,7 +24,9 @@ typedef struct {
     uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 
-/* A direct exit that can be chained: `jmp rel32` at patch_offset, pointing at its stub first. */
+/* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves with
+ * EXIT_CHAIN and vcpu->host_pc = block + stub_offset + CODEGEN_EXIT_STUB; vcpu->pc is not set. */
+#define CODEGEN_EXIT_STUB 4
 typedef struct {
     uint32_t jump_offset; /* of the rel32 field, from the block's start */
     uint32_t stub_offset; /* where it points while unchained */
@@ -47,9 +49,6 @@ typedef struct {
     CodegenExit exits[CODEGEN_MAX_EXITS];
     unsigned exit_count;
     GArray *pcmap;        /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
-    /* The exit stub stores this pointer (plus index * exit_slot_size) into vcpu->exit_slot. */
-    void *exit_slots;
-    size_t exit_slot_size;
 } CodegenOutput;
 
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */
@@ -78,5 +77,6 @@ size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
  * are live, R15 is the VCpu's, nothing else is needed but RIP, vcpu->pc and vcpu->fault. */
 extern const char codegen_stub_poll_exit[];  /* RIP to set: leaves with EXIT_POLL at vcpu->pc */
 extern const char codegen_stub_fault_exit[]; /* leaves with EXIT_FAULT, vcpu->fault set */
+extern const char codegen_stub_exit_reason[]; /* RIP to set: leaves with the ExitReason in R8 */
 
 #endif

@@ -24,7 +24,9 @@ typedef enum {
     HOST_MEM,  /* [reg + index << scale + disp]; HOST_NO_REG: without */
 } HostKind;
 
-/* Eight bytes, passed in a register. */
+/* Eight bytes, passed in a register. scale: log2, with HOST_WINDOW for memory in the address window:
+ * GS base + (address cut to 32 bits). */
+#define HOST_WINDOW 0x80u
 typedef struct {
     uint8_t kind, reg, index, scale;
     int32_t disp;

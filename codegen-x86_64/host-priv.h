@@ -53,6 +53,7 @@ typedef struct {
     const CodegenOptions *options;
     CodegenOutput *out;
     uint64_t pc;   /* of the current guest instruction */
+    bool checked;  /* its accesses take the TLB whatever the strategy */
     bool fp_ready; /* an earlier op of the block has made sure that FP state is loaded */
     Cold *cold;
     unsigned cold_count;
@@ -133,7 +134,6 @@ extern const char codegen_stub_mem_begin[];
 extern const char codegen_stub_mem_commit[];
 extern const char codegen_stub_exit_chain[];
 extern const char codegen_stub_exit_lookup[];
-extern const char codegen_stub_exit_reason[];
 _Noreturn void codegen_stub_leave(VCpu *vcpu, ExitReason reason);
 /* codegen_enter with a value for R8. */
 ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8);

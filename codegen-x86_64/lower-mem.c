@@ -202,9 +202,31 @@ static bool needs_fp(const IrInsn *insn)
     return insn->op == IR_NATIVE && insn->native.fpu;
 }
 
+/* The operand in the window. Flat 32-bit addresses are the guest's own operand. */
+static HostOpd window_operand(Codegen *c, const IrInsn *insn)
+{
+    const IrMem *mem = &insn->mem;
+    bool rcx_saved = false;
+    HostOpd at;
+    if (mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4)
+        at = lower_offset(c, mem);
+    else
+        at = host_mem(lower_linear(c, insn, &rcx_saved), 0);
+    if (rcx_saved)
+        emit_mov(&c->e, 8, RCX, R11);
+    at.scale |= HOST_WINDOW;
+    return at;
+}
+
 void lower_mem_op(Codegen *c, const IrInsn *insn)
 {
     bool rcx_saved;
+    if (c->options->memory == MEM_WINDOW && !c->checked && insn->mem.seg_use != IR_SEG_CHECK) {
+        if (needs_fp(insn))
+            lower_fp_ensure(c);
+        select_emit(c, insn, window_operand(c, insn));
+        return;
+    }
     unsigned addr = lower_linear(c, insn, &rcx_saved);
     if (needs_fp(insn))
         lower_fp_ensure(c);

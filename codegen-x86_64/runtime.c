@@ -11,7 +11,6 @@ CHECK_OFFSET(FLAGS, flags);
 CHECK_OFFSET(FP_LOADED, fp_loaded);
 CHECK_OFFSET(FP_ENSURE, fp_ensure);
 CHECK_OFFSET(HOST_RSP, host_rsp);
-CHECK_OFFSET(EXIT_SLOT, exit_slot);
 CHECK_OFFSET(HOST_PC, host_pc);
 CHECK_OFFSET(FP_AREA, fp_area);
 CHECK_OFFSET(HOST_FP, host_fp_area);

@@ -360,6 +360,7 @@ static void select_store_state(Codegen *c, const IrInsn *insn, const SelectRule 
 static void select_mark(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     codegen_mark_pc(c, (uint64_t)insn->imm);
+    c->checked = insn->checked;
 }
 
 #define ALU(n) {select_alu, (n) * 8, (n) * 8 + 2, 0x80, n, (n) * 8 + 4, RULE_IMM8}

@@ -566,20 +566,13 @@ static void disk_info(Device *device, GString *out)
 }
 
 static const StateField disk_state[] = {
-    IDE_DRIVE_STATE(AtaDisk, drive),
-    STATE(AtaDisk, heads),
-    STATE(AtaDisk, track),
-    STATE(AtaDisk, multiple),
-    STATE(AtaDisk, transfer_mode),
-    STATE(AtaDisk, write_cache),
-    STATE(AtaDisk, standby),
-    STATE(AtaDisk, writing),
-    STATE(AtaDisk, lba48),
-    STATE(AtaDisk, lba),
-    STATE(AtaDisk, remaining),
-    STATE(AtaDisk, block),
-    STATE(AtaDisk, stalled),
-    STATE_END,
+    IDE_DRIVE_STATE(AtaDisk, drive), STATE(AtaDisk, heads),
+    STATE(AtaDisk, track),           STATE(AtaDisk, multiple),
+    STATE(AtaDisk, transfer_mode),   STATE(AtaDisk, write_cache),
+    STATE(AtaDisk, standby),         STATE(AtaDisk, writing),
+    STATE(AtaDisk, lba48),           STATE(AtaDisk, lba),
+    STATE(AtaDisk, remaining),       STATE(AtaDisk, block),
+    STATE(AtaDisk, stalled),         STATE_END,
 };
 
 static const DeviceClass disk_class = {

@@ -9,6 +9,8 @@
 
 #include "softmmu/window-priv.h"
 
+#define PTE_ACCESSED (UINT64_C(1) << 5)
+#define PTE_DIRTY (UINT64_C(1) << 6)
 #define PAGING_CR0 (WALK_CR0_PG | WALK_CR0_WP)
 #define PAGING_CR4 (WALK_CR4_PSE | WALK_CR4_PAE | WALK_CR4_PGE | WALK_CR4_SMEP | WALK_CR4_SMAP)
 
@@ -59,6 +61,8 @@ static void drop_entry(WindowSet *set, Window *window, const Track *track, unsig
     uint32_t count = 1u << (track->shift - GUEST_PAGE_BITS);
     uint32_t page = (uint32_t)(track->base >> GUEST_PAGE_BITS) + index * count;
     uint32_t before = window->mapped;
+    if (count == 1 && window->pages[page] && window->churn[page] < UINT8_MAX)
+        window->churn[page]++;
     window_unmap(set, window, page, count);
     window->cost_ns += (uint64_t)(before - window->mapped) * WINDOW_UNMAP_NS;
     set->counters.changed_entries++;
@@ -70,11 +74,16 @@ static void compare_entries(WindowSet *set, Window *window, Track *track, const 
 {
     unsigned n = track->entry_bytes;
     for (unsigned i = first; i < last; i++) {
-        uint8_t *old = track->snapshot + (size_t)i * n;
-        if (memcmp(old, now + (size_t)i * n, n) == 0)
+        uint64_t before = 0, after = 0;
+        memcpy(&before, track->snapshot + (size_t)i * n, n);
+        memcpy(&after, now + (size_t)i * n, n);
+        if (before == after)
             continue;
-        memcpy(old, now + (size_t)i * n, n);
-        drop_entry(set, window, track, i);
+        memcpy(track->snapshot + (size_t)i * n, &after, n);
+        /* Accessed and dirty bits that were set take no right away. */
+        uint64_t changed = before ^ after;
+        if ((changed & ~(PTE_ACCESSED | PTE_DIRTY)) || (after & changed) != changed)
+            drop_entry(set, window, track, i);
     }
 }
 
@@ -281,7 +290,8 @@ static uint64_t paging_bits(const PagingRegs *p)
 Window *window_select(WindowSet *set, int mode, bool always)
 {
     const PagingRegs *paging = &set->mmu->paging;
-    if (!address_space_a20(set->mmu->as))
+    /* Watched bytes are noticed on the TLB's slow path only. */
+    if (!address_space_a20(set->mmu->as) || set->mmu->watch_used)
         return NULL;
     if (!(paging->cr0 & WALK_CR0_PG))
         return &set->windows[WINDOW_IDENTITY];

@@ -160,8 +160,6 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
         first = MIN(first, i);
         last = i;
         forget_page(set, window, page + i);
-        if (window->churn[page + i] < UINT8_MAX)
-            window->churn[page + i]++;
         set->counters.unmaps++;
     }
     if (first > last)
@@ -277,19 +275,29 @@ WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write
     }
     uint32_t page = (uint32_t)(gva >> GUEST_PAGE_BITS);
     Backing b = backing_of(set, window, &walk);
-    if (b.ram_page == RAM_OFF_NONE || window->churn[page] >= WINDOW_CHURN_LIMIT)
+    if (b.ram_page == RAM_OFF_NONE) {
+        if (window == &set->windows[WINDOW_KERNEL] && !walk.global)
+            set->counters.refused_global++;
+        else
+            set->counters.refused_device++;
         return WINDOW_DEMOTE;
+    }
+    if (window->churn[page] >= WINDOW_CHURN_LIMIT) {
+        set->counters.refused_churn++;
+        return WINDOW_DEMOTE;
+    }
     if (write && b.code) {
         window->cost_ns += WINDOW_TRAP_NS;
         return WINDOW_CODE;
     }
     if (write && !b.write)
         return WINDOW_DEMOTE; /* ROM */
-    if (!window_track(set, window, gva, &walk))
-        return WINDOW_DEMOTE;
     window_make_room(set, window);
     bool large = walk.page_bits > GUEST_PAGE_BITS;
-    return map_around(set, window, page, &b, large) ? WINDOW_FILLED : WINDOW_DEMOTE;
+    if (window_track(set, window, gva, &walk) && map_around(set, window, page, &b, large))
+        return WINDOW_FILLED;
+    set->counters.refused_other++;
+    return WINDOW_DEMOTE;
 }
 
 void window_protect_ram_page(WindowSet *set, ram_off_t offset)

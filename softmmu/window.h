@@ -27,6 +27,7 @@ typedef enum {
 typedef struct {
     uint64_t fills, filled_pages, unmaps, validations, changed_entries, evictions, protects;
     uint64_t promotions, demotions, resets;
+    uint64_t refused_device, refused_global, refused_churn, refused_other;
 } WindowCounters;
 
 /* NULL where the host lacks what windows need (FSGSBASE, address space). */

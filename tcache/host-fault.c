@@ -39,6 +39,38 @@ static bool guest_fault(unsigned trap, Fault *fault)
     }
 }
 
+static void leave_with(greg_t *regs, ExitReason reason)
+{
+    regs[REG_R8] = reason;
+    regs[REG_RIP] = (greg_t)(uintptr_t)codegen_stub_exit_reason;
+}
+
+/* An access through the address window found no page there, or no right. */
+static bool window_trap(Engine *engine, greg_t *regs, gva_t gva)
+{
+    VCpu *vcpu = engine->vcpu;
+    const void *rip = (const void *)regs[REG_RIP];
+    const bool write = regs[REG_ERR] & 2;
+    switch (window_fault(engine->windows, engine->window, gva, write, &vcpu->fault)) {
+    case WINDOW_FILLED:
+        return true;
+    case WINDOW_FAULT:
+        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        leave_with(regs, EXIT_FAULT);
+        return true;
+    case WINDOW_CODE:
+        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        engine->trapped_store = gva;
+        leave_with(regs, EXIT_SMC);
+        return true;
+    case WINDOW_DEMOTE:
+        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        leave_with(regs, EXIT_DEMOTE);
+        return true;
+    }
+    return false;
+}
+
 static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
 {
     VCpu *vcpu = engine->vcpu;
@@ -55,6 +87,9 @@ static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
         return true;
     }
     Fault fault;
+    gva_t gva;
+    if (trap == TRAP_PF && engine->window && window_contains(engine->window, address, &gva))
+        return window_trap(engine, regs, gva);
     if (!guest_fault(trap, &fault))
         return false;
     if (!native)

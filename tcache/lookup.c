@@ -10,8 +10,8 @@ TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockStat
 
 static bool same_state(const BlockState *a, const BlockState *b)
 {
-    return a->pc == b->pc && a->mode == b->mode && a->cs_base == b->cs_base &&
-           a->cs_limit == b->cs_limit;
+    return a->pc == b->pc && a->mode == b->mode && a->memory == b->memory &&
+           a->cs_base == b->cs_base && a->cs_limit == b->cs_limit;
 }
 
 static TranslationBlock *first_match(TranslationBlock *tb, ram_off_t phys, const BlockState *state)
@@ -89,7 +89,8 @@ uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc)
 
 uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
 {
-    const uint64_t key[3] = {state->mode, state->cs_base, state->cs_limit};
+    const uint64_t key[3] = {state->mode, state->cs_base,
+                             state->cs_limit | (uint64_t)state->memory << 32};
     GBytes *bytes = g_bytes_new(key, sizeof key);
     uint32_t tag = GPOINTER_TO_UINT(g_hash_table_lookup(cache->tags, bytes));
     if (tag) {

@@ -13,6 +13,8 @@ unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned
 {
     const EngineCounters *c = &engine->cache.counters;
     const Mmu *mmu = &engine->vcpu->mmu;
+    static const WindowCounters none;
+    const WindowCounters *w = engine->windows ? window_set_counters(engine->windows) : &none;
     const EngineCounter all[] = {
 #define COUNTER(name, help) {#name, help, c->name},
 #include "tcache/counters.def"
@@ -20,6 +22,19 @@ unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned
         {"tlb_fills", "TLB fills", mmu->fills},
         {"tlb_flushes", "TLB flushes", mmu->flushes},
         {"tlb_page_flushes", "TLB page flushes", mmu->page_flushes},
+        {"window_fills", "window fills", w->fills},
+        {"window_pages", "pages they mapped", w->filled_pages},
+        {"window_unmaps", "window pages unmapped", w->unmaps},
+        {"window_validations", "window validations", w->validations},
+        {"window_changed", "page-table entries they found changed", w->changed_entries},
+        {"window_protects", "window pages write-protected", w->protects},
+        {"window_promotions", "address spaces promoted to a window", w->promotions},
+        {"window_demotions", "address spaces demoted to the TLB", w->demotions},
+        {"refused_device", "window refusals: device or ROM", w->refused_device},
+        {"refused_global", "window refusals: kernel access to a page that is not global", w->refused_global},
+        {"refused_churn", "window refusals: page unmapped too often", w->refused_churn},
+        {"refused_other", "window refusals: page tables or host", w->refused_other},
+        {"window_evictions", "windows evicted", w->evictions},
         {"slow_accesses", "memory accesses that took the slow path", mmu->slow_accesses},
     };
     unsigned n = MIN(capacity, (unsigned)G_N_ELEMENTS(all));

@@ -12,6 +12,7 @@ typedef struct {
     uint64_t cs_base;
     uint32_t cs_limit; /* 0xffffffff when it does not matter */
     uint32_t mode;     /* guest's mode bits (x86/mode.h) */
+    uint32_t memory;   /* the engine's: which way to memory the code uses */
 } BlockState;
 
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
 typedef struct GuestOps {
     /* State of the vCPU between blocks -> key of the next block. */
     void (*block_state)(const VCpu *vcpu, BlockState *state);
-    /* Is the linear address of pc; user/supervisor for fetches. */
+    /* MMU_USER or MMU_SUPERVISOR: rights of fetches and of the code's own accesses. */
     int (*fetch_mode)(const VCpu *vcpu);
     /* Decode and lift one block starting at state->pc into `block` (already reset). `code` holds
      * the guest bytes from there on: code_size of them in the first page, then, if second is not

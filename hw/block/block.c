@@ -28,6 +28,7 @@ struct Block {
     uint8_t *memory; /* contents, if in memory */
     uint64_t size;
     bool read_only;
+    int write_error; /* tests only */
     int overlay_fd;  /* -1: no snapshot */
     uint8_t *bitmap; /* a bit per cluster that the overlay holds */
 };
@@ -192,6 +193,11 @@ Block *block_new_memory(uint64_t bytes)
     return block;
 }
 
+void block_fail_writes_for_test(Block *block, int err)
+{
+    block->write_error = err;
+}
+
 void block_free(Block *block)
 {
     if (!block)
@@ -349,6 +355,8 @@ int block_write(Block *block, uint64_t offset, const void *buffer, uint64_t size
         return EINVAL;
     if (block->read_only)
         return EROFS;
+    if (block->write_error)
+        return block->write_error;
     if (block->memory)
         memcpy(block->memory + offset, buffer, size);
     else if (block->bitmap)

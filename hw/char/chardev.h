@@ -38,7 +38,8 @@ typedef void (*ChardevQuit)(void *opaque);
 void chardev_make_mux(Chardev *chardev, int escape, ChardevQuit quit, void *quit_opaque);
 void chardev_free(Chardev *chardev);
 
-/* A front end attaches; a second one only on a mux. Returns the front's number for write. */
+/* A front end attaches; a second one only on a mux. handler NULL: output only. Returns the
+ * front's number for write. */
 int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque);
 /* Any thread, io lock held. Bytes of an unfocused mux front end are still written. */
 void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * IDE controller with a disk (master) and CD-ROMs, driven by its ports. */
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "hw/ide.h"
 
@@ -263,6 +264,47 @@ Test(ide, writes_by_dma_and_survives_short_tables)
     cr_assert(in(b, 0x1f7, 1) & 1);
     block_read(b->disk, 50 * 512, &value, 4);
     cr_assert_eq(value, 50);
+    board_free(b);
+}
+
+static void on_full(void *opaque, const Block *block, int err)
+{
+    *(int *)opaque += err == ENOSPC;
+}
+
+Test(ide, waits_while_the_host_disk_is_full)
+{
+    Board *b = board_new();
+    int stalls = 0;
+    uint32_t value;
+    address_space_write(b->as, AREA, 0x5555, 4);
+    ide_set_error_hook(b->ide, on_full, &stalls);
+    block_fail_writes_for_test(b->disk, ENOSPC);
+    put_prd(b, 0, AREA, 1024, true);
+    out(b, BM + 4, PRD, 4);
+    command(b, 60, 2, 0xca);
+    out(b, BM, 1, 1);
+    cr_assert_eq(stalls, 1);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x80);
+    cr_assert_eq(b->edges[0], 0);
+    ide_retry(b->ide); /* still full */
+    cr_assert_eq(stalls, 2);
+    block_fail_writes_for_test(b->disk, 0);
+    ide_retry(b->ide);
+    cr_assert_eq(b->edges[0], 1);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    block_read(b->disk, 60 * 512, &value, 4);
+    cr_assert_eq(value, 0x5555);
+    block_fail_writes_for_test(b->disk, ENOSPC);
+    command(b, 70, 1, 0x30);
+    for (unsigned i = 0; i < 256; i++)
+        out(b, 0x1f0, i, 2);
+    cr_assert_eq(stalls, 3);
+    block_fail_writes_for_test(b->disk, EIO); /* no reason to wait */
+    ide_retry(b->ide);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x71);
+    ide_retry(b->ide);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x71);
     board_free(b);
 }
 

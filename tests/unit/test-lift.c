@@ -332,7 +332,7 @@ Test(lift, control)
         {"e1 fe", REAL, "lea.2 ecx,[ecx-1]a16; exit_zero.2 ecx 1002; exit_cc:4 1000"},
         {"e0 fe", FLAT3, "lea.4 ecx,[ecx-1]; exit_zero.4 ecx 1002; exit_cc:5 1000"},
         {"e3 10", REAL, "exit_zero.2 ecx 1012"},
-        {"ea 00 10 00 f0", REAL, "far_jmp(61440,4096,2); exit_pc"},
+        {"ea 00 10 00 f0", REAL, "far_jmp(61440,4096,1282); exit_pc"},
         {"ff 1b", FLAT3,
          "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; lea.4 t1,[t1+262144]; "
          "far_call(t1,t0,4098); exit_pc"},

@@ -114,6 +114,7 @@ typedef struct {
     uint8_t src_width; /* MOVZX, MOVSX; width of a GPR rm of NATIVE */
     uint8_t cond;      /* x86 condition 0..15 */
     bool lock;
+    bool checked;      /* INSN: the instruction's accesses do not use the address window */
     uint8_t live_flags; /* reserved to the liveness pass */
     uint16_t aux;      /* helper id, instruction length, ExitReason */
     IrOpd d, a, b;

@@ -46,10 +46,10 @@ static const ModelRow model_rows[] = {
     {"pentium3", "Intel Pentium III", "GenuineIntel", "", 6, 8, 3, 2, 36, "pentium2", "sse"},
     {"qemu32", "the model of this name in QEMU", "GenuineIntel", "dbtvm virtual CPU (qemu32)", 6, 6,
      3, 4, 36, "pentium3", "clflush sse2 sse3 hypervisor"},
-    /* This vendor and family are known to be free of the flaws that guests work around at great
-     * cost (page table isolation, retpolines). */
-    {"max", "all that this host and dbtvm can do (default)", "AuthenticAMD", "dbtvm virtual CPU",
-     15, 107, 1, 7, 40, NULL, "all"},
+    /* The signature of an in-order Atom, which does not speculate: so guests leave out page table
+     * isolation and retpolines, which guard against nothing here and cost much. */
+    {"max", "all that this host and dbtvm can do (default)", "GenuineIntel", "dbtvm virtual CPU",
+     6, 28, 10, 7, 40, NULL, "all"},
 };
 
 static void set_feature(CpuModel *model, unsigned feature, bool on)
