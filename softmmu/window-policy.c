@@ -141,6 +141,26 @@ bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *w
     return true;
 }
 
+void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t count)
+{
+    for (unsigned i = 0; i < window->track_count; i++) {
+        Track *track = &window->tracks[i];
+        uint64_t index = page - (track->base >> GUEST_PAGE_BITS);
+        if (track->shift != GUEST_PAGE_BITS ||
+            (gva_t)page << GUEST_PAGE_BITS < track->base ||
+            index + count > GUEST_PAGE_SIZE / track->entry_bytes)
+            continue;
+        const uint8_t *bytes = table_bytes(set, track->table);
+        if (!bytes)
+            return;
+        memcpy(track->snapshot + index * track->entry_bytes, bytes + index * track->entry_bytes,
+               (size_t)count * track->entry_bytes);
+        for (uint64_t k = index; k < index + count; k++)
+            track->used[k / 64] |= UINT64_C(1) << (k % 64);
+        return;
+    }
+}
+
 static void validate(WindowSet *set, Window *window)
 {
     set->counters.validations++;

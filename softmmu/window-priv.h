@@ -94,6 +94,8 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
 void window_clear(WindowSet *set, Window *window);
 /* window-policy.c */
 bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk);
+/* `count` pages from `page` on were mapped beside one that was tracked, by the same last table. */
+void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t count);
 void window_forget_tracks(Window *window);
 void window_make_room(WindowSet *set, const Window *keep);
 
