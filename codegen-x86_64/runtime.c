@@ -40,7 +40,9 @@ void *codegen_mem_begin(VCpu *vcpu, gva_t gva, uint32_t descriptor)
             return host;
     }
     vcpu->pc = vcpu->pc_of_host(vcpu, vcpu->host_pc);
-    if (vcpu->mmu.self_modified)
+    if ((descriptor & MEM_DESC_WAITS) && vcpu_x87_pending(vcpu))
+        fault = (Fault){.vector = 16}; /* #MF */
+    else if (vcpu->mmu.self_modified)
         vcpu_exit(vcpu, EXIT_SMC);
     vcpu_exit_fault(vcpu, fault);
 }

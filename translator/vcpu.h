@@ -93,6 +93,12 @@ typedef struct VCpu {
     JumpCache jump_cache;
 } VCpu;
 
+/* An unmasked x87 exception waits for the next waiting instruction: FSW.ES in the saved image. */
+static inline bool vcpu_x87_pending(const VCpu *vcpu)
+{
+    return vcpu->fp_area[2] & 0x80;
+}
+
 /* Displacement of a VCpu (or guest state) field from R15. */
 #define VCPU_DISP(offset) ((int32_t)(offset)-VCPU_BIAS)
 
