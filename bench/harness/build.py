@@ -23,7 +23,7 @@ X87 = "-march=i686 -mfpmath=387".split()
 SSE2 = "-march=pentium4 -mfpmath=sse".split()
 PROGRAMS = {
     "integer": X87, "sort": X87, "hash": X87, "strings": X87, "calls": X87, "x87": X87,
-    "sse": SSE2, "system": X87, "smc": X87, "launch": X87,
+    "sse": SSE2, "system": X87, "smc": X87, "real16": X87, "launch": X87,
 }
 
 # The C library picks its string functions by CPUID: keep the host's wider vectors out of the
@@ -128,25 +128,57 @@ def pack(root, image):
     os.replace(part, image)
 
 
+def make_folders(root):
+    for folder in ("bin", "tmp", "dev", "proc", "sys", "bench/commands"):
+        os.makedirs(os.path.join(root, folder), exist_ok=True)
+
+
+def add_init(root):
+    """busybox, the init script and the environment of the programs."""
+    busybox = os.path.join(GUESTS, "unpack", "busybox-static", "bin", "busybox")
+    shutil.copy(busybox, os.path.join(root, "bin"))
+    shutil.copy(os.path.join(BENCH, "init"), root)
+    os.chmod(os.path.join(root, "init"), 0o755)
+    with open(os.path.join(root, "bench", "environment"), "w", encoding="ascii") as file:
+        file.writelines(f"export {name}={value}\n" for name, value in ENVIRONMENT.items())
+
+
+def prepare_boot():
+    """The paths of the kernel and of an initramfs with nothing but busybox."""
+    run(os.path.join(TREE, "scripts", "guest-linux"), "686", stdout=subprocess.DEVNULL)
+    root = os.path.join(OUT, "boot-root")
+    make_folders(root)
+    add_init(root)
+    pack(root, os.path.join(OUT, "boot.img"))
+    return os.path.join(GUESTS, "vmlinuz-686"), os.path.join(OUT, "boot.img")
+
+
+def boot_sector(passes):
+    """Assembles the real-mode loop; returns the path of a floppy image."""
+    path = os.path.join(OUT, "real16.img")
+    run("nasm", "-f", "bin", "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
+    with open(path, "r+b") as file:
+        file.seek(508)
+        file.write(passes.to_bytes(2, "little"))
+        file.truncate(1440 * 1024)
+    return path
+
+
 def prepare(packages_of_rows):
     """Builds everything; returns the paths of kernel and initramfs, and why rows must be skipped.
 
     packages_of_rows: row name -> packages it needs.
     """
     run(os.path.join(TREE, "scripts", "guest-linux"), "686", stdout=subprocess.DEVNULL)
-    for folder in ("bin", "tmp", "dev", "proc", "sys", "bench/commands"):
-        os.makedirs(os.path.join(ROOT, folder), exist_ok=True)
+    for stale in ("lib", "usr"):
+        shutil.rmtree(os.path.join(ROOT, stale), ignore_errors=True)
+    make_folders(ROOT)
     compile_programs()
-    busybox = os.path.join(GUESTS, "unpack", "busybox-static", "bin", "busybox")
-    shutil.copy(busybox, os.path.join(ROOT, "bin"))
-    shutil.copy(os.path.join(BENCH, "init"), ROOT)
-    os.chmod(os.path.join(ROOT, "init"), 0o755)
+    add_init(ROOT)
     shutil.copytree(os.path.join(BENCH, "commands"), os.path.join(ROOT, "bench", "commands"),
                     dirs_exist_ok=True)
     write_text(os.path.join(ROOT, "bench", "text"))
     write_source(os.path.join(ROOT, "bench", "source.c"))
-    with open(os.path.join(ROOT, "bench", "environment"), "w", encoding="ascii") as file:
-        file.writelines(f"export {name}={value}\n" for name, value in ENVIRONMENT.items())
 
     reasons = {row: add_packages(names) for row, names in packages_of_rows.items()}
     image = os.path.join(OUT, "initrd.img")

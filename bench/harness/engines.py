@@ -116,28 +116,38 @@ class Machine:
     """A virtual machine; booted when first needed and again after a row that broke it."""
 
     APPEND = "console=ttyS0 quiet loglevel=1 panic=-1"
+    CONSOLE = "-display none -serial stdio -monitor none -no-reboot".split()
+    BOOT_SECONDS = 180
+    GIVE_UP_AFTER = 3
 
     def __init__(self, name, command, kernel, initrd, memory=256):
-        self.name, self.talker = name, None
+        self.name, self.command, self.talker = name, list(command), None
         self.kernel = self.cpu = None
-        self.boots = []
-        self.argv = list(command) + [
-            "-m", str(memory), "-kernel", kernel, "-initrd", initrd, "-append", self.APPEND,
-            "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"]
+        self.boots, self.failed_boots = [], 0
+        self.argv = self.command + self.CONSOLE + [
+            "-m", str(memory), "-kernel", kernel, "-initrd", initrd, "-append", self.APPEND]
 
-    def start(self, seconds=180):
+    def talk(self, argv):
+        with open(os.path.join(build.OUT, self.name + ".log"), "ab") as log:
+            return Talker(argv, log)
+
+    def start(self):
         """Boots; the CPU seconds that took are added to self.boots."""
-        log_path = os.path.join(build.OUT, self.name + ".log")
-        with open(log_path, "ab") as log:
-            self.talker = Talker(self.argv, log)
+        if self.failed_boots >= self.GIVE_UP_AFTER:
+            raise EngineError("does not boot")
+        self.talker = self.talk(self.argv)
         try:
-            self.kernel, self.cpu = self.talker.expect("@up", seconds=seconds)[4:].split("|")
+            up = self.talker.expect("@up", seconds=self.BOOT_SECONDS)
         except EngineError as error:
+            self.failed_boots += 1
             self.close()
             raise EngineError(f"did not boot: {error}") from None
         self.boots.append(cpu_seconds(self.talker.pid))
+        self.kernel, self.cpu = up[4:].split("|")
 
     def run(self, row, reps, seconds):
+        if row.group == "real":
+            return self.run_boot_sector(reps, seconds)
         if not self.talker:
             self.start()
         try:
@@ -152,13 +162,21 @@ class Machine:
             self.talker.expect("@end", seconds=10)
             raise
 
+    def run_boot_sector(self, reps, seconds):
+        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(reps)])
+        try:
+            return run_program(talker, seconds, True)
+        finally:
+            talker.close()
+
     def close(self):
         if self.talker:
             self.talker.close()
             self.talker = None
 
 
-def machines(dbtvm, kernel, initrd):
+def machines(dbtvm, kernel, initrd, memory=256):
     """The two machines that are compared; which one is missing is the caller's to find out."""
     qemu = ["qemu-system-i386", "-accel", "tcg", "-M", "pc", "-nic", "none"]
-    return [Machine("dbtvm", [dbtvm], kernel, initrd), Machine("tcg", qemu, kernel, initrd)]
+    return [Machine("dbtvm", [dbtvm], kernel, initrd, memory),
+            Machine("tcg", qemu, kernel, initrd, memory)]
