@@ -419,6 +419,7 @@ static bool has_word(const char *list, const char *word)
 
 static void packet_supported(GdbSession *s, Args *args)
 {
+    take(args, ':');
     s->multiprocess = has_word(args->at, "multiprocess+");
     s->swbreak = has_word(args->at, "swbreak+");
     s->hwbreak = has_word(args->at, "hwbreak+");

@@ -19,7 +19,7 @@ typedef struct {
     const char *name;
     Feature feature;
     Kind kind;
-    uint16_t at;    /* register number, offset in the FXSAVE image or in CpuX86 */
+    uint32_t at;    /* register number, offset in the FXSAVE image or in CpuX86 */
     uint8_t stored; /* bytes there */
     uint8_t size;   /* bytes for gdb */
     const char *type, *group;
@@ -114,8 +114,8 @@ void gdb_describe_target(const CpuX86 *cpu, GString *xml)
     const bool code32 = cpu->seg[SEG_CS].attr & SEG_ATTR_DB;
     g_string_append_printf(xml,
                            "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
-                           "<target version=\"1.0\">\n<architecture>%s</architecture>\n",
-                           code32 ? "i386" : "i8086");
+                           "<target version=\"1.0\">\n<architecture>%s</architecture>\n%s",
+                           code32 ? "i386" : "i8086", code32 ? "" : "<osabi>none</osabi>\n");
     for (unsigned f = 0; f < FEATURES; f++) {
         g_string_append_printf(xml, "<feature name=\"%s\">\n%s", features[f].name,
                                features[f].types);
