@@ -242,7 +242,8 @@ void lower_cold_mem(Codegen *c, const Cold *cold)
     bool writes = ir_mem_writes(insn);
     uint32_t descriptor = access_size(insn) | (writes ? MEM_DESC_WRITE : 0) |
                           (ir_mem_reads(insn) || !writes ? MEM_DESC_READ : 0) |
-                          (insn->mem.user ? MEM_DESC_USER : 0);
+                          (insn->mem.user ? MEM_DESC_USER : 0) |
+                          (insn->mem.aligned ? MEM_DESC_ALIGNED : 0);
     emit_mov(e, 8, RCX, R11);
     if (cold->addr != R8)
         emit_mov(e, 4, R8, cold->addr);

@@ -106,6 +106,7 @@ typedef struct {
     const uint8_t *host; /* first byte of the page, or NULL */
     ram_off_t ram_offset; /* of the page; RAM_OFF_NONE for MMIO */
     gpa_t gpa;            /* of the page */
+    bool global;          /* the same in every address space until told otherwise */
 } FetchPage;
 bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault);
 

@@ -71,8 +71,7 @@ static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
     Engine *engine = opaque;
     if (engine->windows)
         window_flushed(engine->windows, what, gva);
-    engine->generation++;
-    jump_cache_flush(&engine->cache);
+    shortcuts_flushed(engine, what, gva);
 }
 
 static const TranslationBlock *running_block(Engine *engine)
@@ -138,6 +137,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     if (!options->no_window && !options->interp)
         engine->windows = window_set_new(&vcpu->mmu);
     demote_init(engine);
+    shortcuts_init(engine);
     vcpu->mmu.code_write = guest_code_write;
     vcpu->mmu.watch_access = engine_watch_access;
     vcpu->mmu.flushed = translations_flushed;
@@ -152,6 +152,7 @@ void engine_free(Engine *engine)
     if (engine->windows)
         window_set_free(engine->windows);
     demote_destroy(engine);
+    shortcuts_destroy(engine);
     cache_destroy(&engine->cache);
     code_buf_destroy(&engine->native_buf);
     ir_block_destroy(&engine->ir);
@@ -167,7 +168,7 @@ void engine_free(Engine *engine)
 void engine_flush(Engine *engine)
 {
     cache_flush(&engine->cache);
-    engine->generation++;
+    shortcuts_forget(engine);
 }
 
 /* ---- the loop ---- */
@@ -222,7 +223,7 @@ static uint64_t note_entry(Engine *engine, const TranslationBlock *tb)
 {
     if (!engine->windows)
         return 0;
-    if (tb->state.memory == MEM_WINDOW) {
+    if (tb->state.memory & MEMORY_WINDOW) {
         uint64_t base = window_base(engine->window);
         if (engine->gs_base != base) {
             __builtin_ia32_wrgsbase64(base);
@@ -247,6 +248,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
     if (!tb->ir) {
         uint64_t start = note_entry(engine, tb);
         ExitReason reason = codegen_enter(vcpu, tb->code);
+        engine->exit_pc = vcpu->host_pc;
         vcpu->host_pc = NULL;
         note_exit(engine, start);
         return reason;
@@ -263,12 +265,30 @@ static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, 
 {
     if (tb->solo || engine->options.no_chain || tb->ir || log_enabled(LOG_NOCHAIN))
         return;
-    jump_cache_add(&engine->cache, tb);
+    const bool global = tb->state.memory & MEMORY_GLOBAL;
+    jump_cache_add(&engine->cache, tb, global);
+    if (!global)
+        shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
     bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
-    if (alive && slot->target_pc == tb->state.pc && slot->owner->jump_tag == tb->jump_tag &&
-        tb->second_page == RAM_OFF_NONE &&
-        slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS)
+    if (!alive || slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
+        return;
+    bool same_page = tb->second_page == RAM_OFF_NONE &&
+                     slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS;
+    if (same_page || (tb->state.memory & MEMORY_GLOBAL))
         chain_link(&engine->cache, slot, tb);
+}
+
+/* The direct exit that was taken; its target becomes pc. */
+static ExitSlot *taken_exit(Engine *engine)
+{
+    const uint8_t *at = engine->exit_pc;
+    TranslationBlock *tb = cache_find_by_host(&engine->cache, at - 1);
+    uint32_t stub = (uint32_t)(at - tb->code) - CODEGEN_EXIT_STUB;
+    ExitSlot *slot = tb->exits;
+    while (slot->stub_offset != stub)
+        slot++;
+    engine->vcpu->pc = slot->target_pc;
+    return slot;
 }
 
 /* One turn: a block, or an instruction alone. slot: the direct exit that led here, in and out. */
@@ -276,6 +296,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
 {
     bool alone;
     uint64_t evictions = engine->cache.counters.evictions;
+    shortcuts_validate(engine);
     if (engine->windows)
         engine->window = window_select(engine->windows, engine->guest->fetch_mode(engine->vcpu),
                                        engine->options.window_always);
@@ -286,7 +307,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     }
     add_shortcuts(engine, tb, *slot, evictions);
     ExitReason reason = run_block(engine, tb);
-    *slot = reason == EXIT_CHAIN ? engine->vcpu->exit_slot : NULL;
+    *slot = reason == EXIT_CHAIN ? taken_exit(engine) : NULL;
     return reason;
 }
 

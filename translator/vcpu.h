@@ -29,7 +29,7 @@ typedef struct TranslationBlock TranslationBlock;
 
 /* Why translated code (or the interpreter) came back to the execution loop. */
 typedef enum {
-    EXIT_CHAIN,    /* direct branch, not chained yet: vcpu->exit_slot says which */
+    EXIT_CHAIN,    /* direct branch, not chained yet: vcpu->host_pc says which; pc is not set */
     EXIT_LOOKUP,   /* pc is set: find the block (indirect branch missed, or mode changed) */
     EXIT_POLL,     /* pc is set: somebody asked for attention at a block entry */
     EXIT_FAULT,    /* vcpu->fault is set, pc is the faulting instruction's */
@@ -66,7 +66,6 @@ typedef struct VCpu {
     void *thunk_exit_lookup;
     void *thunk_exit_reason;
     void *host_rsp;          /* of the entry trampoline */
-    void *exit_slot;         /* EXIT_CHAIN: the ExitSlot that was taken */
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */

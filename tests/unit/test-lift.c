@@ -332,7 +332,7 @@ Test(lift, control)
         {"e1 fe", REAL, "lea.2 ecx,[ecx-1]a16; exit_zero.2 ecx 1002; exit_cc:4 1000"},
         {"e0 fe", FLAT3, "lea.4 ecx,[ecx-1]; exit_zero.4 ecx 1002; exit_cc:5 1000"},
         {"e3 10", REAL, "exit_zero.2 ecx 1012"},
-        {"ea 00 10 00 f0", REAL, "far_jmp(61440,4096,2); exit_pc"},
+        {"ea 00 10 00 f0", REAL, "far_jmp(61440,4096,1282); exit_pc"},
         {"ff 1b", FLAT3,
          "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; lea.4 t1,[t1+262144]; "
          "far_call(t1,t0,4098); exit_pc"},
@@ -410,7 +410,7 @@ Test(lift, system)
         {"e4 60", FLAT0, "t0=in(96,1); mov.1 eax,t0"},
         {"ed", FLAT0, "movzx2.4 t0,edx; t1=in(t0,4); mov.4 eax,t1"},
         {"ee", FLAT0, "movzx2.4 t0,edx; movzx1.4 t1,eax; out(t0,t1,1); exit_lookup 1001"},
-        {"fa", FLAT3, "cli(); exit_lookup 1001"},
+        {"fa", FLAT3, "cli()"},
         {"fa", FLAT0,
          "ldstate.4 t0; lshl.4 t1,t0,23; lshr.4 t1,t1,23; lshr.4 t0,t0,10; lshl.4 t0,t0,10; "
          "lea.4 t0,[t0+t1]; ststate.4 t0"},

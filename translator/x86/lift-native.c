@@ -49,6 +49,25 @@ static uint8_t native_prefix(const X86Insn *insn)
     return small && !insn->mandatory ? 0x66 : insn->mandatory;
 }
 
+/* SDM 2A "Exceptions Type 4" and its like: 16-byte operands of legacy SSE instructions must be
+ * aligned, but for these. */
+static bool needs_alignment(const X86Insn *insn, const Operand *memory)
+{
+    switch (insn->id) {
+    case INSN_MOVUPS:
+    case INSN_MOVUPD:
+    case INSN_MOVDQU:
+    case INSN_LDDQU:
+    case INSN_PCMPESTRI:
+    case INSN_PCMPESTRM:
+    case INSN_PCMPISTRI:
+    case INSN_PCMPISTRM:
+        return false;
+    default:
+        return memory->size == 16;
+    }
+}
+
 static IrNative native_encoding(const X86Insn *insn)
 {
     return (IrNative){
@@ -60,7 +79,8 @@ static IrNative native_encoding(const X86Insn *insn)
         .has_imm = insn->has_imm8,
         .imm = (uint8_t)insn->imm,
         .modrm = insn->has_modrm,
-        .mem_read = (insn->attrs & ATTR_MEM_READ) != 0,
+        /* an x87 store with an unmasked exception stores nothing: the operand stays */
+        .mem_read = (insn->attrs & (ATTR_MEM_READ | ATTR_X87)) != 0,
         .mem_write = (insn->attrs & ATTR_MEM_WRITE) != 0,
         .fpu = !(insn->attrs & ATTR_GPR_NATIVE),
         .x87 = (insn->attrs & ATTR_X87) != 0,
@@ -88,6 +108,7 @@ static void append_native(Lift *l, IrOpd rm)
     if (memory) {
         op->a = ir_mem();
         lift_mem(l, op, memory->size);
+        op->mem.aligned = needs_alignment(insn, memory);
     } else {
         op->a = insn->rm_gpr_size ? rm : native_number(insn->modrm & 7);
     }
