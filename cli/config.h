@@ -46,6 +46,10 @@ typedef struct {
     PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];
     unsigned debug_exits;
     EngineOptions engine;
+    bool strict_exit;
+    unsigned timeout_seconds, spin_seconds; /* 0: none */
+    char *symbols; /* --symbols FILE */
+    uint64_t symbols_offset;
     bool stats;
     char *stats_json;
     uint32_t log_items;

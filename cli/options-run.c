@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "cli/options-priv.h"
 
+enum { SECONDS_MAX = 1000000 };
+
 bool option_name(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     static const KeyRule rules[] = {
@@ -96,5 +98,29 @@ bool option_action(Parser *parser, const OptionRow *row, const char *text, GErro
     g_free(keys.reboot);
     g_free(keys.shutdown);
     key_values_free(list);
+    return good;
+}
+
+bool option_seconds(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    uint64_t seconds;
+    if (!parse_number(text, &seconds) || seconds == 0 || seconds > SECONDS_MAX)
+        return option_error(error, "must be 1 to %d seconds", SECONDS_MAX);
+    *(unsigned *)((char *)parser->config + row->data) = (unsigned)seconds;
+    return true;
+}
+
+bool option_symbols(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    static const KeyRule rules[] = {
+        {"file", KEY_STRING, offsetof(Config, symbols)},
+        {"offset", KEY_NUMBER, offsetof(Config, symbols_offset)},
+    };
+    g_clear_pointer(&parser->config->symbols, g_free);
+    GArray *list = key_values_parse(text, "file");
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), parser->config, error);
+    key_values_free(list);
+    if (good && !parser->config->symbols)
+        good = option_error(error, "needs a file");
     return good;
 }

@@ -49,7 +49,7 @@ typedef struct {
     IrqLine intr, nmi, init;
     /* What the board asks of the machine; on the thread that caused it, io lock held. */
     void *opaque;
-    void (*request_reset)(void *opaque);
+    void (*request_reset)(void *opaque, const char *cause); /* cause: static text */
     void (*request_power_off)(void *opaque);
     void (*request_exit)(void *opaque, int code); /* isa-debug-exit */
 } PcConfig;

@@ -18,6 +18,8 @@ struct Machine {
     Pc *pc;
     uint64_t ram_bytes;
     struct KeyQueue *keys; /* the monitor's, NULL at first; key_queue_free before the rest */
+    const struct Symbols *symbols; /* --symbols, or NULL */
+    char *death;                   /* the last death report, or NULL; read while paused */
     /* All on the main-loop thread, io lock not held. */
     bool (*running)(Machine *m);
     void (*stop)(Machine *m); /* vCPU and clock stand still when it returns */

@@ -4,12 +4,15 @@
 #define TCACHE_ENGINE_PRIV_H
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "tcache/tb.h"
 #include "softmmu/window.h"
 #include "translator/ir/interp.h"
 
 #define FETCH_CACHE_SIZE 64
+#define RECENT_BLOCKS 16
+#define HOST_SIGNALS 4
 #define NO_STORE ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
@@ -50,12 +53,15 @@ struct Engine {
     GHashTable *native_thunks;
     CodeBuf native_buf;
     size_t native_used;
+    BlockState recent[RECENT_BLOCKS]; /* entered from the loop; a ring */
+    unsigned recent_count;
     pthread_t thread;
     bool running;
     GMutex lock;           /* posts, wake-ups */
     GCond wake;
     GArray *posts;
     uint8_t *signal_stack;
+    struct sigaction previous[HOST_SIGNALS]; /* who had the signals before us */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
