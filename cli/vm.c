@@ -53,6 +53,7 @@ struct Vm {
     bool in_engine, quit_thread;
     bool reset_requested, init_requested;
     const char *reset_cause; /* static text; the last request's */
+    bool panicked; /* and was reported */
     bool halted_for_good; /* triple fault or power-off with no way on */
     int64_t reset_times[RESET_LOOP_COUNT];
     unsigned resets;
@@ -126,6 +127,28 @@ static void request_exit(void *opaque, int code)
     request_vcpu(vm);
     g_mutex_unlock(&vm->lock);
     vm_quit(vm, code);
+}
+
+/* On the vCPU thread, io lock held; the guest stands at its OUT. */
+static void request_panic(void *opaque, bool crash_loaded)
+{
+    Vm *vm = opaque;
+    const int action = vm->config->panic_action;
+    const char *text =
+        death_report(&vm->machine, DEATH_PANIC, crash_loaded ? "a crash kernel takes over" : NULL);
+    if (!vm->panicked)
+        fputs(text, stderr);
+    vm->panicked = true;
+    if (crash_loaded || action == PANIC_NONE)
+        return;
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
+    if (action == PANIC_SHUTDOWN)
+        quit_strictly(vm, CODE_PANIC);
+    else if (action == PANIC_EXIT_FAILURE)
+        vm_quit(vm, CODE_USER_ERROR);
 }
 
 /* ---- the vCPU thread ---- */
@@ -468,6 +491,8 @@ static bool build_board(Vm *vm, GError **error)
         .request_reset = request_reset,
         .request_power_off = request_power_off,
         .request_exit = request_exit,
+        .request_panic = request_panic,
+        .pvpanic = c->pvpanic,
     };
     pc.bios_size = bios_size;
     if (vm->vga_bios)

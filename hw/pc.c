@@ -24,6 +24,7 @@
 #include "hw/piix3.h"
 #include "hw/piix4-pm.h"
 #include "hw/port92.h"
+#include "hw/pvpanic.h"
 #include "hw/uart16550.h"
 #include "hw/vga-pci.h"
 
@@ -196,6 +197,8 @@ static void add_isa_devices(Pc *pc)
     for (unsigned i = 0; i < c->debug_exits; i++)
         isa_debug_exit_new(&pc->bus, c->debug_exit[i].iobase, c->debug_exit[i].iosize,
                            c->request_exit, c->opaque);
+    if (c->pvpanic)
+        pvpanic_new(&pc->bus, c->pvpanic, c->request_panic, c->opaque);
 }
 
 /* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */

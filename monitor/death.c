@@ -72,6 +72,12 @@ static void append_event(const Machine *machine, const DeliveredEvent *event, GS
     g_string_append_printf(out, " CPL %u\n", event->cpl);
 }
 
+static bool same_event(const DeliveredEvent *a, const DeliveredEvent *b)
+{
+    return a->vector == b->vector && a->pc == b->pc && a->cs == b->cs && a->cr2 == b->cr2 &&
+           a->first && b->first;
+}
+
 static void append_events(const Machine *machine, GString *out)
 {
     const CpuX86 *cpu = machine->cpu;
@@ -80,8 +86,18 @@ static void append_events(const Machine *machine, GString *out)
     if (count == 0)
         return;
     g_string_append(out, "  exceptions and interrupts, the last is what happened last:\n");
-    for (unsigned i = cpu->history_count - count; i != cpu->history_count; i++)
-        append_event(machine, &cpu->history[i % size], out);
+    unsigned same = 1;
+    for (unsigned i = cpu->history_count - count; i != cpu->history_count; i++) {
+        const DeliveredEvent *event = &cpu->history[i % size];
+        if (i + 1 != cpu->history_count && same_event(event, &cpu->history[(i + 1) % size])) {
+            same++;
+            continue;
+        }
+        append_event(machine, event, out);
+        if (same > 1)
+            g_string_append_printf(out, "      %u times in a row\n", same);
+        same = 1;
+    }
 }
 
 static void append_code(const Machine *machine, GString *out)
