@@ -63,6 +63,12 @@ struct Machine {
     MachineState (*state)(Machine *m);
     void (*stop)(Machine *m); /* vCPU and clock stand still when it returns */
     void (*cont)(Machine *m);
+    /* Go on for one instruction; the devices' clock goes on as well if timers (in any case if the
+     * CPU waits in HLT, for an interrupt). Then stopped is called. */
+    void (*step)(Machine *m, bool interrupts, bool timers);
+    /* Called when the machine has come to a stop, by whatever; NULL: nobody listens. */
+    void (*stopped)(void *opaque, RunResult why);
+    void *stopped_opaque;
     void (*reset)(Machine *m); /* asks; done by the vCPU thread */
     void (*power_button)(Machine *m);
     void (*quit)(Machine *m, int code);
