@@ -80,7 +80,8 @@ bool media_change(Machine *machine, const char *name, const char *path, bool rea
     const MediaDrive *drive = find_drive(machine, name, error);
     if (!drive)
         return false;
-    const BlockOptions options = {.read_only = read_only || !is_floppy(drive)};
+    const BlockOptions options = {.read_only = read_only || !is_floppy(drive),
+                                  .snapshot = machine->snapshot && is_floppy(drive)};
     if (path && !(block = block_open(path, &options, error)))
         return false;
     machine_enter(machine);

@@ -51,7 +51,9 @@ struct Machine {
     Clock *clock;
     Pc *pc;
     uint64_t ram_bytes;
+    int64_t vcpu_thread_id;    /* the host's */
     const char *name;          /* -name; NULL: none */
+    bool snapshot;             /* -snapshot: writes to any medium are kept in temporary files */
     MachineChardev *chardevs;  /* MACHINE_CHARDEVS, empty ones have no label */
     GArray *listeners;         /* machine_listen's; NULL: none */
     unsigned mouse_buttons;    /* held by mouse_button, as i8042_mouse takes them */
