@@ -162,6 +162,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     tb->fp_entry = out.fp_entry;
     unit->used += (uint32_t)((out.size + 15) & ~(size_t)15);
     fill_from_output(tb, &out);
+    cache_trim_meta(cache, &tb->exits[tb->exit_count]);
     CodegenPcEntry *map = cache_alloc_meta(cache, engine->pcmap->len * sizeof(CodegenPcEntry));
     memcpy(map, engine->pcmap->data, engine->pcmap->len * sizeof(CodegenPcEntry));
     tb->pcmap = map;

@@ -99,6 +99,16 @@ void *cache_alloc_meta(Cache *cache, size_t bytes)
     return p;
 }
 
+void cache_trim_meta(Cache *cache, void *end)
+{
+    Unit *unit = &cache->unit[cache->current];
+    uint8_t *to = (uint8_t *)(((uintptr_t)end + 15) & ~(uintptr_t)15);
+    size_t spare = (size_t)(unit->chunk_at - to);
+    unit->chunk_at = to;
+    unit->chunk_left += spare;
+    unit->meta_used -= spare;
+}
+
 void cache_next_unit(Cache *cache)
 {
     unsigned i = cache->current;

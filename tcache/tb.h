@@ -82,6 +82,8 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
 void cache_destroy(Cache *cache);
 /* `bytes` for a description, from the unit that is being filled. */
 void *cache_alloc_meta(Cache *cache, size_t bytes);
+/* The last allocation ends at `end` after all. */
+void cache_trim_meta(Cache *cache, void *end);
 /* Go on to another unit, evicting what it holds. */
 void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);
