@@ -24,11 +24,14 @@ typedef struct {
     uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 
-/* A direct exit that can be chained: `jmp rel32` at patch_offset, pointing at its stub first. */
+/* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves with
+ * EXIT_CHAIN and vcpu->host_pc = block + stub_offset + CODEGEN_EXIT_STUB; vcpu->pc is not set. */
+#define CODEGEN_EXIT_STUB 4
 typedef struct {
     uint32_t jump_offset; /* of the rel32 field, from the block's start */
     uint32_t stub_offset; /* where it points while unchained */
     uint64_t target_pc;
+    bool fp_ready; /* guest FP state is loaded when it is taken: it may lead to fp_entry */
 } CodegenExit;
 
 /* Maps host code to the guest instruction it belongs to, for faults. */
@@ -46,10 +49,9 @@ typedef struct {
     size_t size;          /* out */
     CodegenExit exits[CODEGEN_MAX_EXITS];
     unsigned exit_count;
+    /* Second entry, behind the code that makes sure of the guest's FP state; 0: none. */
+    uint32_t fp_entry;
     GArray *pcmap;        /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
-    /* The exit stub stores this pointer (plus index * exit_slot_size) into vcpu->exit_slot. */
-    void *exit_slots;
-    size_t exit_slot_size;
 } CodegenOutput;
 
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */

@@ -11,7 +11,6 @@ CHECK_OFFSET(FLAGS, flags);
 CHECK_OFFSET(FP_LOADED, fp_loaded);
 CHECK_OFFSET(FP_ENSURE, fp_ensure);
 CHECK_OFFSET(HOST_RSP, host_rsp);
-CHECK_OFFSET(EXIT_SLOT, exit_slot);
 CHECK_OFFSET(HOST_PC, host_pc);
 CHECK_OFFSET(FP_AREA, fp_area);
 CHECK_OFFSET(HOST_FP, host_fp_area);
@@ -24,7 +23,9 @@ static_assert(STUB_EXIT_CHAIN == EXIT_CHAIN && STUB_EXIT_LOOKUP == EXIT_LOOKUP &
               "stubs-offsets.h: exit reasons");
 static_assert(_Alignof(VCpu) % 32 == 0, "the probe's shift count needs an aligned VCpu");
 static_assert(VCPU_TEMPS == 8, "temp_slot masks the slot number");
-static_assert(TLB_INDEX_BITS == 16 && JUMP_CACHE_BITS == 16, "probes index by MOVZX of a word");
+static_assert(TLB_INDEX_BITS == 16, "the TLB probe indexes by MOVZX of a word");
+static_assert(32 - JUMP_CACHE_BITS == GUEST_PAGE_BITS && sizeof(JumpCacheEntry) == 16,
+              "the jump cache probe indexes by shifts with R15");
 static_assert(MMU_MAX_ACCESS <= MEM_DESC_SIZE, "descriptor holds the size");
 
 /* Called by translated code (stubs.S) on a TLB miss; all guest state is in the VCpu. */
@@ -32,13 +33,18 @@ void *codegen_mem_begin(VCpu *vcpu, gva_t gva, uint32_t descriptor)
 {
     bool read = descriptor & MEM_DESC_READ, write = descriptor & MEM_DESC_WRITE;
     int mode = descriptor & MEM_DESC_USER ? MMU_USER : MMU_SUPERVISOR;
-    Fault fault = {0};
-    void *host = access_begin(&vcpu->mmu, &vcpu->access, gva, descriptor & MEM_DESC_SIZE, read,
-                              write, mode, &fault);
-    if (host)
-        return host;
+    unsigned size = descriptor & MEM_DESC_SIZE;
+    Fault fault = {.vector = 13, .has_error = true}; /* #GP(0) */
+    vcpu->mmu.self_modified = false;
+    if (!(descriptor & MEM_DESC_ALIGNED) || !(gva & (size - 1))) {
+        void *host = access_begin(&vcpu->mmu, &vcpu->access, gva, size, read, write, mode, &fault);
+        if (host)
+            return host;
+    }
     vcpu->pc = vcpu->pc_of_host(vcpu, vcpu->host_pc);
-    if (vcpu->mmu.self_modified)
+    if ((descriptor & MEM_DESC_WAITS) && vcpu_x87_pending(vcpu))
+        fault = (Fault){.vector = 16}; /* #MF */
+    else if (vcpu->mmu.self_modified)
         vcpu_exit(vcpu, EXIT_SMC);
     vcpu_exit_fault(vcpu, fault);
 }

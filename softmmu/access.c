@@ -33,14 +33,39 @@ static bool clear_code(Mmu *mmu, const PhysTarget *target, unsigned size)
     return mmu->code_write(mmu->opaque, target->ram_offset, size);
 }
 
-static void note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool write)
+/* False: the debugger is to see the state right after this instruction, so it must be executed
+ * alone. */
+static bool note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool write)
 {
+    unsigned hits = 0;
     const unsigned kinds = (read ? MMU_WATCH_READ : 0u) | (write ? MMU_WATCH_WRITE : 0u);
     for (unsigned i = 0; i < MMU_WATCHES; i++) {
         const MmuWatch *w = &mmu->watch[i];
         if ((w->kinds & kinds) && w->start < gva + size && gva < w->start + w->size)
-            mmu->watch_hits |= 1u << i;
+            hits |= 1u << i;
     }
+    if ((hits & MMU_WATCH_STOPS) && mmu->watch_access && !mmu->watch_access(mmu->opaque))
+        return false;
+    mmu->watch_hits |= hits;
+    return true;
+}
+
+/* A store into a page of translated code that the TLB knows: no walk. NULL: not such a store, or
+ * (self_modified) the running block is in the way. */
+static void *store_beside_code(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, int mode)
+{
+    const TlbArrays *tlb = &mmu->tlb[mode];
+    const uint32_t i = (gva >> GUEST_PAGE_BITS) & (TLB_ENTRIES - 1);
+    if (tlb->code_tag[i] + ((gva + size - 1) >> GUEST_PAGE_BITS) + 1 != 0)
+        return NULL;
+    uint8_t *host = (uint8_t *)(uintptr_t)(gva + tlb->addend[i]);
+    const Ram *ram = address_space_ram(mmu->as);
+    if (!mmu->code_write(mmu->opaque, (ram_off_t)(host - ram_hva(ram, 0)), size)) {
+        mmu->self_modified = true;
+        return NULL;
+    }
+    access->bounced = false;
+    return host;
 }
 
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
@@ -52,6 +77,11 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
     g_assert(size >= 1 && size <= MMU_MAX_ACCESS);
     mmu->self_modified = false;
     mmu->slow_accesses++;
+    if (write && !mmu->watch_used) {
+        void *host = store_beside_code(mmu, access, gva, size, mode);
+        if (host || mmu->self_modified)
+            return host;
+    }
     access->gva = gva;
     access->size = size;
     access->write = write;
@@ -70,8 +100,10 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
             return NULL;
         }
     }
-    if (mmu->watch_used)
-        note_watches(mmu, gva, size, read, write);
+    if (mmu->watch_used && !note_watches(mmu, gva, size, read, write)) {
+        mmu->self_modified = true;
+        return NULL;
+    }
     bool direct = target[0].kind == REGION_RAM || (target[0].kind == REGION_ROM && !write);
     access->bounced = pages == 2 || !direct || target[0].length < size;
     if (!access->bounced)

@@ -47,6 +47,7 @@ static void clear_entry(Mmu *mmu, uint32_t key)
     uint32_t i = key & (TLB_ENTRIES - 1);
     tlb->read_tag[i] = 0;
     tlb->write_tag[i] = 0;
+    tlb->code_tag[i] = 0;
 }
 
 static void tell_flushed(Mmu *mmu, MmuFlush what, gva_t gva)
@@ -169,12 +170,14 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
     uint32_t i = page & (TLB_ENTRIES - 1);
     bool code = address_space_code_pages(mmu->as)[target.ram_offset >> GUEST_PAGE_BITS];
     bool read = walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_READ, user, false});
-    bool write = ram && !code && walk->dirty &&
-                 walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_WRITE, user, false});
+    bool may = ram && walk->dirty &&
+               walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_WRITE, user, false});
+    bool write = may && !code;
     TlbArrays *tlb = &mmu->tlb[mode];
     journal_add(mmu, (uint32_t)mode << TLB_INDEX_BITS | i, walk->global);
     tlb->read_tag[i] = read ? -(page + 1) : 0;
     tlb->write_tag[i] = write ? -(page + 1) : 0;
+    tlb->code_tag[i] = may && code ? -(page + 1) : 0;
     tlb->addend[i] = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), target.ram_offset) -
                      (gva & GUEST_PAGE_MASK);
     if (walk->page_bits > GUEST_PAGE_BITS && walk->page_bits < 32)
@@ -211,10 +214,15 @@ bool mmu_translate_debug(Mmu *mmu, gva_t gva, gpa_t *gpa)
 
 bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault)
 {
-    gpa_t gpa;
-    if (!mmu_translate(mmu, gva, MMU_EXEC, mode, &gpa, fault))
+    WalkMemory tables = mmu_walk_memory(mmu, true);
+    WalkResult walk =
+        walk_x86_page(&mmu->paging, &tables, gva, (WalkAccess){WALK_EXEC, mode == MMU_USER, false});
+    if (walk.fault) {
+        *fault = (Fault){14, true, walk.error_code, gva};
         return false;
-    page->gpa = gpa & GUEST_PAGE_MASK;
+    }
+    page->gpa = walk.gpa & GUEST_PAGE_MASK;
+    page->global = walk.global || walk.depth == 0;
     PhysTarget target = address_space_find(mmu->as, page->gpa);
     bool memory = (target.kind == REGION_RAM || target.kind == REGION_ROM) &&
                   target.length >= GUEST_PAGE_SIZE;
