@@ -122,6 +122,8 @@ void cpu_store(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t value);
  * which: SEG_SS gives #SS instead of #GP. size >= 1. */
 bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset, unsigned size,
                 bool write, gva_t *gva, Fault *f);
+/* Alignment check of an access of `size` bytes; true where it is off. */
+bool mem_aligned(const CpuX86 *cpu, gva_t gva, unsigned size, Fault *f);
 /* The "ref" argument of helpers: checks size bytes at seg:offset; raises. */
 gva_t cpu_ref_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write);
 static inline unsigned ref_op_size(uint64_t ref)

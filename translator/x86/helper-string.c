@@ -52,7 +52,8 @@ static gva_t element_linear(StringRun *r, unsigned seg, uint32_t offset, bool wr
 {
     gva_t gva;
     Fault f;
-    if (!seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, r->size, write, &gva, &f))
+    if (!seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, r->size, write, &gva, &f) ||
+        !mem_aligned(r->cpu, gva, r->size, &f))
         cpu_raise(r->cpu, f);
     return gva;
 }
@@ -95,7 +96,7 @@ static Side side_begin(StringRun *r, unsigned seg, uint32_t offset, bool write, 
 
 static bool fast_usable(const StringRun *r)
 {
-    return r->step > 0 && r->left > 1;
+    return !(r->cpu->mode & MODE_ALIGN_CHECK) && r->step > 0 && r->left > 1;
 }
 
 /* ---- elements ---- */
@@ -338,7 +339,8 @@ static bool string_quick(CpuX86 *cpu, StringOp op, unsigned size, unsigned seg)
     const uint32_t mode = cpu->mode;
     if (bytes > GUEST_PAGE_SIZE || count == 0 || v->dir[0] < 0 || v->stepping ||
         v->mmu.watch_used || mode_seg_use(mode, SEG_ES) > IR_SEG_BASE ||
-        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF))
+        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF) ||
+        (mode & MODE_ALIGN_CHECK))
         return false;
     const StringRun r = {.cpu = cpu, .mode = mode & MODE_USER ? MMU_USER : MMU_SUPERVISOR};
     const uint32_t to = (uint32_t)(v->gpr[REG_EDI] + v->seg_base[SEG_ES]);
