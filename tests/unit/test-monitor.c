@@ -46,6 +46,20 @@ __attribute__((weak)) const DeviceBus *pc_bus(const Pc *pc)
     return ((Bed *)(uintptr_t)pc)->bus;
 }
 
+__attribute__((weak)) Fdc *pc_fdc(const Pc *pc)
+{
+    return NULL;
+}
+__attribute__((weak)) uint64_t pc_irq_count(const Pc *pc, unsigned irq)
+{
+    return irq;
+}
+
+static MachineState state_of(Machine *machine)
+{
+    return bed_of(machine)->running ? MACHINE_RUNNING : MACHINE_PAUSED;
+}
+
 static bool is_running(Machine *machine)
 {
     return bed_of(machine)->running;
@@ -101,6 +115,7 @@ static Bed *bed_new(void)
                              .clock = bed->bus->clock,
                              .pc = (Pc *)bed,
                              .running = is_running,
+                             .state = state_of,
                              .stop = on_stop,
                              .cont = on_cont,
                              .reset = on_reset,
