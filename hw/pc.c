@@ -23,6 +23,7 @@
 #include "hw/piix3.h"
 #include "hw/piix4-pm.h"
 #include "hw/port92.h"
+#include "hw/pvpanic.h"
 #include "hw/uart16550.h"
 #include "hw/vga-pci.h"
 
@@ -89,12 +90,18 @@ static IrqLine isa_line(Pc *pc, int irq)
     return (IrqLine){isa_irq, pc, irq};
 }
 
+enum { RESET_KEYBOARD, RESET_PORT92, RESET_PIIX3 };
+
 static void on_reset(void *opaque, int number, bool level)
 {
+    static const char *const causes[] = {
+        [RESET_KEYBOARD] = "keyboard controller, port 64h",
+        [RESET_PORT92] = "port 92h",
+        [RESET_PIIX3] = "reset control, port CF9h",
+    };
     Pc *pc = opaque;
-    (void)number;
     if (level)
-        pc->config.request_reset(pc->config.opaque);
+        pc->config.request_reset(pc->config.opaque, causes[number]);
 }
 
 static void on_power_off(void *opaque, int number, bool level)
@@ -172,14 +179,14 @@ static void add_interrupt_controllers(Pc *pc)
 static void add_isa_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
-    const IrqLine reset = {on_reset, pc, 0}, a20 = {on_a20, pc, 0};
+    const IrqLine reset = {on_reset, pc, RESET_KEYBOARD}, a20 = {on_a20, pc, 0};
     static const uint16_t com_port[PC_SERIAL_PORTS] = {0x3f8, 0x2f8};
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
     i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_PIT));
     pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_RTC), c->rtc_unix_seconds);
     pc->keyboard = i8042_new(&pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD),
                                                      isa_line(pc, IRQ_MOUSE), reset, a20});
-    port92_new(&pc->bus, a20, reset);
+    port92_new(&pc->bus, a20, (IrqLine){on_reset, pc, RESET_PORT92});
     pc->dma = i8237_new(&pc->bus);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
         if (c->serial[i])
@@ -193,6 +200,8 @@ static void add_isa_devices(Pc *pc)
     for (unsigned i = 0; i < c->debug_exits; i++)
         isa_debug_exit_new(&pc->bus, c->debug_exit[i].iobase, c->debug_exit[i].iosize,
                            c->request_exit, c->opaque);
+    if (c->pvpanic)
+        pvpanic_new(&pc->bus, c->pvpanic, c->request_panic, c->opaque);
 }
 
 /* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */
@@ -207,7 +216,7 @@ static void add_hpet(Pc *pc)
 static void add_pci_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
-    const IrqLine reset = {on_reset, pc, 0}, power_off = {on_power_off, pc, 0};
+    const IrqLine reset = {on_reset, pc, RESET_PIIX3}, power_off = {on_power_off, pc, 0};
     IrqLine pirq[PCI_PIRQS], isa[PC_ISA_IRQS];
     for (int i = 0; i < PCI_PIRQS; i++)
         pirq[i] = (IrqLine){piix3_pirq_handler, &pc->piix3, i};

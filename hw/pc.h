@@ -44,15 +44,17 @@ typedef struct {
     const char *kernel, *initrd, *append; /* NULL: none */
     PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];
     unsigned debug_exits;
+    uint16_t pvpanic;         /* its port; 0: absent */
     /* Host time-stamp counter frequency that guests see, Hz. */
     uint64_t tsc_hz;
     /* CPU pins. */
     IrqLine intr, nmi, init;
     /* What the board asks of the machine; on the thread that caused it, io lock held. */
     void *opaque;
-    void (*request_reset)(void *opaque);
+    void (*request_reset)(void *opaque, const char *cause); /* cause: static text */
     void (*request_power_off)(void *opaque);
     void (*request_exit)(void *opaque, int code); /* isa-debug-exit */
+    void (*request_panic)(void *opaque, bool crash_loaded); /* pvpanic */
 } PcConfig;
 
 typedef struct Pc Pc;

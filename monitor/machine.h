@@ -58,6 +58,8 @@ struct Machine {
     GArray *listeners;         /* machine_listen's; NULL: none */
     unsigned mouse_buttons;    /* held by mouse_button, as i8042_mouse takes them */
     struct KeyQueue *keys; /* the monitor's, NULL at first; key_queue_free before the rest */
+    const struct Symbols *symbols; /* --symbols, or NULL */
+    char *death;                   /* the last death report, or NULL; read while paused */
     /* All on the main-loop thread, io lock not held. */
     bool (*running)(Machine *m);
     MachineState (*state)(Machine *m);

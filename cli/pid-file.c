@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/pidfile.h"
+#include "cli/pid-file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-bool pidfile_write(const char *path, GError **error)
+bool pid_file_write(const char *path, GError **error)
 {
     FILE *file = fopen(path, "we");
     bool good = file && fprintf(file, "%d\n", (int)getpid()) > 0;
@@ -19,7 +19,7 @@ bool pidfile_write(const char *path, GError **error)
     return good;
 }
 
-void pidfile_remove(const char *path)
+void pid_file_remove(const char *path)
 {
     unlink(path);
 }

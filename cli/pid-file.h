@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * -pidfile: the process id as text, there while the process is. */
-#ifndef CLI_PIDFILE_H
-#define CLI_PIDFILE_H
+#ifndef CLI_PID_FILE_H
+#define CLI_PID_FILE_H
 
 #include <glib.h>
 #include <stdbool.h>
 
-bool pidfile_write(const char *path, GError **error);
-void pidfile_remove(const char *path);
+bool pid_file_write(const char *path, GError **error);
+void pid_file_remove(const char *path);
 
 #endif
