@@ -31,9 +31,9 @@ typedef struct {
 #define ST(name, n) {name, FEATURE_CORE, KIND_FPU, FX_ST + 16 * n, 10, 10, "i387_ext", NULL}
 #define FPU(name, kind, at, bytes) {name, FEATURE_CORE, kind, at, bytes, 4, "int", "float"}
 #define XMM(name, n) {name, FEATURE_SSE, KIND_FPU, FX_XMM + 16 * n, 16, 16, "vec128", NULL}
-#define BASE(name, n) {name, FEATURE_SYSTEM, KIND_BASE, n, 4, 4, "data_ptr", "system"}
+#define BASE(name, n) {name, FEATURE_SYSTEM, KIND_BASE, n, 4, 4, "uint32", "system"}
 #define CONTROL(name, field)                                                                       \
-    {name, FEATURE_SYSTEM, KIND_CONTROL, offsetof(CpuX86, field), 4, 4, "int32", "system"}
+    {name, FEATURE_SYSTEM, KIND_CONTROL, offsetof(CpuX86, field), 4, 4, "uint32", "system"}
 
 static const Row rows[] = {
     GPR("eax", REG_EAX), GPR("ecx", REG_ECX), GPR("edx", REG_EDX), GPR("ebx", REG_EBX),
