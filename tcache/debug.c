@@ -125,7 +125,9 @@ bool engine_at_breakpoint(Engine *engine)
     if (engine->breaks->len == 0)
         return false;
     gva_t pc = current_pc(engine);
-    if (!contains(engine->breaks, pc))
+    gpa_t gpa;
+    /* Where no page is, the page fault comes first: a debugger wants to see the instruction. */
+    if (!contains(engine->breaks, pc) || !mmu_translate_debug(&engine->vcpu->mmu, pc, &gpa))
         return false;
     engine->debug_stop = (EngineStop){.gva = pc};
     engine->leave_break = true;
