@@ -46,7 +46,13 @@ typedef struct {
     int escape_char;     /* of the mux: 1 = Ctrl-A */
     PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];
     unsigned debug_exits;
+    uint16_t pvpanic; /* port, 0: absent */
+    enum { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE } panic_action;
     EngineOptions engine;
+    bool strict_exit;
+    unsigned timeout_seconds, spin_seconds; /* 0: none */
+    char *symbols; /* --symbols FILE */
+    uint64_t symbols_offset;
     bool stats;
     char *stats_json;
     uint32_t log_items;

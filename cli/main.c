@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "cli/config.h"
+#include "cli/exit-codes.h"
 #include "cli/host-check.h"
 #include "cli/vm.h"
+#include "hw/char/chardev.h"
 
-static int fail(GError *error)
+static int fail(GError *error, bool strict)
 {
+    const bool host = g_error_matches(error, DBTVM_ERROR, DBTVM_ERROR_HOST);
     fprintf(stderr, "dbtvm: %s\n", error->message);
     g_error_free(error);
-    return 1;
+    return strict && host ? CODE_HOST : CODE_USER_ERROR;
+}
+
+static void on_internal_error(int number)
+{
+    chardev_restore_terminal();
+    _exit(CODE_INTERNAL);
+}
+
+/* --strict-exit: a crash of ours is a code, not a signal. */
+static void catch_internal_errors(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+        signal(signals[i], on_internal_error);
 }
 
 int main(int argc, char **argv)
@@ -19,16 +39,19 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     Config config = {0};
     GError *error = NULL;
-    int code = 1;
+    int code = CODE_USER_ERROR;
     if (!config_parse(&config, argc, argv, &code, &error)) {
         config_clear(&config);
-        return error ? fail(error) : code;
+        return error ? fail(error, false) : code;
     }
     Vm *vm = NULL;
+    const bool strict = config.strict_exit;
+    if (strict)
+        catch_internal_errors();
     if (!host_check(&error) || !log_open(config.log_items, config.log_file, &error) ||
         !(vm = vm_new(&config, &error))) {
         config_clear(&config);
-        return fail(error);
+        return fail(error, strict);
     }
     code = vm_run(vm);
     vm_free(vm);

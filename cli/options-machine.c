@@ -8,6 +8,7 @@
 #include "cli/options-priv.h"
 #include "hw/debug-ports.h"
 #include "hw/isa-debug-exit.h"
+#include "hw/pvpanic.h"
 #include "translator/x86/cpuid.h"
 
 #define MIB             (UINT64_C(1) << 20)
@@ -293,6 +294,16 @@ static bool add_debugcon(Parser *parser, const DeviceKeys *keys, GError **error)
     return option_set_debugcon(parser, spec, error);
 }
 
+static bool add_pvpanic(Parser *parser, const DeviceKeys *keys, GError **error)
+{
+    if (keys->iobase < 1 || keys->iobase > 0xffff)
+        return option_error(error, "the port must lie in 1 to 0xffff");
+    if (parser->config->pvpanic)
+        return option_error(error, "there can be one of these");
+    parser->config->pvpanic = (uint16_t)keys->iobase;
+    return true;
+}
+
 static const struct {
     const char *name, *properties, *description;
     uint64_t iobase, iosize;
@@ -303,6 +314,8 @@ static const struct {
      ISA_DEBUG_EXIT_IOSIZE, add_debug_exit},
     {"isa-debugcon", "  iobase=<number> (default 0xe9)\n  chardev=<id>\n",
      "what the guest writes to port 0xe9", DEBUG_PORT_BOCHS, 1, add_debugcon},
+    {"pvpanic", "  ioport=<number> (default 0x505)\n",
+     "port by which a guest reports that it has panicked", PVPANIC_IOBASE, 1, add_pvpanic},
 };
 
 static bool print_devices(Parser *parser)
@@ -319,9 +332,10 @@ static bool print_devices(Parser *parser)
 static bool add_device(Parser *parser, const GArray *list, GError **error)
 {
     static const KeyRule rules[] = {
-        {"driver", KEY_ONLY, .text = "isa-debug-exit|isa-debugcon"},
+        {"driver", KEY_ONLY, .text = "isa-debug-exit|isa-debugcon|pvpanic"},
         {"id", KEY_STRING, offsetof(DeviceKeys, id)},
         {"iobase", KEY_NUMBER, offsetof(DeviceKeys, iobase)},
+        {"ioport", KEY_NUMBER, offsetof(DeviceKeys, iobase)},
         {"iosize", KEY_NUMBER, offsetof(DeviceKeys, iosize)},
         {"chardev", KEY_STRING, offsetof(DeviceKeys, chardev)},
     };

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "cli/options-priv.h"
 
+enum { SECONDS_MAX = 1000000 };
+
 bool option_name(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     static const KeyRule rules[] = {
@@ -71,15 +73,32 @@ bool option_log_file(Parser *parser, const OptionRow *row, const char *text, GEr
 }
 
 typedef struct {
-    char *reboot, *shutdown;
+    char *reboot, *shutdown, *panic;
 } ActionKeys;
+
+static bool set_panic_action(Config *config, const char *text, GError **error)
+{
+    static const char *const words[] = {
+        [PANIC_SHUTDOWN] = "shutdown",
+        [PANIC_PAUSE] = "pause",
+        [PANIC_EXIT_FAILURE] = "exit-failure",
+        [PANIC_NONE] = "none",
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (!strcmp(words[i], text)) {
+            config->panic_action = i;
+            return true;
+        }
+    }
+    return option_error(error, "panic= must be shutdown, pause, exit-failure or none");
+}
 
 bool option_action(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     static const KeyRule rules[] = {
         {"reboot", KEY_STRING, offsetof(ActionKeys, reboot)},
         {"shutdown", KEY_STRING, offsetof(ActionKeys, shutdown)},
-        {"panic", KEY_REFUSED, .text = "there is no panic device"},
+        {"panic", KEY_STRING, offsetof(ActionKeys, panic)},
         {"watchdog", KEY_REFUSED, .text = "there is no watchdog"},
     };
     ActionKeys keys = {0};
@@ -89,12 +108,39 @@ bool option_action(Parser *parser, const OptionRow *row, const char *text, GErro
         good = option_error(error, "reboot= must be reset or shutdown");
     if (good && keys.shutdown && !word_in("poweroff|pause", keys.shutdown))
         good = option_error(error, "shutdown= must be poweroff or pause");
+    if (good && keys.panic)
+        good = set_panic_action(parser->config, keys.panic, error);
     if (good && keys.reboot)
         parser->config->no_reboot = !strcmp(keys.reboot, "shutdown");
     if (good && keys.shutdown)
         parser->config->no_shutdown = !strcmp(keys.shutdown, "pause");
     g_free(keys.reboot);
     g_free(keys.shutdown);
+    g_free(keys.panic);
     key_values_free(list);
+    return good;
+}
+
+bool option_seconds(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    uint64_t seconds;
+    if (!parse_number(text, &seconds) || seconds == 0 || seconds > SECONDS_MAX)
+        return option_error(error, "must be 1 to %d seconds", SECONDS_MAX);
+    *(unsigned *)((char *)parser->config + row->data) = (unsigned)seconds;
+    return true;
+}
+
+bool option_symbols(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    static const KeyRule rules[] = {
+        {"file", KEY_STRING, offsetof(Config, symbols)},
+        {"offset", KEY_NUMBER, offsetof(Config, symbols_offset)},
+    };
+    g_clear_pointer(&parser->config->symbols, g_free);
+    GArray *list = key_values_parse(text, "file");
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), parser->config, error);
+    key_values_free(list);
+    if (good && !parser->config->symbols)
+        good = option_error(error, "needs a file");
     return good;
 }

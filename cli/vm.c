@@ -12,12 +12,16 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/exit-codes.h"
 #include "cli/firmware.h"
 #include "cli/stats.h"
+#include "cli/watch.h"
 #include "hw/display/display.h"
+#include "monitor/death.h"
 #include "monitor/gdbstub.h"
 #include "monitor/keys.h"
 #include "monitor/monitor.h"
+#include "monitor/symbols.h"
 
 #define TSC_HZ UINT64_C(1000000000)
 #define RESET_LOOP_COUNT 10
@@ -39,6 +43,8 @@ struct Vm {
     GdbStub *gdb;
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
+    Watch *watch;
+    Symbols *symbols;
     int exit_code;
     /* vCPU thread; guarded by lock */
     GThread *thread;
@@ -51,6 +57,8 @@ struct Vm {
     bool stop_untold;           /* it stopped by itself; the main thread does not know yet */
     RunResult stop_why;
     bool reset_requested, init_requested;
+    const char *reset_cause; /* static text; the last request's */
+    bool panicked; /* and was reported */
     bool halted_for_good; /* triple fault or power-off with no way on */
     int64_t reset_times[RESET_LOOP_COUNT];
     unsigned resets;
@@ -88,11 +96,18 @@ static void request_vcpu(Vm *vm)
     g_cond_broadcast(&vm->changed);
 }
 
-static void request_reset(void *opaque)
+/* An exit code that QEMU does not have: only for who asked for it. */
+static void quit_strictly(Vm *vm, int code)
+{
+    vm_quit(vm, vm->config->strict_exit ? code : CODE_POWER_OFF);
+}
+
+static void request_reset(void *opaque, const char *cause)
 {
     Vm *vm = opaque;
     g_mutex_lock(&vm->lock);
     vm->reset_requested = true;
+    vm->reset_cause = cause;
     request_vcpu(vm);
     g_mutex_unlock(&vm->lock);
 }
@@ -130,44 +145,83 @@ static void request_exit(void *opaque, int code)
     vm_quit(vm, code);
 }
 
+/* On the vCPU thread, io lock held; the guest stands at its OUT. */
+static void request_panic(void *opaque, bool crash_loaded)
+{
+    Vm *vm = opaque;
+    const int action = vm->config->panic_action;
+    const char *text =
+        death_report(&vm->machine, DEATH_PANIC, crash_loaded ? "a crash kernel takes over" : NULL);
+    if (!vm->panicked)
+        fputs(text, stderr);
+    vm->panicked = true;
+    if (crash_loaded || action == PANIC_NONE)
+        return;
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
+    if (action == PANIC_SHUTDOWN)
+        quit_strictly(vm, CODE_PANIC);
+    else if (action == PANIC_EXIT_FAILURE)
+        vm_quit(vm, CODE_USER_ERROR);
+}
+
 /* ---- the vCPU thread ---- */
 
-static void note_reset(Vm *vm, const char *why)
+static void stop_for_good(Vm *vm, int strict_code)
+{
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    g_mutex_unlock(&vm->lock);
+    quit_strictly(vm, strict_code);
+}
+
+/* false: it goes round and round, and --strict-exit takes that for the end. */
+static bool note_reset(Vm *vm, const char *why)
 {
     int64_t now = g_get_monotonic_time();
     int64_t *oldest = &vm->reset_times[vm->resets % RESET_LOOP_COUNT];
-    if (vm->resets >= RESET_LOOP_COUNT && now - *oldest < RESET_LOOP_US) {
+    const bool loops = vm->resets >= RESET_LOOP_COUNT && now - *oldest < RESET_LOOP_US;
+    if (loops) {
         fprintf(stderr, "dbtvm: the guest was reset %d times in 5 seconds (last cause: %s)\n",
                 RESET_LOOP_COUNT, why);
         vm->resets = 0;
     }
     vm->reset_times[vm->resets++ % RESET_LOOP_COUNT] = now;
+    return !loops || !vm->config->strict_exit;
 }
 
-/* Without vm->lock: devices are reset under the io lock, whose holders may want vm->lock. */
-static void do_reset(Vm *vm, const char *why)
+/* The state before the reset, if somebody wants to know how it came to it. */
+static void report_reset(Vm *vm, Death death, const char *why)
 {
+    const char *text = death_report(&vm->machine, death, death == DEATH_RESET ? why : NULL);
+    if (vm->config->no_reboot)
+        fputs(text, stderr);
+    else if (log_enabled(LOG_CPU_RESET))
+        log_printf(LOG_CPU_RESET, "%s", text);
+}
+
+/* Without vm->lock: devices are reset under the io lock, whose holders may want vm->lock.
+ * why: NULL: the user wants it. */
+static void do_reset(Vm *vm, Death death, const char *why)
+{
+    const bool triple = death == DEATH_TRIPLE_FAULT;
+    if (why)
+        report_reset(vm, death, why);
     if (vm->config->no_reboot) {
-        g_mutex_lock(&vm->lock);
-        vm->wanted = false;
-        g_mutex_unlock(&vm->lock);
-        vm_quit(vm, 0);
+        stop_for_good(vm, triple ? CODE_TRIPLE_FAULT : CODE_POWER_OFF);
         return;
     }
-    note_reset(vm, why);
+    if (why && !note_reset(vm, why)) {
+        fputs(vm->machine.death, stderr);
+        stop_for_good(vm, CODE_RESET_LOOP);
+        return;
+    }
     pc_reset(vm->pc);
     cpu_reset(vm->cpu);
     engine_flush(vm->engine);
-    if (log_enabled(LOG_CPU_RESET))
-        log_printf(LOG_CPU_RESET, "CPU reset (%s)", why);
-}
-
-static void report_triple_fault(Vm *vm)
-{
-    g_autoptr(GString) text = g_string_new("dbtvm: triple fault\n");
-    cpu_print_registers(vm->cpu, text);
-    if (vm->config->no_reboot || log_enabled(LOG_CPU_RESET))
-        fputs(text->str, stderr);
+    log_printf(LOG_CPU_RESET, "CPU reset (%s)", why ? why : "monitor");
 }
 
 /* Outside vm->lock. */
@@ -175,8 +229,7 @@ static RunResult run_engine(Vm *vm, bool step, bool interrupts)
 {
     RunResult result = step ? engine_step(vm->engine, interrupts) : engine_run(vm->engine);
     if (result == RUN_TRIPLE_FAULT) {
-        report_triple_fault(vm);
-        do_reset(vm, "triple fault");
+        do_reset(vm, DEATH_TRIPLE_FAULT, "triple fault");
         return step ? RUN_STEPPED : RUN_STOPPED;
     }
     return result;
@@ -201,9 +254,13 @@ static gpointer vcpu_thread(gpointer opaque)
     while (!vm->quit_thread) {
         if (vm->reset_requested) {
             vm->reset_requested = false;
+            const char *cause = vm->reset_cause;
+            vm->in_engine = true;
             g_mutex_unlock(&vm->lock);
-            do_reset(vm, "requested");
+            do_reset(vm, DEATH_RESET, cause);
             g_mutex_lock(&vm->lock);
+            vm->in_engine = false;
+            g_cond_broadcast(&vm->changed);
             continue;
         }
         if (!may_run(vm)) {
@@ -322,7 +379,7 @@ static void machine_resume(Machine *m)
 
 static void machine_reset(Machine *m)
 {
-    request_reset(vm_of(m));
+    request_reset(vm_of(m), NULL);
 }
 
 static void machine_power_button(Machine *m)
@@ -375,6 +432,11 @@ static void board_set_tsc_deadline(void *vm, uint64_t value)
 static uint64_t board_tsc_deadline(void *vm)
 {
     return pc_tsc_deadline(((Vm *)vm)->pc);
+}
+
+static void board_distress(void *vm, CpuDistress what)
+{
+    watch_distress(((Vm *)vm)->watch, what);
 }
 
 static void cpu_pin(void *opaque, int line, bool level)
@@ -496,6 +558,8 @@ static bool build_board(Vm *vm, GError **error)
         .request_reset = request_reset,
         .request_power_off = request_power_off,
         .request_exit = request_exit,
+        .request_panic = request_panic,
+        .pvpanic = c->pvpanic,
     };
     pc.bios_size = bios_size;
     if (vm->vga_bios)
@@ -521,6 +585,7 @@ static bool build_cpu(Vm *vm, GError **error)
         .set_apic_base = board_set_apic_base,
         .set_tsc_deadline = board_set_tsc_deadline,
         .tsc_deadline = board_tsc_deadline,
+        .distress = board_distress,
     };
     if (!cpu_model_parse(&model, vm->config->cpu, error))
         return false;
@@ -590,6 +655,7 @@ static void fill_machine(Vm *vm)
         .clock = vm->clock,
         .pc = vm->pc,
         .ram_bytes = vm->config->ram_bytes,
+        .symbols = vm->symbols,
         .running = machine_running,
         .stop = machine_stop,
         .cont = machine_cont,
@@ -609,6 +675,12 @@ Vm *vm_new(const Config *config, GError **error)
     g_mutex_init(&vm->lock);
     g_cond_init(&vm->changed);
     vm->loop = g_main_loop_new(NULL, FALSE);
+    vm->watch = watch_new(&vm->machine, config);
+    if (config->symbols &&
+        !(vm->symbols = symbols_load(config->symbols, config->symbols_offset, error))) {
+        g_prefix_error(error, "-symbols: ");
+        goto fail;
+    }
     vm->ram = ram_new(pc_ram_capacity(config->ram_bytes), error);
     if (!vm->ram)
         goto fail;
@@ -649,6 +721,7 @@ int vm_run(Vm *vm)
     cpu_reset(vm->cpu);
     clock_attach_main_loop(vm->clock);
     vm->thread = g_thread_new("vcpu", vcpu_thread, vm);
+    watch_start(vm->watch);
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);
     g_main_loop_run(vm->loop);
@@ -674,6 +747,7 @@ void vm_free(Vm *vm)
 {
     stop_thread(vm);
     gdb_stub_free(vm->gdb, 0);
+    g_clear_pointer(&vm->watch, watch_free);
     g_clear_pointer(&vm->display, sdl_display_free);
     g_clear_pointer(&vm->monitor, monitor_free);
     g_clear_pointer(&vm->machine.keys, key_queue_free);
@@ -689,6 +763,8 @@ void vm_free(Vm *vm)
     g_clear_pointer(&vm->ram, ram_free);
     g_clear_pointer(&vm->bios, g_bytes_unref);
     g_clear_pointer(&vm->vga_bios, g_bytes_unref);
+    g_clear_pointer(&vm->symbols, symbols_free);
+    g_clear_pointer(&vm->machine.death, g_free);
     g_main_loop_unref(vm->loop);
     g_mutex_clear(&vm->lock);
     g_cond_clear(&vm->changed);

@@ -10,7 +10,6 @@
 #include "hw/apic-bus.h"
 #include "hw/boot-linux.h"
 #include "hw/debug-ports.h"
-#include "hw/fdc.h"
 #include "hw/fw-cfg.h"
 #include "hw/hpet.h"
 #include "hw/i440fx.h"
@@ -24,6 +23,7 @@
 #include "hw/piix3.h"
 #include "hw/piix4-pm.h"
 #include "hw/port92.h"
+#include "hw/pvpanic.h"
 #include "hw/uart16550.h"
 #include "hw/vga-pci.h"
 
@@ -35,7 +35,7 @@
 
 enum {
     IRQ_PIT = 0, IRQ_KEYBOARD = 1, IRQ_COM2 = 3, IRQ_COM1 = 4, IRQ_FLOPPY = 6, IRQ_RTC = 8,
-    IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_FPU = 13, IRQ_IDE1 = 14, IRQ_IDE2 = 15, ISA_IRQS = 16,
+    IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_FPU = 13, IRQ_IDE1 = 14, IRQ_IDE2 = 15,
 };
 enum { DEVFN_VGA = 2 << 3 };
 enum { IOAPIC_VERSION = 0x11 };
@@ -67,6 +67,8 @@ struct Pc {
     Vga *vga;
     FwCfg *fw_cfg;
     ram_off_t ram, bios;
+    uint64_t irq_count[PC_ISA_IRQS];
+    uint16_t irq_levels;
 };
 
 /* ---- wires ---- */
@@ -75,6 +77,8 @@ struct Pc {
 static void isa_irq(void *opaque, int irq, bool level)
 {
     Pc *pc = opaque;
+    pc->irq_count[irq] += level && !(pc->irq_levels & 1 << irq);
+    pc->irq_levels = (uint16_t)((pc->irq_levels & ~(1 << irq)) | level << irq);
     IrqLine pic = i8259_input(pc->pic, irq);
     IrqLine ioapic = ioapic_input(pc->ioapic, irq == IRQ_PIT ? 2 : irq);
     irq_set(&pic, level);
@@ -86,12 +90,18 @@ static IrqLine isa_line(Pc *pc, int irq)
     return (IrqLine){isa_irq, pc, irq};
 }
 
+enum { RESET_KEYBOARD, RESET_PORT92, RESET_PIIX3 };
+
 static void on_reset(void *opaque, int number, bool level)
 {
+    static const char *const causes[] = {
+        [RESET_KEYBOARD] = "keyboard controller, port 64h",
+        [RESET_PORT92] = "port 92h",
+        [RESET_PIIX3] = "reset control, port CF9h",
+    };
     Pc *pc = opaque;
-    (void)number;
     if (level)
-        pc->config.request_reset(pc->config.opaque);
+        pc->config.request_reset(pc->config.opaque, causes[number]);
 }
 
 static void on_power_off(void *opaque, int number, bool level)
@@ -169,14 +179,14 @@ static void add_interrupt_controllers(Pc *pc)
 static void add_isa_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
-    const IrqLine reset = {on_reset, pc, 0}, a20 = {on_a20, pc, 0};
+    const IrqLine reset = {on_reset, pc, RESET_KEYBOARD}, a20 = {on_a20, pc, 0};
     static const uint16_t com_port[PC_SERIAL_PORTS] = {0x3f8, 0x2f8};
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
     i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_PIT));
     pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_RTC), c->rtc_unix_seconds);
     pc->keyboard = i8042_new(&pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD),
                                                      isa_line(pc, IRQ_MOUSE), reset, a20});
-    port92_new(&pc->bus, a20, reset);
+    port92_new(&pc->bus, a20, (IrqLine){on_reset, pc, RESET_PORT92});
     pc->dma = i8237_new(&pc->bus);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
         if (c->serial[i])
@@ -190,6 +200,8 @@ static void add_isa_devices(Pc *pc)
     for (unsigned i = 0; i < c->debug_exits; i++)
         isa_debug_exit_new(&pc->bus, c->debug_exit[i].iobase, c->debug_exit[i].iosize,
                            c->request_exit, c->opaque);
+    if (c->pvpanic)
+        pvpanic_new(&pc->bus, c->pvpanic, c->request_panic, c->opaque);
 }
 
 /* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */
@@ -204,11 +216,11 @@ static void add_hpet(Pc *pc)
 static void add_pci_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
-    const IrqLine reset = {on_reset, pc, 0}, power_off = {on_power_off, pc, 0};
-    IrqLine pirq[PCI_PIRQS], isa[ISA_IRQS];
+    const IrqLine reset = {on_reset, pc, RESET_PIIX3}, power_off = {on_power_off, pc, 0};
+    IrqLine pirq[PCI_PIRQS], isa[PC_ISA_IRQS];
     for (int i = 0; i < PCI_PIRQS; i++)
         pirq[i] = (IrqLine){piix3_pirq_handler, &pc->piix3, i};
-    for (int i = 0; i < ISA_IRQS; i++)
+    for (int i = 0; i < PC_ISA_IRQS; i++)
         isa[i] = isa_line(pc, i);
     pc->pci = pci_bus_new(&pc->bus, pirq);
     i440fx_new(&pc->bus, pc->pci,
@@ -362,6 +374,16 @@ PciBus *pc_pci(const Pc *pc)
 Ide *pc_ide(const Pc *pc)
 {
     return pc->ide;
+}
+
+Fdc *pc_fdc(const Pc *pc)
+{
+    return pc->fdc;
+}
+
+uint64_t pc_irq_count(const Pc *pc, unsigned irq)
+{
+    return irq < PC_ISA_IRQS ? pc->irq_count[irq] : 0;
 }
 
 void pc_power_button(Pc *pc)

@@ -7,12 +7,13 @@
 #include "hw/block/block.h"
 #include "hw/char/chardev.h"
 #include "hw/device.h"
+#include "hw/fdc.h"
 #include "hw/i8042.h"
 #include "hw/ide.h"
 #include "hw/pci.h"
 #include "hw/vga.h"
 
-enum { PC_SERIAL_PORTS = 2, PC_FLOPPIES = 2, PC_MAX_DEBUG_EXITS = 4 };
+enum { PC_SERIAL_PORTS = 2, PC_FLOPPIES = 2, PC_MAX_DEBUG_EXITS = 4, PC_ISA_IRQS = 16 };
 
 typedef struct {
     Block *block; /* taken over */
@@ -43,15 +44,17 @@ typedef struct {
     const char *kernel, *initrd, *append; /* NULL: none */
     PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];
     unsigned debug_exits;
+    uint16_t pvpanic;         /* its port; 0: absent */
     /* Host time-stamp counter frequency that guests see, Hz. */
     uint64_t tsc_hz;
     /* CPU pins. */
     IrqLine intr, nmi, init;
     /* What the board asks of the machine; on the thread that caused it, io lock held. */
     void *opaque;
-    void (*request_reset)(void *opaque);
+    void (*request_reset)(void *opaque, const char *cause); /* cause: static text */
     void (*request_power_off)(void *opaque);
     void (*request_exit)(void *opaque, int code); /* isa-debug-exit */
+    void (*request_panic)(void *opaque, bool crash_loaded); /* pvpanic */
 } PcConfig;
 
 typedef struct Pc Pc;
@@ -69,6 +72,9 @@ Vga *pc_vga(const Pc *pc);         /* NULL without one */
 I8042 *pc_keyboard(const Pc *pc);
 PciBus *pc_pci(const Pc *pc);
 Ide *pc_ide(const Pc *pc);
+Fdc *pc_fdc(const Pc *pc);
+/* How often ISA interrupt irq went up. */
+uint64_t pc_irq_count(const Pc *pc, unsigned irq);
 void pc_power_button(Pc *pc);
 
 /* For the CPU (vCPU thread, io lock not held): */

@@ -4,6 +4,7 @@
 #define TCACHE_ENGINE_PRIV_H
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "tcache/tb.h"
 #include "softmmu/window.h"
@@ -11,6 +12,8 @@
 
 #define FETCH_CACHE_SIZE 64
 #define OTHER_PAGES 4096
+#define RECENT_BLOCKS 16
+#define HOST_SIGNALS 4
 #define NO_STORE ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
@@ -58,6 +61,8 @@ struct Engine {
     GHashTable *native_thunks;
     CodeBuf native_buf;
     size_t native_used;
+    BlockState recent[RECENT_BLOCKS]; /* entered from the loop; a ring */
+    unsigned recent_count;
     pthread_t thread;
     bool running;
     GMutex lock;           /* posts, wake-ups */
@@ -69,6 +74,7 @@ struct Engine {
     bool breaks_changed;
     bool leave_break;      /* stopped at a breakpoint: run on past it */
     EngineStop debug_stop;
+    struct sigaction previous[HOST_SIGNALS]; /* who had the signals before us */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies

@@ -67,4 +67,15 @@ typedef struct {
 } EngineCounter;
 unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned capacity);
 
+/* ---- looking inside: vCPU stopped or on its thread ---- */
+
+typedef struct {
+    uint64_t pc, cs_base;
+    uint32_t mode; /* the guest's mode bits; bit 0: 32-bit code */
+} EngineBlock;
+
+/* The blocks that the loop entered last, newest first; returns how many. Chained blocks run
+ * without the loop. */
+unsigned engine_recent_blocks(const Engine *engine, EngineBlock *out, unsigned capacity);
+
 #endif

@@ -243,6 +243,7 @@ static void note_exit(Engine *engine, uint64_t start)
 static ExitReason run_block(Engine *engine, TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
+    engine->recent[engine->recent_count++ % RECENT_BLOCKS] = tb->state;
     if (log_enabled(LOG_EXEC | LOG_CPU))
         log_exec(engine, tb);
     if (!tb->ir) {

@@ -13,6 +13,8 @@
 /* The one mutable that is neither on the stack nor in the machine: which engine this thread runs. */
 static __thread Engine *current_engine;
 
+static const int host_signals[HOST_SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+
 enum { TRAP_DE = 0, TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19 };
 
 static bool in_poll_page(const VCpu *vcpu, uintptr_t address)
@@ -113,6 +115,18 @@ static void print_hex(const char *name, uint64_t value)
     (void)!write(STDERR_FILENO, text, n);
 }
 
+/* The instruction faults again and whoever had the signal first ends the process. */
+static void give_back(int sig)
+{
+    for (unsigned i = 0; current_engine && i < HOST_SIGNALS; i++) {
+        if (host_signals[i] == sig) {
+            sigaction(sig, &current_engine->previous[i], NULL);
+            return;
+        }
+    }
+    signal(sig, SIG_DFL);
+}
+
 static void report_own_fault(int sig, siginfo_t *info, ucontext_t *uc)
 {
     static const char message[] = "dbtvm: internal error: a host fault outside the guest\n";
@@ -123,7 +137,7 @@ static void report_own_fault(int sig, siginfo_t *info, ucontext_t *uc)
     print_hex(" address ", (uint64_t)(uintptr_t)info->si_addr);
     if (current_engine)
         print_hex(" guest pc", current_engine->vcpu->pc);
-    signal(sig, SIG_DFL);
+    give_back(sig);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -144,9 +158,12 @@ void host_fault_attach(Engine *engine)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGSEGV);
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++)
-        sigaction(signals[i], &action, NULL);
+    for (unsigned i = 0; i < HOST_SIGNALS; i++) {
+        struct sigaction before;
+        sigaction(host_signals[i], &action, &before);
+        if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != on_signal)
+            engine->previous[i] = before;
+    }
     current_engine = engine;
 }
 

@@ -34,8 +34,8 @@ void cache_remove(Cache *cache, TranslationBlock *tb)
     chain_unlink(cache, tb);
     JumpCache *jc = &cache->vcpu->jump_cache;
     uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
-    if (jc->code[i] == (uint64_t)(uintptr_t)tb->code)
-        jc->tag[i] = 0;
+    if (jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
+        jc->entry[i].tag = 0;
     tb->valid = false;
 }
 

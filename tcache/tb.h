@@ -51,6 +51,7 @@ typedef struct {
 } Unit;
 
 #define TB_UNITS 16
+#define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 15
 
 typedef struct {

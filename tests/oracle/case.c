@@ -14,6 +14,15 @@ void oracle_fill_background(uint8_t data[ORACLE_DATA_SIZE])
     }
 }
 
+void oracle_fill_end(uint8_t end[ORACLE_END_SIZE])
+{
+    static const uint8_t jump[ORACLE_END_SIZE] = {
+        0xea, HOST_LANDING & 0xff, HOST_LANDING >> 8 & 0xff, HOST_LANDING >> 16 & 0xff,
+        HOST_LANDING >> 24 & 0xff, HOST_USER_CS64, 0, ORACLE_FILLER,
+    };
+    memcpy(end, jump, sizeof jump);
+}
+
 void oracle_fill_data(const OracleCase *oc, const uint8_t *background, uint8_t *data)
 {
     memcpy(data, background, ORACLE_DATA_SIZE);

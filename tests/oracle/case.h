@@ -14,7 +14,8 @@ enum {
     ORACLE_MAX_CODE = 320,
     ORACLE_MAX_INSNS = 16,
     ORACLE_MAX_PATCHES = 48,
-    ORACLE_END_SIZE = 8, /* room for the end marker after the snippet */
+    ORACLE_END_SIZE = 8, /* the end marker after the snippet */
+    ORACLE_FILLER = 0xf4, /* HLT: unused code pages fault */
 };
 
 typedef struct {
@@ -59,6 +60,8 @@ typedef struct {
 
 /* What the data pages hold before a case's patches; the same bytes for ever. */
 void oracle_fill_background(uint8_t data[ORACLE_DATA_SIZE]);
+/* ljmp $0x33, $landing: leads the host to 64-bit code; there is no such selector in the guest. */
+void oracle_fill_end(uint8_t end[ORACLE_END_SIZE]);
 /* Background and patches. */
 void oracle_fill_data(const OracleCase *oc, const uint8_t *background, uint8_t *data);
 

@@ -13,7 +13,6 @@ enum {
     PDPT = 0x1000, PD = 0x2000, PT = 0x3000, LOW_SIZE = 0x10000,
     PTE_P = 1, PTE_RW = 2, PTE_US = 4, PTE_A = 0x20, PTE_D = 0x40,
     WATCH_US = 100000, /* a case that is still there after two looks hangs */
-    FILLER = 0xf4,     /* HLT: faults */
 };
 #define PTE_NX (UINT64_C(1) << 63)
 
@@ -119,7 +118,7 @@ Guest *guest_new(const CpuModel *model, const EngineOptions *options, GError **e
     if (guest->ram) {
         guest->as = address_space_new(guest->ram);
         add_ram(guest, "low", 0, LOW_SIZE);
-        memset(add_ram(guest, "code", ORACLE_CODE, ORACLE_CODE_SIZE), FILLER, ORACLE_CODE_SIZE);
+        memset(add_ram(guest, "code", ORACLE_CODE, ORACLE_CODE_SIZE), ORACLE_FILLER, ORACLE_CODE_SIZE);
         guest->data = add_ram(guest, "data", ORACLE_DATA, ORACLE_DATA_SIZE);
         guest->cpu = cpu_new(guest->as, model, NULL, error);
     }
@@ -178,21 +177,20 @@ static void save_state(const CpuX86 *cpu, OracleState *out)
     memcpy(out->fx, cpu->v.fp_area, sizeof out->fx);
 }
 
-/* The snippet, UD2 as end marker; as a device would write it, so that translations go. */
+/* The snippet and the host's end marker, a far jump, which faults here; as a device would write
+ * it, so that translations go. */
 static void write_code(Guest *guest, const OracleCase *oc)
 {
     uint8_t bytes[ORACLE_MAX_CODE + ORACLE_END_SIZE];
     memcpy(bytes, oc->code, oc->code_size);
-    memset(bytes + oc->code_size, FILLER, ORACLE_END_SIZE);
-    bytes[oc->code_size] = 0x0f;
-    bytes[oc->code_size + 1] = 0x0b;
+    oracle_fill_end(bytes + oc->code_size);
     address_space_dma_write(guest->as, oc->code_at, bytes, oc->code_size + ORACLE_END_SIZE);
 }
 
 static void clear_code(Guest *guest, const OracleCase *oc)
 {
     uint8_t bytes[ORACLE_MAX_CODE + ORACLE_END_SIZE];
-    memset(bytes, FILLER, sizeof bytes);
+    memset(bytes, ORACLE_FILLER, sizeof bytes);
     address_space_dma_write(guest->as, oc->code_at, bytes, oc->code_size + ORACLE_END_SIZE);
 }
 
@@ -202,7 +200,7 @@ static void save_end(const Guest *guest, const OracleCase *oc, RunResult result,
     o->vector = o->error = o->cr2 = 0;
     if (result == RUN_STOPPED) {
         o->end = END_HANG;
-    } else if (fault->vector == VEC_UD && o->out.eip == oc->code_at + oc->code_size) {
+    } else if (fault->vector == VEC_GP && o->out.eip == oc->code_at + oc->code_size) {
         o->end = END_NORMAL;
     } else {
         o->end = END_FAULT;

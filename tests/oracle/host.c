@@ -28,7 +28,7 @@
 #define HWCAP2_HAS_FSGSBASE 2u
 #define KERNEL_SA_RESTORER 0x04000000ul
 
-enum { TICK_US = 10000, TRAP_PAGE_FAULT = 14, FILLER = 0xf4 /* HLT: faults */ };
+enum { TICK_US = 10000, TRAP_PAGE_FAULT = 14 };
 
 /* At HOST_CTL; assembly knows the offsets. */
 typedef struct {
@@ -225,7 +225,7 @@ static bool fill_pages(Host *host)
 {
     oracle_fill_background(host->background);
     memcpy(host->data, host->background, ORACLE_DATA_SIZE);
-    memset(host->code_rw, FILLER, ORACLE_CODE_SIZE);
+    memset(host->code_rw, ORACLE_FILLER, ORACLE_CODE_SIZE);
     return mprotect(host->data + ORACLE_DATA_RW, ORACLE_DATA_SIZE - ORACLE_DATA_RW, PROT_READ) == 0;
 }
 
@@ -292,21 +292,16 @@ void host_free(Host *host)
 
 /* ---- one case ---- */
 
-/* ljmp $cs64, $landing */
 static void write_code(Host *host, const OracleCase *oc)
 {
-    static const uint8_t end[7] = {0xea,
-                                   HOST_LANDING & 0xff, HOST_LANDING >> 8 & 0xff,
-                                   HOST_LANDING >> 16 & 0xff, HOST_LANDING >> 24 & 0xff,
-                                   HOST_USER_CS64, 0};
     uint8_t *at = host->code_rw + (oc->code_at - ORACLE_CODE);
     memcpy(at, oc->code, oc->code_size);
-    memcpy(at + oc->code_size, end, sizeof end);
+    oracle_fill_end(at + oc->code_size);
 }
 
 static void clear_code(Host *host, const OracleCase *oc)
 {
-    memset(host->code_rw + (oc->code_at - ORACLE_CODE), FILLER, oc->code_size + ORACLE_END_SIZE);
+    memset(host->code_rw + (oc->code_at - ORACLE_CODE), ORACLE_FILLER, oc->code_size + ORACLE_END_SIZE);
 }
 
 static void load_state(HostControl *ctl, const OracleState *in)

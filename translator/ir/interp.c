@@ -69,6 +69,8 @@ static void begin_memory(Interp *in)
         if (in->mem)
             return;
     }
+    if (insn->mem.waits && vcpu_x87_pending(vcpu))
+        fault = (Fault){.vector = 16}; /* #MF */
     /* The engine lets the interpreter overwrite its own block, so this is a fault. */
     vcpu_exit_fault(vcpu, fault);
 }

@@ -86,6 +86,9 @@ typedef struct {
     uint16_t limit;
 } DescTable;
 
+/* What the CPU tells the board about a guest in trouble. */
+typedef enum { CPU_DEAD_HALT, CPU_FAULT_STORM } CpuDistress;
+
 /* What the board does for the CPU; every callback runs on the vCPU thread, no lock held (the
  * board takes the io lock). opaque is the board. */
 typedef struct {
@@ -97,12 +100,23 @@ typedef struct {
     bool (*set_apic_base)(void *opaque, uint64_t value);
     void (*set_tsc_deadline)(void *opaque, uint64_t value);
     uint64_t (*tsc_deadline)(void *opaque);
+    /* HLT with interrupts off, or one instruction faulted FAULT_STORM times; may be NULL. */
+    void (*distress)(void *opaque, CpuDistress what);
 } CpuBoard;
 
+#define FAULT_STORM (1u << 20)
+
+/* An event that was delivered, for the death report. */
 typedef struct {
-    uint32_t vector; /* last delivered, for the death report */
-    uint64_t pc, cs, error;
+    uint32_t vector;
+    uint64_t pc, cs, error, cr2;
+    bool exception;  /* of the instruction at pc; else INT n or an interrupt */
+    bool has_error;
+    bool first;      /* not met while delivering the one before */
+    bool lost;       /* could not be delivered: the triple fault */
+    uint8_t cpl;
 } DeliveredEvent;
+
 
 typedef struct CpuX86 {
     VCpu v; /* first: a VCpu* is a CpuX86* */
@@ -131,8 +145,10 @@ typedef struct CpuX86 {
     uint64_t tsc_aux;
     CpuModel model;  /* what CPUID says; what the decoder accepts */
     CpuBoard board;
-    DeliveredEvent history[8];
+    DeliveredEvent history[16];
     unsigned history_count;
+    DeliveredEvent same_fault; /* the last exception, and how often in a row */
+    unsigned same_count;
 } CpuX86;
 
 enum { CPU_LINE_INTR = 1, CPU_LINE_NMI = 2, CPU_LINE_INIT = 4 };

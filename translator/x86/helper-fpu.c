@@ -124,6 +124,9 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     put32(image + FX_FIP + 4, 0);
     put32(image + FX_FDP + 4, 0);
     memcpy(area, image, FX_MXCSR);
+    put16(area + FX_FCW, (get16(image + FX_FCW) & 0x1f3f) | 0x40); /* reserved bits do not stay */
+    area[FX_TAG + 1] = 0;
+    put16(area + FX_FOP, get16(image + FX_FOP) & 0x7ff);
     memcpy(area + FX_ST, image + FX_ST, FX_XMM - FX_ST);
     put32(area + FX_MXCSR, get32(image + FX_MXCSR));
     if (sse) /* without CR4.OSFXSR whether XMM is restored is up to the CPU */
@@ -237,7 +240,7 @@ static void set_status(uint8_t *area, uint32_t fsw)
 /* FLDENV, FRSTOR and MASKMOVQ wait: an exception that is pending comes first. */
 static void raise_pending(CpuX86 *cpu)
 {
-    if (get16(cpu->v.fp_area + FX_FSW) & 0x80)
+    if (vcpu_x87_pending(&cpu->v))
         cpu_raise_plain(cpu, VEC_MF);
 }
 

@@ -235,11 +235,43 @@ bool event_deliver_once(CpuX86 *cpu, const Event *event, Fault *f)
 
 /* ---- what the execution loop calls ---- */
 
-static void record(CpuX86 *cpu, const Event *event)
+/* A fault whose handler returns to the same instruction for ever. Virtual-8086 guests do that by
+ * design: their monitor emulates the instruction. */
+static void note_same_fault(CpuX86 *cpu, const DeliveredEvent *event)
+{
+    DeliveredEvent *last = &cpu->same_fault;
+    const bool same = last->vector == event->vector && last->pc == event->pc &&
+                      last->cs == event->cs && last->cr2 == event->cr2 && !cpu_vm86(cpu);
+    cpu->same_count = same ? cpu->same_count + 1 : 0;
+    *last = *event;
+    if (cpu->same_count == FAULT_STORM && cpu->board.distress)
+        cpu->board.distress(cpu->board.opaque, CPU_FAULT_STORM);
+}
+
+static DeliveredEvent *remember(CpuX86 *cpu, const Event *event, bool first)
 {
     DeliveredEvent *slot = &cpu->history[cpu->history_count++ % G_N_ELEMENTS(cpu->history)];
-    *slot = (DeliveredEvent){event->vector, event->return_pc, cpu->seg[SEG_CS].selector,
-                             event->has_error ? event->error_code : 0};
+    *slot = (DeliveredEvent){
+        .vector = event->vector,
+        .pc = event->return_pc,
+        .cs = cpu->seg[SEG_CS].selector,
+        .error = event->has_error ? event->error_code : 0,
+        .cr2 = event->vector == VEC_PF ? cpu->cr2 : 0,
+        .exception = event->kind == EVENT_FAULT,
+        .has_error = event->has_error,
+        .first = first,
+        .cpl = (uint8_t)cpu->cpl,
+    };
+    return slot;
+}
+
+static void record(CpuX86 *cpu, const Event *event, bool first)
+{
+    const DeliveredEvent *slot = remember(cpu, event, first);
+    if (slot->exception)
+        note_same_fault(cpu, slot);
+    if (!log_enabled(LOG_INT))
+        return;
     if (event->vector == VEC_PF && event->kind == EVENT_FAULT)
         log_printf(LOG_INT, "#PF e=%x cr2=%08x at %04x:%08x cpl=%u", event->error_code,
                    (unsigned)cpu->cr2, cpu->seg[SEG_CS].selector, event->return_pc, cpu->cpl);
@@ -271,12 +303,13 @@ static Event combine(const CpuX86 *cpu, const Event *first, const Fault *second)
 bool event_deliver(CpuX86 *cpu, Event event)
 {
     Fault f;
-    bool ok = false;
+    bool ok = false, first = true;
     cpu->v.halted = false;
     cpu->shadow = cpu->shadow_ss = cpu->step_armed = false;
     for (;;) {
         cpu->in_delivery = !is_software(event.kind);
-        record(cpu, &event);
+        record(cpu, &event, first);
+        first = false;
         ok = event_deliver_once(cpu, &event, &f);
         if (ok || event.vector == VEC_DF)
             break;
@@ -287,6 +320,12 @@ bool event_deliver(CpuX86 *cpu, Event event)
         if (f.vector == VEC_PF)
             cpu->cr2 = f.address;
         event = combine(cpu, &event, &f);
+    }
+    if (!ok && f.vector != FAULT_SMC) {
+        const Event lost = {EVENT_FAULT, f.vector, f.has_error, f.error_code, (uint32_t)cpu->v.pc};
+        DeliveredEvent *slot = remember(cpu, &lost, false);
+        slot->lost = true;
+        slot->cr2 = f.address;
     }
     cpu->in_delivery = false;
     cpu_update_flags_mode(cpu);
@@ -303,7 +342,7 @@ static void software_event(CpuX86 *cpu, Event event)
 {
     Fault f;
     cpu->in_delivery = event.kind == EVENT_ICEBP;
-    record(cpu, &event);
+    record(cpu, &event, true);
     if (!event_deliver_once(cpu, &event, &f))
         cpu_raise(cpu, f);
     cpu->in_delivery = false;
@@ -334,5 +373,7 @@ uint64_t helper_hlt(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     cpu_require_cpl0(cpu);
     vcpu->pc = (uint32_t)a;
     vcpu->halted = true;
+    if (!(cpu->eflags & EFLAGS_IF) && cpu->board.distress)
+        cpu->board.distress(cpu->board.opaque, CPU_DEAD_HALT);
     vcpu_exit(vcpu, EXIT_HALT);
 }

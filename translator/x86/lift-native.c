@@ -50,7 +50,7 @@ static uint8_t native_prefix(const X86Insn *insn)
 }
 
 /* SDM 2A "Exceptions Type 4" and its like: 16-byte operands of legacy SSE instructions must be
- * aligned, but for these. */
+ * aligned, but for these. SHA: host CPUs differ, so theirs is the word. */
 static bool needs_alignment(const X86Insn *insn, const Operand *memory)
 {
     switch (insn->id) {
@@ -64,8 +64,16 @@ static bool needs_alignment(const X86Insn *insn, const Operand *memory)
     case INSN_PCMPISTRM:
         return false;
     default:
-        return memory->size == 16;
+        return memory->size == 16 && !(insn->id >= INSN_SHA1NEXTE && insn->id <= INSN_SHA1RNDS4);
     }
+}
+
+/* SDM 1 "Synchronization of x87 FPU Exceptions": an exception that is pending comes before what
+ * the operand may raise. */
+static bool waits_for_x87(const X86Insn *insn)
+{
+    bool escape = insn->attrs & (ATTR_X87 | ATTR_MMX);
+    return escape && insn->id != INSN_FNSTCW && insn->id != INSN_FNSTSW;
 }
 
 static IrNative native_encoding(const X86Insn *insn)
@@ -109,6 +117,7 @@ static void append_native(Lift *l, IrOpd rm)
         op->a = ir_mem();
         lift_mem(l, op, memory->size);
         op->mem.aligned = needs_alignment(insn, memory);
+        op->mem.waits = waits_for_x87(insn);
     } else {
         op->a = insn->rm_gpr_size ? rm : native_number(insn->modrm & 7);
     }
