@@ -16,7 +16,7 @@ void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target)
     slot->target = target;
     slot->next_incoming = target->incoming;
     target->incoming = slot;
-    patch(cache, slot, target->code);
+    patch(cache, slot, target->code + (slot->fp_ready ? target->fp_entry : 0));
     cache->counters.chains++;
 }
 
