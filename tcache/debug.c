@@ -71,11 +71,7 @@ static bool overlaps_any(const TranslationBlock *tb, const GArray *sorted)
 {
     gva_t start = linear_pc(&tb->state);
     guint i = lower_bound(sorted, start);
-    if (i < sorted->len && g_array_index(sorted, gva_t, i) < start + tb->size)
-        return true;
-    gva_t end = start + tb->size; /* of a block that wraps at 4 GiB */
-    return end > UINT64_C(1) << 32 && sorted->len &&
-           g_array_index(sorted, gva_t, 0) < end - (UINT64_C(1) << 32);
+    return i < sorted->len && g_array_index(sorted, gva_t, i) < start + tb->size;
 }
 
 static void remove_overlapping(Cache *cache, const GArray *sorted)
