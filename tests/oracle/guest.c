@@ -94,7 +94,7 @@ static void set_segments(CpuX86 *cpu)
     cpu->seg[SEG_FS].base = ORACLE_FS_BASE;
     cpu->seg[SEG_GS].base = ORACLE_GS_BASE;
     cpu->gdtr = cpu->idtr = (DescTable){0, 0};
-    cpu->tr.limit = 0;
+    cpu->ldtr = cpu->tr = (SegReg){0}; /* not there */
 }
 
 static void set_system_state(CpuX86 *cpu)

@@ -107,9 +107,9 @@ static const char *blame(Oracle *o, const OracleCase *oc)
     return agrees ? "translated code agrees with the host" : "translated code fails too";
 }
 
-static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
+static void report_failure(Oracle *o, unsigned number)
 {
-    OracleCase oc = *failing;
+    OracleCase oc = o->cases[number];
     unsigned small = rerun(o, o->guest, &oc, NULL);
     o->wanted = small;
     if (small && o->shrinks++ < MAX_SHRINKS) {
@@ -122,7 +122,10 @@ static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
     if (show) {
         g_autoptr(GString) text = g_string_new(NULL);
         oracle_print_case(&oc, text);
-        rerun(o, o->guest, &oc, text);
+        if (small)
+            rerun(o, o->guest, &oc, text);
+        else
+            oracle_compare(&oc, &o->model, &o->expected[number], &o->got[number], text);
         printf("FAIL %s: %s\n%s\n", signature, small ? blame(o, &oc) : "", text->str);
         fflush(stdout);
     }
@@ -156,7 +159,7 @@ static void run_batch(Oracle *o, GenClass class, uint64_t seed, unsigned count)
             continue;
         }
         o->failed++;
-        report_failure(o, &o->cases[i], diff);
+        report_failure(o, i);
     }
 }
 

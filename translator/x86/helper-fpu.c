@@ -125,6 +125,7 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     put32(image + FX_FDP + 4, 0);
     memcpy(area, image, FX_MXCSR);
     put16(area + FX_FCW, (get16(image + FX_FCW) & 0x1f3f) | 0x40); /* reserved bits do not stay */
+    put16(area + FX_FSW, (get16(image + FX_FSW) & 0x7fff) | (image[FX_FSW] & 0x80) << 8); /* B = ES */
     area[FX_TAG + 1] = 0;
     put16(area + FX_FOP, get16(image + FX_FOP) & 0x7ff);
     memcpy(area + FX_ST, image + FX_ST, FX_XMM - FX_ST);
