@@ -63,6 +63,13 @@ typedef struct {
     bool fpu_used;
 } Snippet;
 
+/* sub dword [counter], 1; jns back to some instruction: one to five rounds. */
+void gen_loop_end(Snippet *s);
+/* An instruction whose result shows the flags. */
+void gen_flag_reader(Snippet *s);
+/* gen-smc.c: the instructions of a GEN_SMC snippet. */
+void gen_smc_body(Snippet *s, unsigned count);
+
 void gen_rows_build(Gen *gen);
 void gen_rows_free(Gen *gen);
 /* Prefix, escape and opcode bytes of a row into at most 5 bytes; v: VEX.vvvv and W at random. */

@@ -71,7 +71,9 @@ static void build_page_tables(Guest *guest)
     address_space_write(guest->as, PDPT, PD | PTE_P, 8);
     address_space_write(guest->as, PD + 8 * (ORACLE_CODE >> 21 & 511),
                         PT | PTE_P | PTE_RW | PTE_US | PTE_A, 8);
-    map_pages(guest, ORACLE_CODE, ORACLE_CODE_SIZE, 0);
+    map_pages(guest, ORACLE_CODE, ORACLE_CODE_RW, 0);
+    map_pages(guest, ORACLE_CODE + ORACLE_CODE_RW, ORACLE_CODE_SIZE - ORACLE_CODE_RW,
+              PTE_RW | PTE_D);
     map_pages(guest, ORACLE_DATA, ORACLE_DATA_RW, PTE_RW | PTE_D | PTE_NX);
     map_pages(guest, ORACLE_DATA + ORACLE_DATA_RW, ORACLE_DATA_SIZE - ORACLE_DATA_RW, PTE_NX);
 }
