@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/trace.h"
 #include "base/error.h"
 #include "hw/acpi-tables.h"
 #include "hw/apic-bus.h"
@@ -76,6 +77,7 @@ struct Pc {
 static void isa_irq(void *opaque, int irq, bool level)
 {
     Pc *pc = opaque;
+    trace(isa_irq, irq, level);
     IrqLine pic = i8259_input(pc->pic, irq);
     IrqLine ioapic = ioapic_input(pc->ioapic, irq == IRQ_PIT ? 2 : irq);
     irq_set(&pic, level);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "monitor/command.h"
 #include "monitor/keys.h"
 
@@ -171,6 +172,8 @@ bool command_log(Command *command, GError **error)
     }
     if (strcmp(items, "none") != 0 && !log_parse_items(items, &mask, error))
         return false;
+    if (!strcmp(items, "none"))
+        trace_set("*", false);
     machine_enter(command->machine);
     log_mask = mask;
     machine_leave(command->machine);

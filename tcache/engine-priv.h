@@ -88,4 +88,11 @@ void engine_native(void *opaque, VCpu *vcpu, const IrInsn *insn, void *mem);
 void host_fault_attach(Engine *engine);
 void host_fault_detach(Engine *engine);
 
+/* log-block.c: -d op, op_opt, in_asm, out_asm, and the same as text. guest_code: the bytes at the
+ * block's start. */
+void log_block_ir(Engine *engine, uint32_t item, const char *title);
+void log_block_code(const TranslationBlock *tb, const uint8_t *guest_code);
+void block_append_guest(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
+void block_append_host(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
+
 #endif

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
@@ -57,10 +58,19 @@ static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
     request_attention(engine, ATTENTION_POSTS);
 }
 
+static void log_map(Engine *engine, gpa_t start, uint64_t size)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    address_space_print(engine->cache.as, text);
+    log_printf(LOG_PAGE, "memory map changed: 0x%" PRIx64 " + 0x%" PRIx64 "\n%s", start, size,
+               text->str);
+}
+
 static void map_changed(void *opaque, gpa_t start, uint64_t size)
 {
     Engine *engine = opaque;
-    log_printf(LOG_PAGE, "memory map changed: 0x%" PRIx64 " + 0x%" PRIx64, start, size);
+    if (log_enabled(LOG_PAGE))
+        log_map(engine, start, size);
     mmu_flush_all(&engine->vcpu->mmu);
     if (engine->windows)
         window_reset(engine->windows);
@@ -69,6 +79,7 @@ static void map_changed(void *opaque, gpa_t start, uint64_t size)
 static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
 {
     Engine *engine = opaque;
+    trace(tlb_flush, (int)what, gva);
     if (engine->windows)
         window_flushed(engine->windows, what, gva);
     engine->generation++;
@@ -205,6 +216,8 @@ static void wait_halted(Engine *engine)
 static void log_exec(Engine *engine, const TranslationBlock *tb)
 {
     const VCpu *v = engine->vcpu;
+    if (!log_in_filter((uint32_t)(tb->state.cs_base + tb->state.pc)))
+        return;
     log_printf(LOG_EXEC, "TB %p pc %08x cs %08x mode %08x", (const void *)tb->code,
                (unsigned)tb->state.pc, (unsigned)tb->state.cs_base, tb->state.mode);
     log_printf(LOG_CPU, "  ax %08x cx %08x dx %08x bx %08x sp %08x bp %08x si %08x di %08x fl %03x",

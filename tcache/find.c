@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/disas.h"
 #include "base/log.h"
 #include "translator/pipeline.h"
 
@@ -93,27 +92,6 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
                                          &need_second);
     g_assert(done);
     return true;
-}
-
-static void log_block(Engine *engine, const TranslationBlock *tb, const uint8_t *guest_code)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    if (log_enabled(LOG_IN_ASM) && guest_code) {
-        g_string_append_printf(text, "IN: mode %08x cs_base %08x\n", tb->state.mode,
-                               (unsigned)tb->state.cs_base);
-        disas_append(text, guest_code, tb->first_size, linear_pc(&tb->state),
-                     (tb->state.mode & 1) ? 32 : 16);
-    }
-    if (log_enabled(LOG_OP_OPT)) {
-        g_string_append(text, "OP after passes:\n");
-        ir_print(&engine->ir, text);
-    }
-    if (log_enabled(LOG_OUT_ASM) && tb->code_size) {
-        g_string_append_printf(text, "OUT: [size=%u]\n", tb->code_size);
-        disas_append(text, tb->code, tb->code_size, (uint64_t)(uintptr_t)tb->code, 64);
-    }
-    if (text->len)
-        log_printf(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM, "%s", text->str);
 }
 
 static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
@@ -236,18 +214,14 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
         *alone = true;
         return NULL;
     }
-    if (log_enabled(LOG_OP)) {
-        g_autoptr(GString) text = g_string_new("OP:\n");
-        ir_print(&engine->ir, text);
-        log_printf(LOG_OP, "%s", text->str);
-    }
+    log_block_ir(engine, LOG_OP, "OP:\n");
     pipeline_run(&engine->ir, !engine->options.no_opt);
     if (state->memory == MEM_WINDOW)
         demote_mark_block(engine, first->ram_offset);
+    log_block_ir(engine, LOG_OP_OPT, "OP after passes:\n");
     TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
     count_block(engine, tb);
-    if (log_enabled(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM))
-        log_block(engine, tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
+    log_block_code(tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
     engine->cache.counters.translate_ns += now_ns() - start;
     return tb;
 }

@@ -2,6 +2,8 @@
  * Taking blocks out: exactly those that a write overlaps. */
 #include "tcache/tb.h"
 
+#include "base/trace.h"
+
 static unsigned page_index(const TranslationBlock *tb, uint64_t page)
 {
     return tb->phys >> GUEST_PAGE_BITS == page ? 0 : 1;
@@ -62,5 +64,7 @@ unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size)
             tb = next;
         }
     }
+    if (removed)
+        trace(block_invalidate, offset, size, removed);
     return removed;
 }
