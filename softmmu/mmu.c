@@ -201,9 +201,8 @@ bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, 
         log_printf(LOG_MMU, "walk of %08" PRIx64 " mode %d: #PF %x", gva, mode, walk.error_code);
         return false;
     }
-    log_printf(LOG_MMU, "walk of %08" PRIx64 " mode %d -> %08" PRIx64 "%s%s, %u KiB page", gva, mode,
-               walk.gpa, walk.dirty ? " dirty" : "", walk.global ? " global" : "",
-               1u << (MIN(walk.page_bits, 32) - 10));
+    log_printf(LOG_MMU, "walk of %08" PRIx64 " mode %d -> %08" PRIx64 "%s%s, page of 2^%u", gva, mode,
+               walk.gpa, walk.dirty ? " dirty" : "", walk.global ? " global" : "", walk.page_bits);
     fill(mmu, gva, mode, &walk);
     *gpa = walk.gpa;
     return true;

@@ -55,6 +55,7 @@ struct Engine {
     size_t native_used;
     BlockState recent[RECENT_BLOCKS]; /* entered from the loop; a ring */
     unsigned recent_count;
+    TopTable top_faults, top_smc; /* linear pc; RAM page */
     pthread_t thread;
     bool running;
     GMutex lock;           /* posts, wake-ups */

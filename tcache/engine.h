@@ -58,4 +58,10 @@ typedef struct {
  * without the loop. */
 unsigned engine_recent_blocks(const Engine *engine, EngineBlock *out, unsigned capacity);
 
+/* Where the slow paths come from. */
+typedef enum { TOP_PORTS, TOP_MMIO, TOP_SMC_PAGES, TOP_FAULTS, TOP_KINDS } EngineTop;
+extern const char *const engine_top_names[TOP_KINDS];
+/* Most frequent first; key: port, physical address, RAM offset of the page, linear address. */
+unsigned engine_list_top(const Engine *engine, EngineTop which, TopEntry *out, unsigned capacity);
+
 #endif

@@ -98,6 +98,7 @@ static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
     Engine *engine = opaque;
     engine->cache.counters.smc_stores++;
+    top_table_count(&engine->top_smc, offset & GUEST_PAGE_MASK);
     const TranslationBlock *running = running_block(engine);
     if (running && cache_overlaps(running, offset, size)) {
         engine->cache.counters.smc_self++;
@@ -308,6 +309,15 @@ static void count_exit(EngineCounters *counters, ExitReason reason)
     counters->exit_poll += reason == EXIT_POLL;
     counters->exit_fault += reason == EXIT_FAULT;
     counters->exit_halt += reason == EXIT_HALT;
+    counters->exit_smc += reason == EXIT_SMC;
+    counters->exit_demote += reason == EXIT_DEMOTE;
+}
+
+static gva_t linear_pc(const Engine *engine)
+{
+    BlockState state;
+    engine->guest->block_state(engine->vcpu, &state);
+    return (uint32_t)(state.cs_base + state.pc);
 }
 
 /* false: triple fault. */
@@ -321,9 +331,10 @@ static bool handle_exit(Engine *engine, ExitReason reason)
     engine->trapped_store = NO_STORE;
     while (reason == EXIT_SMC)
         reason = engine_execute_alone(engine);
-    if (reason == EXIT_FAULT)
-        return engine->guest->deliver_fault(engine->vcpu);
-    return true;
+    if (reason != EXIT_FAULT)
+        return true;
+    top_table_count(&engine->top_faults, linear_pc(engine));
+    return engine->guest->deliver_fault(engine->vcpu);
 }
 
 static bool take_events(Engine *engine)
