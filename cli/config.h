@@ -37,6 +37,7 @@ typedef struct {
     char *serial[PC_SERIAL_PORTS];
     char *monitor;
     char *debugcon;
+    char *gdb;           /* chardev spec, NULL: no stub */
     bool nographic, vga;
     DisplayKind display;
     bool start_stopped, no_reboot, no_shutdown;

@@ -107,6 +107,18 @@ bool option_debugcon(Parser *parser, const OptionRow *row, const char *text, GEr
     return option_set_debugcon(parser, text, error);
 }
 
+bool option_gdb(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    const char *spec = text ? text : "tcp::1234";
+    if (!check_spec(spec, error))
+        return false;
+    if (g_str_has_prefix(spec, "mon:"))
+        return option_error(error, "gdb's connection cannot be shared with the monitor");
+    g_free(parser->config->gdb);
+    parser->config->gdb = strcmp(spec, "none") != 0 ? g_strdup(spec) : NULL;
+    return true;
+}
+
 bool option_parallel(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     return word_in("none|null", text) || option_error(error, "there is no parallel port");
@@ -292,7 +304,7 @@ typedef struct {
     ChardevOption *chardev; /* what chardev:ID names */
 } User;
 
-enum { USER_MONITOR = PC_SERIAL_PORTS, USER_DEBUGCON, USERS };
+enum { USER_MONITOR = PC_SERIAL_PORTS, USER_DEBUGCON, USER_GDB, USERS };
 
 static bool find_references(Parser *parser, User users[USERS], GError **error)
 {
@@ -420,6 +432,7 @@ bool option_chardevs_finish(Parser *parser, GError **error)
         {"the second serial port", &config->serial[1], NULL},
         {"the monitor", &config->monitor, NULL},
         {"the debug console", &config->debugcon, NULL},
+        {"gdb", &config->gdb, NULL},
     };
     if (!find_references(parser, users, error) || !check_shared(users, error))
         return false;

@@ -18,6 +18,7 @@
 #include "cli/watch.h"
 #include "hw/display/display.h"
 #include "monitor/death.h"
+#include "monitor/gdbstub.h"
 #include "monitor/keys.h"
 #include "monitor/monitor.h"
 #include "monitor/symbols.h"
@@ -39,6 +40,7 @@ struct Vm {
     Chardev *serial[PC_SERIAL_PORTS];
     Chardev *monitor_chardev, *debugcon;
     Monitor *monitor;
+    GdbStub *gdb;
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
     Watch *watch;
@@ -51,6 +53,9 @@ struct Vm {
     bool wanted;     /* the user wants it to run */
     unsigned paused; /* pause() calls outstanding */
     bool in_engine, quit_thread;
+    bool step, step_interrupts; /* while wanted: for one instruction only */
+    bool stop_untold;           /* it stopped by itself; the main thread does not know yet */
+    RunResult stop_why;
     bool reset_requested, init_requested;
     const char *reset_cause; /* static text; the last request's */
     bool panicked; /* and was reported */
@@ -107,12 +112,23 @@ static void request_reset(void *opaque, const char *cause)
     g_mutex_unlock(&vm->lock);
 }
 
+static gboolean tell_stop(gpointer opaque);
+
+/* vm->lock held. */
+static void stop_by_itself(Vm *vm, RunResult why)
+{
+    vm->wanted = vm->step = false;
+    vm->stop_untold = true;
+    vm->stop_why = why;
+    g_idle_add_full(G_PRIORITY_HIGH, tell_stop, vm, NULL);
+}
+
 /* Stop for good or exit: what -no-shutdown decides. */
 static void request_power_off(void *opaque)
 {
     Vm *vm = opaque;
     g_mutex_lock(&vm->lock);
-    vm->wanted = false;
+    stop_by_itself(vm, RUN_STOPPED);
     request_vcpu(vm);
     g_mutex_unlock(&vm->lock);
     if (!vm->config->no_shutdown)
@@ -208,6 +224,17 @@ static void do_reset(Vm *vm, Death death, const char *why)
     log_printf(LOG_CPU_RESET, "CPU reset (%s)", why ? why : "monitor");
 }
 
+/* Outside vm->lock. */
+static RunResult run_engine(Vm *vm, bool step, bool interrupts)
+{
+    RunResult result = step ? engine_step(vm->engine, interrupts) : engine_run(vm->engine);
+    if (result == RUN_TRIPLE_FAULT) {
+        do_reset(vm, DEATH_TRIPLE_FAULT, "triple fault");
+        return step ? RUN_STEPPED : RUN_STOPPED;
+    }
+    return result;
+}
+
 static bool may_run(const Vm *vm)
 {
     return vm->wanted && vm->paused == 0;
@@ -241,11 +268,13 @@ static gpointer vcpu_thread(gpointer opaque)
             continue;
         }
         vm->in_engine = true;
+        const bool step = vm->step, interrupts = vm->step_interrupts;
         g_mutex_unlock(&vm->lock);
-        if (engine_run(vm->engine) == RUN_TRIPLE_FAULT)
-            do_reset(vm, DEATH_TRIPLE_FAULT, "triple fault");
+        const RunResult result = run_engine(vm, step, interrupts);
         g_mutex_lock(&vm->lock);
         vm->in_engine = false;
+        if (result == RUN_DEBUG || result == RUN_STEPPED)
+            stop_by_itself(vm, result);
         g_cond_broadcast(&vm->changed);
     }
     g_mutex_unlock(&vm->lock);
@@ -272,24 +301,62 @@ static void wait_out_of_engine(Vm *vm)
     }
 }
 
+/* Main thread: the vCPU has stopped by itself, or was told to. */
+static gboolean tell_stop(gpointer opaque)
+{
+    Vm *vm = opaque;
+    Machine *m = &vm->machine;
+    g_mutex_lock(&vm->lock);
+    const bool untold = vm->stop_untold;
+    const RunResult why = vm->stop_why;
+    vm->stop_untold = false;
+    g_mutex_unlock(&vm->lock);
+    if (untold) {
+        clock_stop(vm->clock);
+        if (m->stopped)
+            m->stopped(m->stopped_opaque, why);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static void machine_stop(Machine *m)
 {
     Vm *vm = vm_of(m);
     g_mutex_lock(&vm->lock);
+    const bool ran = vm->wanted;
     vm->wanted = false;
     wait_out_of_engine(vm);
+    if (ran && !vm->stop_untold) {
+        vm->stop_untold = true;
+        vm->stop_why = RUN_STOPPED;
+    }
+    vm->step = false;
     g_mutex_unlock(&vm->lock);
+    tell_stop(vm);
     clock_stop(vm->clock);
+}
+
+static void machine_go(Vm *vm, bool step, bool interrupts, bool timers)
+{
+    tell_stop(vm);
+    if (timers || vm->cpu->v.halted)
+        clock_start(vm->clock);
+    g_mutex_lock(&vm->lock);
+    vm->wanted = true;
+    vm->step = step;
+    vm->step_interrupts = interrupts;
+    g_cond_broadcast(&vm->changed);
+    g_mutex_unlock(&vm->lock);
 }
 
 static void machine_cont(Machine *m)
 {
-    Vm *vm = vm_of(m);
-    clock_start(vm->clock);
-    g_mutex_lock(&vm->lock);
-    vm->wanted = true;
-    g_cond_broadcast(&vm->changed);
-    g_mutex_unlock(&vm->lock);
+    machine_go(vm_of(m), false, false, true);
+}
+
+static void machine_step(Machine *m, bool interrupts, bool timers)
+{
+    machine_go(vm_of(m), true, interrupts, timers);
 }
 
 static void machine_pause(Machine *m)
@@ -592,6 +659,7 @@ static void fill_machine(Vm *vm)
         .running = machine_running,
         .stop = machine_stop,
         .cont = machine_cont,
+        .step = machine_step,
         .reset = machine_reset,
         .power_button = machine_power_button,
         .quit = machine_quit,
@@ -628,6 +696,8 @@ Vm *vm_new(const Config *config, GError **error)
     fill_machine(vm);
     if (!open_monitor(vm, error))
         goto fail;
+    if (config->gdb && !(vm->gdb = gdb_stub_new(&vm->machine, config->gdb, error)))
+        goto fail;
     open_display(vm);
     return vm;
 fail:
@@ -655,6 +725,8 @@ int vm_run(Vm *vm)
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);
     g_main_loop_run(vm->loop);
+    gdb_stub_free(vm->gdb, vm->exit_code); /* while its client can be told of the end */
+    vm->gdb = NULL;
     machine_stop(&vm->machine);
     stats_write(vm->config, vm->engine);
     return vm->exit_code;
@@ -674,6 +746,7 @@ static void stop_thread(Vm *vm)
 void vm_free(Vm *vm)
 {
     stop_thread(vm);
+    gdb_stub_free(vm->gdb, 0);
     g_clear_pointer(&vm->watch, watch_free);
     g_clear_pointer(&vm->display, sdl_display_free);
     g_clear_pointer(&vm->monitor, monitor_free);

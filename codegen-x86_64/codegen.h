@@ -24,7 +24,9 @@ typedef struct {
     uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 
-/* A direct exit that can be chained: `jmp rel32` at patch_offset, pointing at its stub first. */
+/* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves with
+ * EXIT_CHAIN and vcpu->host_pc = block + stub_offset + CODEGEN_EXIT_STUB; vcpu->pc is not set. */
+#define CODEGEN_EXIT_STUB 4
 typedef struct {
     uint32_t jump_offset; /* of the rel32 field, from the block's start */
     uint32_t stub_offset; /* where it points while unchained */
@@ -47,9 +49,6 @@ typedef struct {
     CodegenExit exits[CODEGEN_MAX_EXITS];
     unsigned exit_count;
     GArray *pcmap;        /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
-    /* The exit stub stores this pointer (plus index * exit_slot_size) into vcpu->exit_slot. */
-    void *exit_slots;
-    size_t exit_slot_size;
 } CodegenOutput;
 
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */

@@ -147,5 +147,7 @@ void codegen_run_native(VCpu *vcpu, const void *code, void *mem);
 #define MEM_DESC_READ 0x10000u
 #define MEM_DESC_WRITE 0x20000u
 #define MEM_DESC_USER 0x40000u
+#define MEM_DESC_ALIGNED 0x80000u
+#define MEM_DESC_WAITS 0x100000u
 
 #endif

@@ -148,13 +148,12 @@ void lower_cold_exit(Codegen *c, const Cold *cold)
         probe_constant(c, target);
         return;
     }
-    lower_store_pc(c, target);
-    if (cold->kind == COLD_EXIT_LOOKUP) {
-        emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
+    if (cold->kind == COLD_EXIT_CHAIN) {
+        uint8_t *stub = c->e.at;
+        emit_call_mem(&c->e, VCPU_FIELD(thunk_exit_chain));
+        g_assert(c->e.at - stub == CODEGEN_EXIT_STUB);
         return;
     }
-    CodegenOutput *out = c->out;
-    uintptr_t slot = (uintptr_t)out->exit_slots + cold->exit * out->exit_slot_size;
-    emit_mov_imm(&c->e, R8, slot);
-    emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_chain));
+    lower_store_pc(c, target);
+    emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
 }

@@ -218,10 +218,25 @@ static HostOpd window_operand(Codegen *c, const IrInsn *insn)
     return at;
 }
 
+/* AH..BH with an operand that needs REX: the op runs between two exchanges of AH and AL, where a
+ * fault, as the window takes it, would find them exchanged. */
+static bool exchanges_high(const IrInsn *insn)
+{
+    const IrMem *mem = &insn->mem;
+    if (insn->d.kind != IR_REGH && insn->a.kind != IR_REGH)
+        return false;
+    bool low = mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4;
+    low &= mem->base.kind == IR_NONE || (mem->base.kind == IR_REG && host_reg_of_gpr[mem->base.n] < 8);
+    low &= mem->index.kind == IR_NONE ||
+           (mem->index.kind == IR_REG && host_reg_of_gpr[mem->index.n] < 8);
+    return !low;
+}
+
 void lower_mem_op(Codegen *c, const IrInsn *insn)
 {
     bool rcx_saved;
-    if (c->options->memory == MEM_WINDOW && !c->checked && insn->mem.seg_use != IR_SEG_CHECK) {
+    if (c->options->memory == MEM_WINDOW && !c->checked && insn->mem.seg_use != IR_SEG_CHECK &&
+        !exchanges_high(insn)) {
         if (needs_fp(insn))
             lower_fp_ensure(c);
         select_emit(c, insn, window_operand(c, insn));
@@ -242,7 +257,9 @@ void lower_cold_mem(Codegen *c, const Cold *cold)
     bool writes = ir_mem_writes(insn);
     uint32_t descriptor = access_size(insn) | (writes ? MEM_DESC_WRITE : 0) |
                           (ir_mem_reads(insn) || !writes ? MEM_DESC_READ : 0) |
-                          (insn->mem.user ? MEM_DESC_USER : 0);
+                          (insn->mem.user ? MEM_DESC_USER : 0) |
+                          (insn->mem.aligned ? MEM_DESC_ALIGNED : 0) |
+                          (insn->mem.waits ? MEM_DESC_WAITS : 0);
     emit_mov(e, 8, RCX, R11);
     if (cold->addr != R8)
         emit_mov(e, 4, R8, cold->addr);

@@ -11,7 +11,6 @@ CHECK_OFFSET(FLAGS, flags);
 CHECK_OFFSET(FP_LOADED, fp_loaded);
 CHECK_OFFSET(FP_ENSURE, fp_ensure);
 CHECK_OFFSET(HOST_RSP, host_rsp);
-CHECK_OFFSET(EXIT_SLOT, exit_slot);
 CHECK_OFFSET(HOST_PC, host_pc);
 CHECK_OFFSET(FP_AREA, fp_area);
 CHECK_OFFSET(HOST_FP, host_fp_area);
@@ -32,13 +31,18 @@ void *codegen_mem_begin(VCpu *vcpu, gva_t gva, uint32_t descriptor)
 {
     bool read = descriptor & MEM_DESC_READ, write = descriptor & MEM_DESC_WRITE;
     int mode = descriptor & MEM_DESC_USER ? MMU_USER : MMU_SUPERVISOR;
-    Fault fault = {0};
-    void *host = access_begin(&vcpu->mmu, &vcpu->access, gva, descriptor & MEM_DESC_SIZE, read,
-                              write, mode, &fault);
-    if (host)
-        return host;
+    unsigned size = descriptor & MEM_DESC_SIZE;
+    Fault fault = {.vector = 13, .has_error = true}; /* #GP(0) */
+    vcpu->mmu.self_modified = false;
+    if (!(descriptor & MEM_DESC_ALIGNED) || !(gva & (size - 1))) {
+        void *host = access_begin(&vcpu->mmu, &vcpu->access, gva, size, read, write, mode, &fault);
+        if (host)
+            return host;
+    }
     vcpu->pc = vcpu->pc_of_host(vcpu, vcpu->host_pc);
-    if (vcpu->mmu.self_modified)
+    if ((descriptor & MEM_DESC_WAITS) && vcpu_x87_pending(vcpu))
+        fault = (Fault){.vector = 16}; /* #MF */
+    else if (vcpu->mmu.self_modified)
         vcpu_exit(vcpu, EXIT_SMC);
     vcpu_exit_fault(vcpu, fault);
 }

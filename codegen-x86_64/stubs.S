@@ -159,9 +159,10 @@ FUNCTION codegen_stub_mem_commit
     call codegen_mem_commit
     CALL_C_END
 
-/* Ways out, jumped to. */
+/* Ways out, jumped to; exit_chain is called, its return address says which exit. */
 FUNCTION codegen_stub_exit_chain
-    mov VC(STUB_EXIT_SLOT), r8
+    pop r8
+    mov VC(STUB_HOST_PC), r8
     mov r8d, STUB_EXIT_CHAIN
     jmp codegen_stub_exit_reason
 

@@ -698,6 +698,12 @@ bool atapi_is_cdrom(const IdeDrive *drive)
     return drive->ops == &cdrom_ops;
 }
 
+bool atapi_is_locked(const IdeDrive *drive)
+{
+    const Cdrom *cd = (const Cdrom *)drive;
+    return cd->locked && has_medium(cd);
+}
+
 bool atapi_cdrom_change(IdeDrive *drive, Block *block, bool force, GError **error)
 {
     Cdrom *cd = (Cdrom *)drive;

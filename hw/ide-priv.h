@@ -114,5 +114,6 @@ IdeDrive *ata_disk_new(const DeviceBus *bus, Block *block);
 IdeDrive *atapi_cdrom_new(const DeviceBus *bus, Block *block);
 bool atapi_cdrom_change(IdeDrive *drive, Block *block, bool force, GError **error);
 bool atapi_is_cdrom(const IdeDrive *drive);
+bool atapi_is_locked(const IdeDrive *drive);
 
 #endif

@@ -566,6 +566,18 @@ void ide_retry(Ide *ide)
     }
 }
 
+IdeKind ide_drive_kind(const Ide *ide, unsigned channel, unsigned unit)
+{
+    const IdeDrive *drive = drive_at(ide, channel, unit);
+    return !drive ? IDE_NOTHING : atapi_is_cdrom(drive) ? IDE_CDROM : IDE_DISK;
+}
+
+bool ide_cdrom_locked(const Ide *ide, unsigned channel, unsigned unit)
+{
+    const IdeDrive *drive = drive_at(ide, channel, unit);
+    return drive && atapi_is_cdrom(drive) && atapi_is_locked(drive);
+}
+
 Block *ide_drive_block(const Ide *ide, unsigned channel, unsigned unit)
 {
     IdeDrive *drive = drive_at(ide, channel, unit);

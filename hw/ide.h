@@ -33,6 +33,10 @@ bool ide_cdrom_change(Ide *ide, unsigned channel, unsigned unit, Block *block, b
 typedef void (*IdeErrorHook)(void *opaque, const Block *block, int err);
 void ide_set_error_hook(Ide *ide, IdeErrorHook hook, void *opaque);
 void ide_retry(Ide *ide);
+typedef enum { IDE_NOTHING, IDE_DISK, IDE_CDROM } IdeKind;
+IdeKind ide_drive_kind(const Ide *ide, unsigned channel, unsigned unit);
+/* The guest holds the CD-ROM's tray shut. */
+bool ide_cdrom_locked(const Ide *ide, unsigned channel, unsigned unit);
 /* The image in a drive: NULL if there is none. */
 Block *ide_drive_block(const Ide *ide, unsigned channel, unsigned unit);
 

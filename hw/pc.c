@@ -11,7 +11,6 @@
 #include "hw/apic-bus.h"
 #include "hw/boot-linux.h"
 #include "hw/debug-ports.h"
-#include "hw/fdc.h"
 #include "hw/fw-cfg.h"
 #include "hw/hpet.h"
 #include "hw/i440fx.h"
@@ -37,7 +36,7 @@
 
 enum {
     IRQ_PIT = 0, IRQ_KEYBOARD = 1, IRQ_COM2 = 3, IRQ_COM1 = 4, IRQ_FLOPPY = 6, IRQ_RTC = 8,
-    IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_FPU = 13, IRQ_IDE1 = 14, IRQ_IDE2 = 15, ISA_IRQS = 16,
+    IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_FPU = 13, IRQ_IDE1 = 14, IRQ_IDE2 = 15,
 };
 enum { DEVFN_VGA = 2 << 3 };
 enum { IOAPIC_VERSION = 0x11 };
@@ -69,6 +68,8 @@ struct Pc {
     Vga *vga;
     FwCfg *fw_cfg;
     ram_off_t ram, bios;
+    uint64_t irq_count[PC_ISA_IRQS];
+    uint16_t irq_levels;
 };
 
 /* ---- wires ---- */
@@ -78,6 +79,8 @@ static void isa_irq(void *opaque, int irq, bool level)
 {
     Pc *pc = opaque;
     trace(isa_irq, irq, level);
+    pc->irq_count[irq] += level && !(pc->irq_levels & 1 << irq);
+    pc->irq_levels = (uint16_t)((pc->irq_levels & ~(1 << irq)) | level << irq);
     IrqLine pic = i8259_input(pc->pic, irq);
     IrqLine ioapic = ioapic_input(pc->ioapic, irq == IRQ_PIT ? 2 : irq);
     irq_set(&pic, level);
@@ -216,10 +219,10 @@ static void add_pci_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
     const IrqLine reset = {on_reset, pc, RESET_PIIX3}, power_off = {on_power_off, pc, 0};
-    IrqLine pirq[PCI_PIRQS], isa[ISA_IRQS];
+    IrqLine pirq[PCI_PIRQS], isa[PC_ISA_IRQS];
     for (int i = 0; i < PCI_PIRQS; i++)
         pirq[i] = (IrqLine){piix3_pirq_handler, &pc->piix3, i};
-    for (int i = 0; i < ISA_IRQS; i++)
+    for (int i = 0; i < PC_ISA_IRQS; i++)
         isa[i] = isa_line(pc, i);
     pc->pci = pci_bus_new(&pc->bus, pirq);
     i440fx_new(&pc->bus, pc->pci,
@@ -373,6 +376,16 @@ PciBus *pc_pci(const Pc *pc)
 Ide *pc_ide(const Pc *pc)
 {
     return pc->ide;
+}
+
+Fdc *pc_fdc(const Pc *pc)
+{
+    return pc->fdc;
+}
+
+uint64_t pc_irq_count(const Pc *pc, unsigned irq)
+{
+    return irq < PC_ISA_IRQS ? pc->irq_count[irq] : 0;
 }
 
 void pc_power_button(Pc *pc)

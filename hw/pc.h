@@ -7,12 +7,13 @@
 #include "hw/block/block.h"
 #include "hw/char/chardev.h"
 #include "hw/device.h"
+#include "hw/fdc.h"
 #include "hw/i8042.h"
 #include "hw/ide.h"
 #include "hw/pci.h"
 #include "hw/vga.h"
 
-enum { PC_SERIAL_PORTS = 2, PC_FLOPPIES = 2, PC_MAX_DEBUG_EXITS = 4 };
+enum { PC_SERIAL_PORTS = 2, PC_FLOPPIES = 2, PC_MAX_DEBUG_EXITS = 4, PC_ISA_IRQS = 16 };
 
 typedef struct {
     Block *block; /* taken over */
@@ -71,6 +72,9 @@ Vga *pc_vga(const Pc *pc);         /* NULL without one */
 I8042 *pc_keyboard(const Pc *pc);
 PciBus *pc_pci(const Pc *pc);
 Ide *pc_ide(const Pc *pc);
+Fdc *pc_fdc(const Pc *pc);
+/* How often ISA interrupt irq went up. */
+uint64_t pc_irq_count(const Pc *pc, unsigned irq);
 void pc_power_button(Pc *pc);
 
 /* For the CPU (vCPU thread, io lock not held): */

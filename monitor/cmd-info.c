@@ -13,8 +13,13 @@ bool info_version(Command *command, GError **error)
 
 bool info_status(Command *command, GError **error)
 {
-    bool running = command->machine->running(command->machine);
-    g_string_append_printf(command->out, "VM status: %s\n", running ? "running" : "paused");
+    static const char *const names[] = {[MACHINE_RUNNING] = "running",
+                                        [MACHINE_PAUSED] = "paused",
+                                        [MACHINE_PRELAUNCH] = "paused (prelaunch)",
+                                        [MACHINE_OFF] = "paused (shutdown)",
+                                        [MACHINE_IO_ERROR] = "paused (io-error)"};
+    MachineState state = command->machine->state(command->machine);
+    g_string_append_printf(command->out, "VM status: %s\n", names[state]);
     return true;
 }
 
@@ -106,23 +111,50 @@ bool info_lapic(Command *command, GError **error)
     return print_devices(command, "apic");
 }
 
-bool info_block(Command *command, GError **error)
+bool info_chardev(Command *command, GError **error)
 {
-    Machine *machine = command->machine;
-    bool any = false;
-    machine_enter(machine);
-    for (unsigned i = 0; i < IDE_CHANNELS * IDE_UNITS; i++) {
-        const Block *block = ide_drive_block(pc_ide(machine->pc), i / IDE_UNITS, i % IDE_UNITS);
-        if (!block)
-            continue;
-        any = true;
-        g_string_append_printf(command->out, "ide%u-%u: %s (raw, %" PRIu64 " bytes%s)\n",
-                               i / IDE_UNITS, i % IDE_UNITS, block_path(block), block_size(block),
-                               block_read_only(block) ? ", read-only" : "");
+    const MachineChardev *list = command->machine->chardevs;
+    address_space_lock(command->machine->as);
+    for (unsigned i = 0; list && i < MACHINE_CHARDEVS; i++)
+        if (list[i].label)
+            g_string_append_printf(command->out, "%s: filename=%s%s\n", list[i].label, list[i].spec,
+                                   chardev_is_open(list[i].chardev) ? "" : " (disconnected)");
+    address_space_unlock(command->machine->as);
+    return true;
+}
+
+bool info_irq(Command *command, GError **error)
+{
+    machine_enter(command->machine);
+    for (unsigned i = 0; i < PC_ISA_IRQS; i++) {
+        uint64_t count = pc_irq_count(command->machine->pc, i);
+        if (count > 0)
+            g_string_append_printf(command->out, "%2u: %" PRIu64 "\n", i, count);
     }
-    machine_leave(machine);
-    if (!any)
-        g_string_append(command->out, "no images\n");
+    machine_leave(command->machine);
+    return true;
+}
+
+/* ROM in the memory map, then what the firmware is given. */
+bool info_roms(Command *command, GError **error)
+{
+    GString *map = g_string_new(NULL);
+    machine_enter(command->machine);
+    address_space_print(command->machine->as, map);
+    machine_leave(command->machine);
+    g_auto(GStrv) lines = g_strsplit(map->str, "\n", -1);
+    g_string_free(map, TRUE);
+    for (char **line = lines; *line && strcmp(*line, "ports") != 0; line++)
+        if (strstr(*line, " rom "))
+            g_string_append_printf(command->out, "%s\n", *line);
+    return print_devices(command, "fw_cfg");
+}
+
+bool info_history(Command *command, GError **error)
+{
+    for (guint i = 0; command->history && i < command->history->len; i++)
+        g_string_append_printf(command->out, "%u: '%s'\n", i,
+                               (const char *)g_ptr_array_index(command->history, i));
     return true;
 }
 

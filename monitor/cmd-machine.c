@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Commands that run, stop and log the machine, press its keys and look at its screen. */
+ * Commands that run, stop and log the machine and look at its screen. */
 #include <string.h>
 
 #include "base/log.h"
 #include "base/trace.h"
 #include "monitor/command.h"
-#include "monitor/keys.h"
 
-enum { HOLD_MS = 100, HOLD_MAX_MS = 10000, TYPE_HOLD_MS = 0, TYPE_MAX = 4096 };
 
 bool command_quit(Command *command, GError **error)
 {
@@ -33,6 +31,8 @@ bool command_stop(Command *command, GError **error)
 
 bool command_cont(Command *command, GError **error)
 {
+    if (command->machine->state(command->machine) == MACHINE_OFF)
+        return command_error(error, "the guest has switched itself off; system_reset starts it");
     return simple(command, command->machine->cont, error);
 }
 
@@ -51,60 +51,6 @@ bool command_nmi(Command *command, GError **error)
     if (!command_end(command, error))
         return false;
     cpu_set_line(command->machine->cpu, CPU_LINE_NMI, true); /* an edge */
-    return true;
-}
-
-/* Keys */
-
-static bool press(Command *command, const KeyCombination *keys, unsigned hold_ms, GError **error)
-{
-    return key_queue_push(command->machine, keys, hold_ms) ||
-           command_error(error, "too many keys wait for the guest already");
-}
-
-bool command_sendkey(Command *command, GError **error)
-{
-    KeyCombination keys;
-    uint64_t hold = HOLD_MS;
-    g_autofree char *word = command_word(command, "key", error);
-    if (!word || !keys_parse(word, &keys, error))
-        return false;
-    if (command_has_more(command) && !command_expression(command, "time", &hold, error))
-        return false;
-    if (hold > HOLD_MAX_MS)
-        return command_error(error, "keys can be held for %d ms at most", HOLD_MAX_MS);
-    if (!command_end(command, error))
-        return false;
-    return press(command, &keys, (unsigned)hold, error);
-}
-
-static bool check_text(const char *text, GError **error)
-{
-    KeyCombination keys;
-    if (strlen(text) > TYPE_MAX)
-        return command_error(error, "more than %d characters", TYPE_MAX);
-    for (const char *p = text; *p; p++)
-        if (!keys_for_character(*p, &keys))
-            return command_error(error, "no key types character 0x%02x", (uint8_t)*p);
-    return true;
-}
-
-/* All the rest of the line, or one quoted word. */
-bool command_type(Command *command, GError **error)
-{
-    bool quoted = *command->rest == '"';
-    if (!command_has_more(command))
-        return command_error(error, "text is missing");
-    g_autofree char *text = quoted ? command_word(command, "text", error)
-                                   : command_unescape(command->rest, strlen(command->rest), error);
-    if (!text || (quoted && !command_end(command, error)) || !check_text(text, error))
-        return false;
-    for (const char *p = text; *p; p++) {
-        KeyCombination keys;
-        keys_for_character(*p, &keys);
-        if (!press(command, &keys, TYPE_HOLD_MS, error))
-            return false;
-    }
     return true;
 }
 

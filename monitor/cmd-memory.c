@@ -259,19 +259,11 @@ static bool copy_to_file(Machine *machine, FILE *file, uint64_t address, uint64_
     return true;
 }
 
-/* One word, because "1 /tmp/file" would be a division. */
-static bool take_size(Command *command, uint64_t *size, GError **error)
-{
-    g_autofree char *word = command_word(command, "size", error);
-    Command one = {.machine = command->machine, .rest = word};
-    return word && command_expression(&one, "size", size, error) && command_end(&one, error);
-}
-
 static bool save_memory(Command *command, MemoryRead read, GError **error)
 {
     uint64_t address, size;
     if (!command_expression(command, "address", &address, error) ||
-        !take_size(command, &size, error))
+        !command_number(command, "size", &size, error))
         return false;
     if (size > SIZE_MAX_BYTES)
         return command_error(error, "more than %" PRIu64 " bytes", SIZE_MAX_BYTES);
@@ -297,20 +289,4 @@ bool command_memsave(Command *command, GError **error)
 bool command_pmemsave(Command *command, GError **error)
 {
     return save_memory(command, read_physical, error);
-}
-
-bool command_gva2gpa(Command *command, GError **error)
-{
-    uint64_t address;
-    gpa_t gpa;
-    if (!command_address(command, &address, error) || !command_end(command, error))
-        return false;
-    machine_enter(command->machine);
-    bool mapped = mmu_translate_debug(&command->machine->cpu->v.mmu, address, &gpa);
-    machine_leave(command->machine);
-    if (mapped)
-        g_string_append_printf(command->out, "gpa: 0x%" PRIx64 "\n", (uint64_t)gpa);
-    else
-        g_string_append(command->out, "Unmapped\n");
-    return true;
 }

@@ -82,7 +82,7 @@ char *command_unescape(const char *text, size_t length, GError **error)
     return g_string_free(out, FALSE);
 }
 
-static char *quoted_word(Command *command, GError **error)
+static char *quoted_word(Command *command, bool raw, GError **error)
 {
     const char *start = ++command->rest, *p = start;
     while (*p && *p != '"')
@@ -92,10 +92,11 @@ static char *quoted_word(Command *command, GError **error)
         return NULL;
     }
     command->rest = p + 1;
-    return command_unescape(start, (size_t)(p - start), error);
+    return raw ? g_strndup(start, (gsize)(p - start))
+               : command_unescape(start, (size_t)(p - start), error);
 }
 
-char *command_word(Command *command, const char *what, GError **error)
+static char *take_word(Command *command, const char *what, bool raw, GError **error)
 {
     char *word;
     if (!command_has_more(command)) {
@@ -103,7 +104,7 @@ char *command_word(Command *command, const char *what, GError **error)
         return NULL;
     }
     if (*command->rest == '"') {
-        word = quoted_word(command, error);
+        word = quoted_word(command, raw, error);
     } else {
         size_t length = strcspn(command->rest, " \t");
         word = g_strndup(command->rest, length);
@@ -111,6 +112,16 @@ char *command_word(Command *command, const char *what, GError **error)
     }
     skip_blanks(command);
     return word;
+}
+
+char *command_word(Command *command, const char *what, GError **error)
+{
+    return take_word(command, what, false, error);
+}
+
+char *command_pattern(Command *command, const char *what, GError **error)
+{
+    return take_word(command, what, true, error);
 }
 
 static bool lookup_register(void *opaque, const char *name, uint64_t *value)
@@ -127,6 +138,13 @@ bool command_expression(Command *command, const char *what, uint64_t *value, GEr
     if (!command_has_more(command))
         return command_error(error, "%s is missing", what);
     return expression_parse(&command->rest, lookup_register, command->machine, value, error);
+}
+
+bool command_number(Command *command, const char *what, uint64_t *value, GError **error)
+{
+    g_autofree char *word = command_word(command, what, error);
+    Command one = {.machine = command->machine, .rest = word};
+    return word && command_expression(&one, what, value, error) && command_end(&one, error);
 }
 
 /* Running a line */
@@ -171,20 +189,23 @@ static bool run_line(Command *command, GError **error)
                          (int)strcspn(name, " \t"), name);
 }
 
-bool command_execute(Machine *machine, const char *line, GString *out)
+bool command_run(Command *command, GError **error)
 {
-    g_autoptr(GError) error = NULL;
-    g_autofree char *copy = g_strchomp(g_strdup(line));
-    Command command = {.machine = machine, .rest = copy, .out = out};
-    skip_blanks(&command);
-    if (*command.rest && *command.rest != '#' && !run_line(&command, &error))
-        g_string_append_printf(out, "%s\n", error->message);
-    return !command.leaving;
+    skip_blanks(command);
+    return !*command->rest || *command->rest == '#' || run_line(command, error);
 }
 
 void monitor_execute(Machine *machine, const char *line, GString *out)
 {
-    command_execute(machine, line, out);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *copy = g_strchomp(g_strdup(line));
+    Command command = {.machine = machine, .rest = copy, .out = out};
+    if (command_run(&command, &error) && command.poll && !command.unattended)
+        command_error(&error, "this command takes its time; it cannot be used here");
+    if (command.poll_free)
+        command.poll_free(command.poll_state);
+    if (error)
+        g_string_append_printf(out, "%s\n", error->message);
 }
 
 /* help and info */

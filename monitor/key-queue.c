@@ -17,8 +17,7 @@ struct KeyQueue {
     guint next;      /* the first that is not sent */
     guint source;    /* 0: nothing to do */
     int64_t last_us; /* when something was sent, or the machine did not run */
-    KeyQueueDone done;
-    void *opaque;
+    bool dropped;
 };
 
 static KeyQueue *queue_of(Machine *machine)
@@ -31,20 +30,12 @@ static KeyQueue *queue_of(Machine *machine)
     return machine->keys;
 }
 
-static void tell(KeyQueue *queue, const char *message)
-{
-    KeyQueueDone done = queue->done;
-    queue->done = NULL;
-    if (done)
-        done(queue->opaque, message);
-}
-
-static gboolean finish(KeyQueue *queue, const char *message)
+static gboolean finish(KeyQueue *queue, bool dropped)
 {
     queue->source = 0;
     queue->next = 0;
+    queue->dropped = dropped;
     g_array_set_size(queue->events, 0);
-    tell(queue, message);
     return G_SOURCE_REMOVE;
 }
 
@@ -68,7 +59,6 @@ static gboolean poll_keyboard(gpointer opaque)
     int64_t now = g_get_monotonic_time();
     if (!machine->running(machine)) {
         queue->last_us = now;
-        tell(queue, "the machine is stopped; the keys wait");
         return G_SOURCE_CONTINUE;
     }
     const KeyEvent *event = queue->next < queue->events->len
@@ -78,11 +68,11 @@ static gboolean poll_keyboard(gpointer opaque)
     int64_t waited_ms = (now - queue->last_us) / 1000;
     if (waited_ms >= wait_ms && send_next(queue, event)) {
         if (!event)
-            return finish(queue, NULL);
+            return finish(queue, false);
         queue->last_us = now;
         queue->next++;
     } else if (waited_ms > wait_ms + PATIENCE_MS) {
-        return finish(queue, "the guest does not read its keyboard; keys were dropped");
+        return finish(queue, true);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -103,20 +93,19 @@ bool key_queue_push(Machine *machine, const KeyCombination *keys, unsigned hold_
     for (unsigned i = keys->count; i-- > 0;)
         push(queue, keys->scancode[i], false, i + 1 == keys->count ? hold_ms : 0);
     if (!queue->source) {
+        queue->dropped = false;
         queue->last_us = g_get_monotonic_time();
         queue->source = g_timeout_add(POLL_MS, poll_keyboard, queue);
     }
     return true;
 }
 
-bool key_queue_wait(Machine *machine, KeyQueueDone fn, void *opaque)
+KeyQueueState key_queue_state(const Machine *machine)
 {
-    KeyQueue *queue = machine->keys;
-    if (!queue)
-        return false;
-    queue->done = queue->source ? fn : NULL;
-    queue->opaque = opaque;
-    return queue->source != 0;
+    const KeyQueue *queue = machine->keys;
+    if (!queue || (!queue->source && !queue->dropped))
+        return KEYS_READ;
+    return queue->source ? KEYS_WAITING : KEYS_DROPPED;
 }
 
 void key_queue_free(KeyQueue *queue)

@@ -137,6 +137,11 @@ static bool find_key(const char *name, unsigned *scancode)
     return true;
 }
 
+const char *keys_name(unsigned index)
+{
+    return index < G_N_ELEMENTS(key_names) ? key_names[index].name : NULL;
+}
+
 bool keys_parse(const char *text, KeyCombination *keys, GError **error)
 {
     g_auto(GStrv) names = g_strsplit(text, "-", -1);

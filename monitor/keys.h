@@ -15,6 +15,8 @@ typedef struct {
 
 /* "ctrl-alt-f1", "0x1c". */
 bool keys_parse(const char *text, KeyCombination *keys, GError **error);
+/* The names that keys_parse knows; NULL: no more. */
+const char *keys_name(unsigned index);
 /* One ASCII character. false: no key types it. */
 bool keys_for_character(char c, KeyCombination *keys);
 
@@ -23,11 +25,12 @@ bool keys_for_character(char c, KeyCombination *keys);
 typedef struct KeyQueue KeyQueue;
 /* false: too many wait already. */
 bool key_queue_push(Machine *machine, const KeyCombination *keys, unsigned hold_ms);
-/* Calls fn once: when the guest has read all keys (message NULL), or with a message when it has
- * stopped reading them, or when the machine does not run (the keys go out when it does). false:
- * nothing waits, fn will not be called. fn NULL: forget the last wish. */
-typedef void (*KeyQueueDone)(void *opaque, const char *message);
-bool key_queue_wait(Machine *machine, KeyQueueDone fn, void *opaque);
+typedef enum {
+    KEYS_READ,    /* by the guest, all of them */
+    KEYS_WAITING, /* for the guest, or for the machine to run */
+    KEYS_DROPPED, /* the guest has stopped reading them; until the next push */
+} KeyQueueState;
+KeyQueueState key_queue_state(const Machine *machine);
 void key_queue_free(KeyQueue *queue);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 4096, HISTORY_MAX = 100 };
+enum { LINE_MAX_BYTES = 4096, HISTORY_MAX = 100, LISTED_MAX = 100 };
 enum { CTRL_BASE = 0x40, ESCAPE = 0x1b, DEL = 0x7f };
 #define CTRL(letter) ((letter)-CTRL_BASE)
 
@@ -19,6 +19,8 @@ struct LineEdit {
     uint8_t escape_digit;
     bool after_return; /* swallow the \n of \r\n */
     GPtrArray *history;
+    LineEditComplete complete; /* NULL: none */
+    void *complete_opaque;
     guint at; /* shown history entry; history->len: the new line */
 };
 
@@ -37,6 +39,17 @@ void line_edit_free(LineEdit *edit)
     g_string_free(edit->line, TRUE);
     g_ptr_array_free(edit->history, TRUE);
     g_free(edit);
+}
+
+void line_edit_set_complete(LineEdit *edit, LineEditComplete complete, void *opaque)
+{
+    edit->complete = complete;
+    edit->complete_opaque = opaque;
+}
+
+const GPtrArray *line_edit_history(const LineEdit *edit)
+{
+    return edit->history;
 }
 
 void line_edit_start(LineEdit *edit, GString *echo)
@@ -130,6 +143,61 @@ static gsize word_start(const LineEdit *edit)
     return at;
 }
 
+/* Completion */
+
+static gsize common_length(const GPtrArray *words)
+{
+    const char *first = g_ptr_array_index(words, 0);
+    gsize length = strlen(first);
+    for (guint i = 1; i < words->len; i++) {
+        const char *word = g_ptr_array_index(words, i);
+        gsize same = 0;
+        while (same < length && word[same] == first[same])
+            same++;
+        length = same;
+    }
+    return length;
+}
+
+static void list_words(const LineEdit *edit, const GPtrArray *words, GString *echo)
+{
+    for (guint i = 0; i < MIN(words->len, LISTED_MAX); i++)
+        g_string_append_printf(echo, "%s%s", i ? "  " : "\n",
+                               (const char *)g_ptr_array_index(words, i));
+    g_string_append(echo, words->len > LISTED_MAX ? "  ...\n" : "\n");
+    redraw(edit, echo);
+}
+
+static void replace_word(LineEdit *edit, gsize start, const char *word, gsize length)
+{
+    g_string_erase(edit->line, (gssize)start, (gssize)(edit->cursor - start));
+    g_string_insert_len(edit->line, (gssize)start, word, (gssize)length);
+    edit->cursor = start + length;
+}
+
+static void complete(LineEdit *edit, GString *echo)
+{
+    g_autofree char *before = g_strndup(edit->line->str, edit->cursor);
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    if (edit->complete)
+        edit->complete(edit->complete_opaque, before, words);
+    if (words->len == 0)
+        return;
+    const char *blank = strrchr(before, ' ');
+    gsize start = blank ? (gsize)(blank + 1 - before) : 0, length = common_length(words);
+    if (edit->line->len + length + 1 > LINE_MAX_BYTES)
+        return;
+    if (words->len > 1 && length <= edit->cursor - start) {
+        list_words(edit, words, echo);
+        return;
+    }
+    const char *word = g_ptr_array_index(words, 0);
+    replace_word(edit, start, word, length);
+    if (words->len == 1 && !g_str_has_suffix(word, "/") && edit->cursor == edit->line->len)
+        g_string_insert_c(edit->line, (gssize)edit->cursor++, ' ');
+    redraw(edit, echo);
+}
+
 static char *finish(LineEdit *edit, GString *echo)
 {
     GPtrArray *history = edit->history;
@@ -215,6 +283,9 @@ static void control_key(LineEdit *edit, uint8_t byte, GString *echo)
         break;
     case CTRL('D'):
         erase(edit, edit->cursor, next(edit, edit->cursor), echo);
+        break;
+    case CTRL('I'):
+        complete(edit, echo);
         break;
     case CTRL('K'):
         erase(edit, edit->cursor, edit->line->len, echo);

@@ -5,13 +5,12 @@
 
 #include <string.h>
 
-#include "monitor/command.h"
-#include "monitor/keys.h"
+#include "monitor/execution.h"
 #include "monitor/line-edit.h"
 
 #define PROMPT "(dbtvm) "
 
-enum { TYPED_MAX = 4096 };
+enum { TYPED_MAX = 4096, CTRL_C = 3 };
 
 struct Monitor {
     Machine *machine;
@@ -23,6 +22,7 @@ struct Monitor {
     GByteArray *typed; /* not edited yet */
     char *line;        /* waits for the idle source, or is being executed; NULL: none */
     guint source;
+    Execution *execution; /* of the line; NULL: none, or not begun */
 };
 
 static const char greeting[] =
@@ -76,49 +76,58 @@ static void edit_typed(Monitor *monitor)
 }
 
 /* The line is done: the next one. */
-static void finish_line(void *opaque, const char *message)
+static void finish_line(void *opaque, const char *output, const GError *error, bool leaving)
 {
     Monitor *monitor = opaque;
     address_space_lock(monitor->machine->as);
-    g_clear_pointer(&monitor->line, g_free);
-    if (message) {
-        print(monitor, message, strlen(message));
+    monitor->execution = NULL;
+    print(monitor, output, strlen(output));
+    if (error) {
+        print(monitor, error->message, strlen(error->message));
         print(monitor, "\n", 1);
     }
-    print_prompt(monitor);
-    edit_typed(monitor);
-    chardev_accept_input(monitor->chardev);
+    if (!leaving) {
+        g_clear_pointer(&monitor->line, g_free);
+        print_prompt(monitor);
+        edit_typed(monitor);
+        chardev_accept_input(monitor->chardev);
+    }
     address_space_unlock(monitor->machine->as);
 }
 
 static gboolean run_line(gpointer opaque)
 {
     Monitor *monitor = opaque;
-    GString *out = g_string_new(NULL);
     monitor->source = 0;
-    bool goes_on = command_execute(monitor->machine, monitor->line, out);
-    address_space_lock(monitor->machine->as);
-    print(monitor, out->str, out->len);
-    address_space_unlock(monitor->machine->as);
-    g_string_free(out, TRUE);
-    if (!goes_on)
-        return G_SOURCE_REMOVE;
-    /* After sendkey and type the prompt comes when the guest has read the keys. */
-    if (!key_queue_wait(monitor->machine, finish_line, monitor))
-        finish_line(monitor, NULL);
+    /* The prompt comes when it is done: after sendkey and type, when the guest has read the keys */
+    monitor->execution =
+        execution_start(monitor->machine, monitor->line, line_edit_history(monitor->edit),
+                        finish_line, monitor);
     return G_SOURCE_REMOVE;
+}
+
+static void abandon_line(Monitor *monitor)
+{
+    g_clear_pointer(&monitor->execution, execution_cancel);
+    g_clear_pointer(&monitor->line, g_free);
 }
 
 static size_t on_can_receive(void *opaque)
 {
     const Monitor *monitor = opaque;
-    return monitor->line ? 0 : TYPED_MAX - MIN(monitor->typed->len, TYPED_MAX);
+    return TYPED_MAX - MIN(monitor->typed->len, TYPED_MAX);
 }
 
 static void on_receive(void *opaque, const uint8_t *bytes, size_t count)
 {
     Monitor *monitor = opaque;
     g_byte_array_append(monitor->typed, bytes, (guint)count);
+    if (monitor->execution && memchr(bytes, CTRL_C, count)) {
+        print(monitor, "^C\n", 3);
+        g_byte_array_set_size(monitor->typed, 0);
+        abandon_line(monitor);
+        print_prompt(monitor);
+    }
     edit_typed(monitor);
 }
 
@@ -130,6 +139,8 @@ static void on_event(void *opaque, ChardevEvent event)
         monitor->opened = true;
         if (monitor->front == 0) {
             monitor->greeted = false;
+            if (monitor->execution) /* of somebody who has gone */
+                abandon_line(monitor);
             greet(monitor);
         }
         break;
@@ -147,12 +158,18 @@ static void on_event(void *opaque, ChardevEvent event)
 
 static const ChardevHandler handler = {on_can_receive, on_receive, on_event};
 
+static void on_complete(void *opaque, const char *line, GPtrArray *words)
+{
+    command_complete(opaque, line, words);
+}
+
 Monitor *monitor_new(Machine *machine, Chardev *chardev)
 {
     Monitor *monitor = g_new0(Monitor, 1);
     monitor->machine = machine;
     monitor->chardev = chardev;
     monitor->edit = line_edit_new(PROMPT);
+    line_edit_set_complete(monitor->edit, on_complete, machine);
     monitor->typed = g_byte_array_new();
     monitor->front = -1;
     address_space_lock(machine->as);
@@ -169,7 +186,7 @@ void monitor_free(Monitor *monitor)
         return;
     if (monitor->source)
         g_source_remove(monitor->source);
-    key_queue_wait(monitor->machine, NULL, NULL);
+    execution_cancel(monitor->execution);
     line_edit_free(monitor->edit);
     g_byte_array_free(monitor->typed, TRUE);
     g_free(monitor->line);

@@ -33,14 +33,21 @@ static bool clear_code(Mmu *mmu, const PhysTarget *target, unsigned size)
     return mmu->code_write(mmu->opaque, target->ram_offset, size);
 }
 
-static void note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool write)
+/* False: the debugger is to see the state right after this instruction, so it must be executed
+ * alone. */
+static bool note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool write)
 {
+    unsigned hits = 0;
     const unsigned kinds = (read ? MMU_WATCH_READ : 0u) | (write ? MMU_WATCH_WRITE : 0u);
     for (unsigned i = 0; i < MMU_WATCHES; i++) {
         const MmuWatch *w = &mmu->watch[i];
         if ((w->kinds & kinds) && w->start < gva + size && gva < w->start + w->size)
-            mmu->watch_hits |= 1u << i;
+            hits |= 1u << i;
     }
+    if ((hits & MMU_WATCH_STOPS) && mmu->watch_access && !mmu->watch_access(mmu->opaque))
+        return false;
+    mmu->watch_hits |= hits;
+    return true;
 }
 
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
@@ -70,8 +77,10 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
             return NULL;
         }
     }
-    if (mmu->watch_used)
-        note_watches(mmu, gva, size, read, write);
+    if (mmu->watch_used && !note_watches(mmu, gva, size, read, write)) {
+        mmu->self_modified = true;
+        return NULL;
+    }
     bool direct = target[0].kind == REGION_RAM || (target[0].kind == REGION_ROM && !write);
     access->bounced = pages == 2 || !direct || target[0].length < size;
     if (!access->bounced)

@@ -218,10 +218,15 @@ bool mmu_translate_debug(Mmu *mmu, gva_t gva, gpa_t *gpa)
 
 bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault)
 {
-    gpa_t gpa;
-    if (!mmu_translate(mmu, gva, MMU_EXEC, mode, &gpa, fault))
+    WalkMemory tables = mmu_walk_memory(mmu, true);
+    WalkResult walk =
+        walk_x86_page(&mmu->paging, &tables, gva, (WalkAccess){WALK_EXEC, mode == MMU_USER, false});
+    if (walk.fault) {
+        *fault = (Fault){14, true, walk.error_code, gva};
         return false;
-    page->gpa = gpa & GUEST_PAGE_MASK;
+    }
+    page->gpa = walk.gpa & GUEST_PAGE_MASK;
+    page->global = walk.global || walk.depth == 0;
     PhysTarget target = address_space_find(mmu->as, page->gpa);
     bool memory = (target.kind == REGION_RAM || target.kind == REGION_ROM) &&
                   target.length >= GUEST_PAGE_SIZE;

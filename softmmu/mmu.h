@@ -20,6 +20,7 @@ typedef bool (*MmuCodeWrite)(void *opaque, ram_off_t offset, uint64_t size);
 /* Watched linear bytes (debug registers, debugger). Their pages stay out of the TLB, so that every
  * access comes by access_begin, which notes it. */
 enum { MMU_WATCHES = 8, MMU_WATCH_READ = 1, MMU_WATCH_WRITE = 2 };
+#define MMU_WATCH_STOPS 0xf0u /* slots of the debugger; the others are the guest's */
 typedef struct {
     gva_t start;
     unsigned size;  /* 0: unused */
@@ -36,13 +37,15 @@ typedef struct Mmu {
     /* Translations were dropped: whatever else is cached by linear address must follow. gva: for
      * MMU_FLUSH_PAGE. */
     void (*flushed)(void *opaque, MmuFlush what, gva_t gva);
-    void *opaque; /* of both callbacks */
+    /* An access hits a slot of MMU_WATCH_STOPS; false: give up as for self_modified. */
+    bool (*watch_access)(void *opaque);
+    void *opaque; /* of the callbacks */
     /* Large pages that were filled lie in here: INVLPG of one drops everything. */
     gva_t large_start, large_end;
     MmuWatch watch[MMU_WATCHES];
     unsigned watch_used;  /* bit i: slot i watches */
     unsigned watch_hits;  /* bit i: slot i was accessed; whoever acts on it clears it */
-    bool self_modified; /* why the last store or access_begin gave up without a fault */
+    bool self_modified; /* why the last access gave up without a fault: execute it alone */
     /* Entries filled since the last flush, so that a flush costs what was used. */
     struct {
         uint32_t *index; /* mode << 16 | tlb index */
@@ -103,6 +106,7 @@ typedef struct {
     const uint8_t *host; /* first byte of the page, or NULL */
     ram_off_t ram_offset; /* of the page; RAM_OFF_NONE for MMIO */
     gpa_t gpa;            /* of the page */
+    bool global;          /* the same in every address space until told otherwise */
 } FetchPage;
 bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault);
 

@@ -41,106 +41,135 @@ static Track *find_track(Window *window, gva_t base, unsigned shift)
     return NULL;
 }
 
-static Track *add_track(WindowSet *set, Window *window, gpa_t table, gva_t base, unsigned shift,
-                        unsigned entry_bytes)
+static void add_track(Window *window, const Track *wanted)
 {
-    const uint8_t *bytes = table_bytes(set, table);
-    if (!bytes)
-        return NULL;
     if (window->track_count == window->track_capacity) {
         window->track_capacity = MAX(16, window->track_capacity * 2);
         window->tracks = g_renew(Track, window->tracks, window->track_capacity);
     }
     Track *track = &window->tracks[window->track_count++];
-    *track = (Track){table, base, (uint8_t)shift, (uint8_t)entry_bytes,
-                     g_memdup2(bytes, GUEST_PAGE_SIZE)};
-    return track;
+    *track = *wanted;
+    track->snapshot = g_malloc(GUEST_PAGE_SIZE);
+}
+
+static bool is_used(const Track *track, unsigned index)
+{
+    return track->used[index / 64] >> (index % 64) & 1;
+}
+
+/* Where the table of a track is for the current address space; GPA_NONE: nowhere. */
+#define GPA_NONE (~(gpa_t)0)
+static gpa_t table_now(const WindowSet *set, const Track *track)
+{
+    const PagingRegs *p = &set->mmu->paging;
+    if (!track->root)
+        return track->table;
+    if (!(p->cr4 & WALK_CR4_PAE))
+        return p->cr3 & UINT32_MAX & GUEST_PAGE_MASK;
+    uint64_t pdpte = p->pdpte[track->base >> 30 & 3];
+    return pdpte & 1 ? pdpte & GUEST_PAGE_MASK & (((gpa_t)1 << p->phys_bits) - 1) : GPA_NONE;
 }
 
 /* The pages under one entry of a table are no longer known to be true. */
-static void drop_entry(WindowSet *set, Window *window, const Track *track, unsigned index)
+static void drop_entry(WindowSet *set, Window *window, Track *track, unsigned index)
 {
     uint32_t count = 1u << (track->shift - GUEST_PAGE_BITS);
     uint32_t page = (uint32_t)(track->base >> GUEST_PAGE_BITS) + index * count;
     uint32_t before = window->mapped;
     if (count == 1 && window->pages[page] && window->churn[page] < UINT8_MAX)
         window->churn[page]++;
+    track->used[index / 64] &= ~(UINT64_C(1) << (index % 64));
     window_unmap(set, window, page, count);
     window->cost_ns += (uint64_t)(before - window->mapped) * WINDOW_UNMAP_NS;
     set->counters.changed_entries++;
 }
 
-/* Compare entries [first, last) with the copy; update the copy. */
-static void compare_entries(WindowSet *set, Window *window, Track *track, const uint8_t *now,
-                            unsigned first, unsigned last)
+/* Has entry `index` of the table, whose bytes are `now` (NULL: gone), lost what its copy gave? */
+static void check_entry(WindowSet *set, Window *window, Track *track, const uint8_t *now,
+                        unsigned index)
 {
     unsigned n = track->entry_bytes;
-    for (unsigned i = first; i < last; i++) {
-        uint64_t before = 0, after = 0;
-        memcpy(&before, track->snapshot + (size_t)i * n, n);
-        memcpy(&after, now + (size_t)i * n, n);
-        if (before == after)
-            continue;
-        memcpy(track->snapshot + (size_t)i * n, &after, n);
-        /* Accessed and dirty bits that were set take no right away. */
-        uint64_t changed = before ^ after;
-        if ((changed & ~(PTE_ACCESSED | PTE_DIRTY)) || (after & changed) != changed)
-            drop_entry(set, window, track, i);
-    }
+    uint64_t before = 0, after = 0;
+    if (!is_used(track, index))
+        return;
+    memcpy(&before, track->snapshot + (size_t)index * n, n);
+    if (now)
+        memcpy(&after, now + (size_t)index * n, n);
+    if (before == after)
+        return;
+    memcpy(track->snapshot + (size_t)index * n, &after, n);
+    /* Accessed and dirty bits that were set take no right away. */
+    uint64_t changed = before ^ after;
+    if ((changed & ~(PTE_ACCESSED | PTE_DIRTY)) || (after & changed) != changed)
+        drop_entry(set, window, track, index);
 }
 
-/* Remember the tables that `walk` went through. A table already known has its entry brought up to
- * date: the walk has just read it (and may have set its accessed and dirty bits). */
+static void check_table(WindowSet *set, Window *window, Track *track, const uint8_t *now)
+{
+    for (unsigned w = 0; w < G_N_ELEMENTS(track->used); w++)
+        for (uint64_t bits = track->used[w]; bits; bits &= bits - 1)
+            check_entry(set, window, track, now, w * 64 + (unsigned)__builtin_ctzll(bits));
+}
+
+/* Remember the entries that `walk` went through, as they are now: it has just read them, and may
+ * have set their accessed and dirty bits. */
 bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk)
 {
     for (unsigned i = 0; i < walk->depth; i++) {
         unsigned shift = walk->path[i].shift;
         unsigned covered = shift + walk->path[i].index_bits;
-        gva_t base = covered >= 32 ? 0 : gva & ~(((gva_t)1 << covered) - 1);
-        gpa_t table = walk->path[i].gpa & GUEST_PAGE_MASK;
-        unsigned at = walk->path[i].gpa & ~GUEST_PAGE_MASK;
-        Track *track = find_track(window, base, shift);
-        if (track && track->table != table) {
-            /* another table took its place: its entry above has changed */
-            g_free(track->snapshot);
-            const uint8_t *bytes = table_bytes(set, table);
-            uint32_t first = (uint32_t)(base >> GUEST_PAGE_BITS);
-            window_unmap(set, window, first, 1u << (MIN(covered, 32) - GUEST_PAGE_BITS));
-            if (!bytes) {
-                *track = window->tracks[--window->track_count];
-                return false;
-            }
-            track->table = table;
-            track->snapshot = g_memdup2(bytes, GUEST_PAGE_SIZE);
-        } else if (track) {
-            const uint8_t *bytes = table_bytes(set, table);
-            if (!bytes)
-                return false;
-            memcpy(track->snapshot + at, bytes + at, walk->entry_bytes);
-        } else if (!add_track(set, window, table, base, shift, walk->entry_bytes)) {
+        Track wanted = {.table = walk->path[i].gpa & GUEST_PAGE_MASK,
+                        .base = covered >= 32 ? 0 : gva & ~(((gva_t)1 << covered) - 1),
+                        .shift = (uint8_t)shift,
+                        .entry_bytes = (uint8_t)walk->entry_bytes,
+                        .root = i == 0};
+        const uint8_t *bytes = table_bytes(set, wanted.table);
+        if (!bytes)
             return false;
+        Track *track = find_track(window, wanted.base, shift);
+        if (!track) {
+            add_track(window, &wanted);
+            track = &window->tracks[window->track_count - 1];
+        } else if (track->table != wanted.table) {
+            /* Another table took its place. A root: another address space. */
+            track->table = wanted.table;
+            check_table(set, window, track, bytes);
         }
+        size_t at = walk->path[i].gpa & ~GUEST_PAGE_MASK;
+        size_t index = at / walk->entry_bytes;
+        memcpy(track->snapshot + at, bytes + at, walk->entry_bytes);
+        track->used[index / 64] |= UINT64_C(1) << (index % 64);
     }
-    memcpy(window->pdpte, set->mmu->paging.pdpte, sizeof window->pdpte);
     return true;
+}
+
+void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t count)
+{
+    for (unsigned i = 0; i < window->track_count; i++) {
+        Track *track = &window->tracks[i];
+        uint64_t index = page - (track->base >> GUEST_PAGE_BITS);
+        if (track->shift != GUEST_PAGE_BITS ||
+            (gva_t)page << GUEST_PAGE_BITS < track->base ||
+            index + count > GUEST_PAGE_SIZE / track->entry_bytes)
+            continue;
+        const uint8_t *bytes = table_bytes(set, track->table);
+        if (!bytes)
+            return;
+        memcpy(track->snapshot + index * track->entry_bytes, bytes + index * track->entry_bytes,
+               (size_t)count * track->entry_bytes);
+        for (uint64_t k = index; k < index + count; k++)
+            track->used[k / 64] |= UINT64_C(1) << (k % 64);
+        return;
+    }
 }
 
 static void validate(WindowSet *set, Window *window)
 {
     set->counters.validations++;
-    if (memcmp(window->pdpte, set->mmu->paging.pdpte, sizeof window->pdpte) != 0) {
-        window_clear(set, window);
-        memcpy(window->pdpte, set->mmu->paging.pdpte, sizeof window->pdpte);
-    }
     for (unsigned i = 0; i < window->track_count; i++) {
         Track *track = &window->tracks[i];
-        const uint8_t *now = table_bytes(set, track->table);
-        if (!now) {
-            window_clear(set, window);
-            return;
-        }
-        if (memcmp(track->snapshot, now, GUEST_PAGE_SIZE) != 0)
-            compare_entries(set, window, track, now, 0, GUEST_PAGE_SIZE / track->entry_bytes);
+        gpa_t table = table_now(set, track);
+        check_table(set, window, track, table == GPA_NONE ? NULL : table_bytes(set, table));
     }
 }
 
@@ -151,12 +180,11 @@ static void invalidate_page(WindowSet *set, Window *window, gva_t gva)
     for (unsigned i = 0; i < window->track_count; i++) {
         Track *track = &window->tracks[i];
         gva_t index = (gva - track->base) >> track->shift;
-        const uint8_t *now;
         if (gva < track->base || index >= GUEST_PAGE_SIZE / track->entry_bytes)
             continue;
-        if (!(now = table_bytes(set, track->table)))
-            continue;
-        compare_entries(set, window, track, now, (unsigned)index, (unsigned)index + 1);
+        gpa_t table = table_now(set, track);
+        check_entry(set, window, track, table == GPA_NONE ? NULL : table_bytes(set, table),
+                    (unsigned)index);
     }
 }
 
@@ -294,7 +322,8 @@ static uint64_t paging_bits(const PagingRegs *p)
 Window *window_select(WindowSet *set, int mode, bool always)
 {
     const PagingRegs *paging = &set->mmu->paging;
-    if (!address_space_a20(set->mmu->as))
+    /* Watched bytes are noticed on the TLB's slow path only. */
+    if (!address_space_a20(set->mmu->as) || set->mmu->watch_used)
         return NULL;
     if (!(paging->cr0 & WALK_CR0_PG))
         return &set->windows[WINDOW_IDENTITY];

@@ -25,7 +25,9 @@ typedef struct {
     gva_t base;         /* first address that its entries translate */
     uint8_t shift;      /* an entry covers 1 << shift bytes */
     uint8_t entry_bytes;
-    uint8_t *snapshot;  /* 4 KiB */
+    bool root;          /* the registers lead to it: every address space has its own */
+    uint8_t *snapshot;  /* 4 KiB; only entries in `used` count */
+    uint64_t used[GUEST_PAGE_SIZE / 4 / 64];
 } Track;
 
 struct Window {
@@ -37,7 +39,6 @@ struct Window {
     Track *tracks;
     unsigned track_count, track_capacity;
     uint64_t generation; /* of the flushes it has seen */
-    uint64_t pdpte[4];
     uint64_t cost_ns;    /* spent on churn */
     uint64_t key;        /* user windows: CR3; 0: free */
     uint64_t last_used;
@@ -93,6 +94,8 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
 void window_clear(WindowSet *set, Window *window);
 /* window-policy.c */
 bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk);
+/* `count` pages from `page` on were mapped beside one that was tracked, by the same last table. */
+void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t count);
 void window_forget_tracks(Window *window);
 void window_make_room(WindowSet *set, const Window *keep);
 

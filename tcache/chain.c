@@ -44,24 +44,43 @@ void chain_unlink(Cache *cache, TranslationBlock *tb)
     }
 }
 
-void jump_cache_add(Cache *cache, const TranslationBlock *tb)
+void chain_unlink_all(Cache *cache)
+{
+    for (unsigned i = 0; i < TB_UNITS; i++)
+        for (guint k = 0; k < cache->unit[i].blocks->len; k++)
+            chain_unlink(cache, g_ptr_array_index(cache->unit[i].blocks, k));
+}
+
+void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global)
 {
     JumpCache *jc = &cache->vcpu->jump_cache;
     uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
-    if (jc->tag[i] == 0) {
-        if (cache->jump_count == JUMP_CACHE_ENTRIES)
-            jump_cache_flush(cache);
-        cache->jump_journal[cache->jump_count++] = i;
-    }
+    unsigned *count = global ? &cache->jump_global.count : &cache->jump_other.count;
+    uint32_t *index = global ? cache->jump_global.index : cache->jump_other.index;
+    uint64_t tag = -(tb->state.pc + tb->jump_tag);
+    if (jc->tag[i] == tag && jc->code[i] == (uint64_t)(uintptr_t)tb->code)
+        return;
+    if (*count == JUMP_CACHE_ENTRIES)
+        jump_cache_flush(cache);
+    index[(*count)++] = i;
     jc->code[i] = (uint64_t)(uintptr_t)tb->code;
-    jc->tag[i] = -(tb->state.pc + tb->jump_tag);
+    jc->tag[i] = tag;
+}
+
+void jump_cache_flush_other(Cache *cache)
+{
+    JumpCache *jc = &cache->vcpu->jump_cache;
+    for (unsigned i = 0; i < cache->jump_other.count; i++)
+        jc->tag[cache->jump_other.index[i]] = 0;
+    cache->jump_other.count = 0;
+    cache->counters.jump_cache_flushes++;
 }
 
 void jump_cache_flush(Cache *cache)
 {
     JumpCache *jc = &cache->vcpu->jump_cache;
-    for (unsigned i = 0; i < cache->jump_count; i++)
-        jc->tag[cache->jump_journal[i]] = 0;
-    cache->jump_count = 0;
-    cache->counters.jump_cache_flushes++;
+    for (unsigned i = 0; i < cache->jump_global.count; i++)
+        jc->tag[cache->jump_global.index[i]] = 0;
+    cache->jump_global.count = 0;
+    jump_cache_flush_other(cache);
 }

@@ -11,6 +11,7 @@
 #include "translator/ir/interp.h"
 
 #define FETCH_CACHE_SIZE 64
+#define OTHER_PAGES 4096
 #define RECENT_BLOCKS 16
 #define HOST_SIGNALS 4
 #define NO_STORE ((gva_t)-1)
@@ -42,6 +43,13 @@ struct Engine {
     InterpEnv interp_env;
     FetchEntry fetch[FETCH_CACHE_SIZE];
     uint64_t generation;   /* of mappings; entries of another one are stale */
+    const void *exit_pc;   /* host_pc as the last block left it */
+    /* shortcuts.c: pages whose code is reached by shortcuts, as bitmaps by page number. */
+    uint64_t *global_pages, *other_pages;
+    GArray *global_list;   /* of GlobalPage */
+    bool validate_global;
+    gva_t other_list[OTHER_PAGES]; /* whose bits in other_pages are set */
+    unsigned other_count;
     /* Address windows; NULL: soft TLB only. */
     WindowSet *windows;
     Window *window;        /* what GS base and `window` blocks use now */
@@ -62,6 +70,11 @@ struct Engine {
     GCond wake;
     GArray *posts;
     uint8_t *signal_stack;
+    GArray *breaks;        /* of gva_t, sorted */
+    GArray *kept_apart;    /* those that no kept block runs over */
+    bool breaks_changed;
+    bool leave_break;      /* stopped at a breakpoint: run on past it */
+    EngineStop debug_stop;
     struct sigaction previous[HOST_SIGNALS]; /* who had the signals before us */
 };
 
@@ -70,6 +83,44 @@ struct Engine {
 TranslationBlock *engine_find_block(Engine *engine, bool *alone);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
+
+/* BlockState.memory: the block uses the address window; its mapping is the same in all address
+ * spaces (global pages, or paging off). */
+enum { MEMORY_WINDOW = 1, MEMORY_GLOBAL = 2 };
+
+/* shortcuts.c: keeping chains and the jump cache true when mappings change */
+void shortcuts_init(Engine *engine);
+void shortcuts_destroy(Engine *engine);
+void shortcuts_flushed(Engine *engine, MmuFlush what, gva_t gva);
+/* Code in a global page is about to be reached by shortcuts. */
+void shortcuts_note_page(Engine *engine, gva_t gva, ram_off_t page);
+void shortcuts_note_other(Engine *engine, gva_t gva);
+/* Before the next block is found: if global mappings may have changed, see whether they did. */
+void shortcuts_validate(Engine *engine);
+void shortcuts_forget(Engine *engine);
+
+/* exec.c */
+void engine_enter(Engine *engine); /* this thread runs the vCPU, from here to engine_leave */
+void engine_leave(Engine *engine);
+/* Serve what other threads asked for; true: to stop. */
+bool engine_attend(Engine *engine);
+void engine_wait_halted(Engine *engine);
+/* false: triple fault. */
+bool engine_handle_exit(Engine *engine, ExitReason reason);
+
+/* debug.c */
+void engine_debug_init(Engine *engine);
+void engine_debug_destroy(Engine *engine);
+/* Drop the blocks that new breakpoints lie in; before blocks are looked up. */
+void engine_apply_breakpoints(Engine *engine);
+/* Bytes that a block at gva may have: at most room, and up to the next breakpoint. */
+unsigned engine_room_to_breakpoint(const Engine *engine, gva_t gva, unsigned room);
+bool engine_at_breakpoint(Engine *engine);
+bool engine_at_watchpoint(Engine *engine);
+/* If the vCPU stands at the breakpoint that stopped it, execute that instruction. False: triple
+ * fault. */
+bool engine_leave_breakpoint(Engine *engine);
+bool engine_watch_access(void *opaque);
 
 /* demote.c: instructions that do not use the window */
 void demote_init(Engine *engine);

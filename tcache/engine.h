@@ -25,18 +25,38 @@ typedef struct {
 #undef COUNTER
 } EngineCounters;
 
-typedef enum { RUN_STOPPED, RUN_TRIPLE_FAULT } RunResult;
+typedef enum {
+    RUN_STOPPED,      /* engine_request_stop */
+    RUN_TRIPLE_FAULT, /* state as it was then */
+    RUN_DEBUG,        /* a breakpoint or a watchpoint: engine_debug_stop; state exact */
+    RUN_STEPPED,
+} RunResult;
 
 /* Takes over the vcpu's engine fields and the address space's listeners. NULL and *error when the
  * host has no room for the code cache. */
 Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, GError **error);
 void engine_free(Engine *engine);
 
-/* Run until engine_request_stop or a triple fault (state as it was then). */
+/* Run until something stops it; never RUN_STEPPED. */
 RunResult engine_run(Engine *engine);
 void engine_request_stop(Engine *engine); /* any thread */
 /* Drop every translation (reset, options changed). vCPU stopped or on its thread. */
 void engine_flush(Engine *engine);
+
+/* Breakpoints at linear addresses. They stop before the instruction, except the one that the vCPU
+ * was stopped at when engine_run goes on. vCPU stopped or on its thread. */
+void engine_set_breakpoint(Engine *engine, gva_t gva);
+void engine_clear_breakpoint(Engine *engine, gva_t gva);
+/* Execute one instruction, one iteration of a repeated one, or deliver its fault; breakpoints do
+ * not count. interrupts: deliver one instead if it is due. A halted vCPU waits for one in any case.
+ * RUN_STEPPED, RUN_DEBUG (only watchpoints), RUN_TRIPLE_FAULT, or RUN_STOPPED: nothing was done. */
+RunResult engine_step(Engine *engine, bool interrupts);
+/* Why the last engine_run or engine_step returned RUN_DEBUG. */
+typedef struct {
+    unsigned watches; /* bit i: watch slot i of the MMU, in MMU_WATCH_STOPS; 0: a breakpoint */
+    gva_t gva;        /* of the breakpoint */
+} EngineStop;
+EngineStop engine_debug_stop(const Engine *engine);
 
 const EngineCounters *engine_counters(const Engine *engine);
 void engine_print_stats(Engine *engine, GString *out);

@@ -82,8 +82,7 @@ static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
     trace(tlb_flush, (int)what, gva);
     if (engine->windows)
         window_flushed(engine->windows, what, gva);
-    engine->generation++;
-    jump_cache_flush(&engine->cache);
+    shortcuts_flushed(engine, what, gva);
 }
 
 static const TranslationBlock *running_block(Engine *engine)
@@ -139,6 +138,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     engine->interp_env = (InterpEnv){engine_native, engine};
     engine->generation = 1;
+    engine_debug_init(engine);
     engine->trapped_store = NO_STORE;
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
@@ -149,7 +149,9 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     if (!options->no_window && !options->interp)
         engine->windows = window_set_new(&vcpu->mmu);
     demote_init(engine);
+    shortcuts_init(engine);
     vcpu->mmu.code_write = guest_code_write;
+    vcpu->mmu.watch_access = engine_watch_access;
     vcpu->mmu.flushed = translations_flushed;
     vcpu->mmu.opaque = engine;
     address_space_set_map_listener(as, map_changed, engine);
@@ -162,12 +164,14 @@ void engine_free(Engine *engine)
     if (engine->windows)
         window_set_free(engine->windows);
     demote_destroy(engine);
+    shortcuts_destroy(engine);
     cache_destroy(&engine->cache);
     code_buf_destroy(&engine->native_buf);
     ir_block_destroy(&engine->ir);
     g_array_free(engine->pcmap, TRUE);
     g_array_free(engine->posts, TRUE);
     g_hash_table_unref(engine->native_thunks);
+    engine_debug_destroy(engine);
     g_mutex_clear(&engine->lock);
     g_cond_clear(&engine->wake);
     g_free(engine);
@@ -176,7 +180,7 @@ void engine_free(Engine *engine)
 void engine_flush(Engine *engine)
 {
     cache_flush(&engine->cache);
-    engine->generation++;
+    shortcuts_forget(engine);
 }
 
 /* ---- the loop ---- */
@@ -195,7 +199,7 @@ static void drain_posts(Engine *engine)
 }
 
 /* true: somebody asked the loop to stop. */
-static bool attend(Engine *engine)
+bool engine_attend(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
     mprotect(vcpu->poll_page, sizeof vcpu->poll_page, PROT_READ | PROT_WRITE);
@@ -206,7 +210,7 @@ static bool attend(Engine *engine)
     return bits & ATTENTION_STOP;
 }
 
-static void wait_halted(Engine *engine)
+void engine_wait_halted(Engine *engine)
 {
     g_mutex_lock(&engine->lock);
     while (!atomic_load(&engine->vcpu->attention) && !engine->guest->interrupt_ready(engine->vcpu))
@@ -233,7 +237,7 @@ static uint64_t note_entry(Engine *engine, const TranslationBlock *tb)
 {
     if (!engine->windows)
         return 0;
-    if (tb->state.memory == MEM_WINDOW) {
+    if (tb->state.memory & MEMORY_WINDOW) {
         uint64_t base = window_base(engine->window);
         if (engine->gs_base != base) {
             __builtin_ia32_wrgsbase64(base);
@@ -259,6 +263,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
     if (!tb->ir) {
         uint64_t start = note_entry(engine, tb);
         ExitReason reason = codegen_enter(vcpu, tb->code);
+        engine->exit_pc = vcpu->host_pc;
         vcpu->host_pc = NULL;
         note_exit(engine, start);
         return reason;
@@ -275,12 +280,30 @@ static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, 
 {
     if (tb->solo || engine->options.no_chain || tb->ir || log_enabled(LOG_NOCHAIN))
         return;
-    jump_cache_add(&engine->cache, tb);
+    const bool global = tb->state.memory & MEMORY_GLOBAL;
+    jump_cache_add(&engine->cache, tb, global);
+    if (!global)
+        shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
     bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
-    if (alive && slot->target_pc == tb->state.pc && slot->owner->jump_tag == tb->jump_tag &&
-        tb->second_page == RAM_OFF_NONE &&
-        slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS)
+    if (!alive || slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
+        return;
+    bool same_page = tb->second_page == RAM_OFF_NONE &&
+                     slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS;
+    if (same_page || (tb->state.memory & MEMORY_GLOBAL))
         chain_link(&engine->cache, slot, tb);
+}
+
+/* The direct exit that was taken; its target becomes pc. */
+static ExitSlot *taken_exit(Engine *engine)
+{
+    const uint8_t *at = engine->exit_pc;
+    TranslationBlock *tb = cache_find_by_host(&engine->cache, at - 1);
+    uint32_t stub = (uint32_t)(at - tb->code) - CODEGEN_EXIT_STUB;
+    ExitSlot *slot = tb->exits;
+    while (slot->stub_offset != stub)
+        slot++;
+    engine->vcpu->pc = slot->target_pc;
+    return slot;
 }
 
 /* One turn: a block, or an instruction alone. slot: the direct exit that led here, in and out. */
@@ -288,6 +311,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
 {
     bool alone;
     uint64_t evictions = engine->cache.counters.evictions;
+    shortcuts_validate(engine);
     if (engine->windows)
         engine->window = window_select(engine->windows, engine->guest->fetch_mode(engine->vcpu),
                                        engine->options.window_always);
@@ -298,7 +322,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     }
     add_shortcuts(engine, tb, *slot, evictions);
     ExitReason reason = run_block(engine, tb);
-    *slot = reason == EXIT_CHAIN ? engine->vcpu->exit_slot : NULL;
+    *slot = reason == EXIT_CHAIN ? taken_exit(engine) : NULL;
     return reason;
 }
 
@@ -321,7 +345,7 @@ static gva_t linear_pc(const Engine *engine)
 }
 
 /* false: triple fault. */
-static bool handle_exit(Engine *engine, ExitReason reason)
+bool engine_handle_exit(Engine *engine, ExitReason reason)
 {
     count_exit(&engine->cache.counters, reason);
     if (reason == EXIT_DEMOTE)
@@ -350,37 +374,53 @@ static bool take_events(Engine *engine)
     return true;
 }
 
+void engine_enter(Engine *engine)
+{
+    engine->thread = pthread_self();
+    engine->running = true;
+    host_fault_attach(engine);
+}
+
+void engine_leave(Engine *engine)
+{
+    host_fault_detach(engine);
+    engine->running = false;
+}
+
 RunResult engine_run(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
     ExitSlot *slot = NULL;
     RunResult result = RUN_STOPPED;
     ExitReason reason = EXIT_LOOKUP;
-    engine->thread = pthread_self();
-    engine->running = true;
-    host_fault_attach(engine);
-    for (;;) {
+    engine_enter(engine);
+    engine_apply_breakpoints(engine);
+    bool alive = engine_leave_breakpoint(engine);
+    while (alive) {
+        if (engine_at_watchpoint(engine)) {
+            result = RUN_DEBUG;
+            break;
+        }
         /* The poll page may be protected after its request was served: attend opens it again. */
         bool asked = reason == EXIT_POLL || atomic_load(&vcpu->attention);
         reason = EXIT_LOOKUP;
-        if (asked && attend(engine))
+        if (asked && engine_attend(engine))
             break;
-        if (!take_events(engine)) {
-            result = RUN_TRIPLE_FAULT;
+        alive = take_events(engine);
+        if (!alive)
             break;
-        }
         if (vcpu->halted) {
-            wait_halted(engine);
+            engine_wait_halted(engine);
             slot = NULL;
             continue;
         }
-        reason = turn(engine, &slot);
-        if (!handle_exit(engine, reason)) {
-            result = RUN_TRIPLE_FAULT;
+        if (engine_at_breakpoint(engine)) {
+            result = RUN_DEBUG;
             break;
         }
+        reason = turn(engine, &slot);
+        alive = engine_handle_exit(engine, reason);
     }
-    host_fault_detach(engine);
-    engine->running = false;
-    return result;
+    engine_leave(engine);
+    return alive ? result : RUN_TRIPLE_FAULT;
 }

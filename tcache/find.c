@@ -72,7 +72,8 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     const uint8_t *code = page_bytes(engine, first, offset, copy[0]);
     if (!first->host)
         room = MIN(room, 16);
-    TranslateLimits limits = {max_insns, BLOCK_MAX_BYTES};
+    const unsigned max_bytes = engine_room_to_breakpoint(engine, linear_pc(state), BLOCK_MAX_BYTES);
+    TranslateLimits limits = {max_insns, max_bytes};
     bool need_second = false;
     *crosses = false;
     ir_block_reset(&engine->ir, state->pc);
@@ -112,21 +113,23 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     uint32_t offset = linear_pc(&tb->state) & ~GUEST_PAGE_MASK;
     uint64_t pc = tb->state.pc;
     CodegenOptions options = {
-        .memory = (MemStrategy)tb->state.memory,
+        .memory = tb->state.memory & MEMORY_WINDOW ? MEM_WINDOW : MEM_TLB,
         .chain = !engine->options.no_chain && !tb->solo && !log_enabled(LOG_NOCHAIN),
         .page_pc = pc >= offset ? pc - offset : 0,
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
         .jump_tag = tb->jump_tag,
     };
+    if (tb->state.memory & MEMORY_GLOBAL) {
+        options.page_pc = 0;
+        options.page_end = UINT64_MAX;
+    }
     uint8_t *rx = cache->buf.rx + unit->start + unit->used;
     CodegenOutput out = {
         .code = code_buf_to_rw(&cache->buf, rx),
         .exec = rx,
         .capacity = unit->size - unit->used,
         .pcmap = engine->pcmap,
-        .exit_slots = tb->exits,
-        .exit_slot_size = sizeof(ExitSlot),
     };
     g_array_set_size(engine->pcmap, 0);
     if (!codegen_block(&engine->ir, &options, &out))
@@ -210,13 +213,16 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     unsigned max_insns = engine->options.one_insn ? 1 : BLOCK_MAX_INSNS;
     if (!lift_block(engine, state, max_insns, first, &second, &crosses))
         return NULL;
-    if (crosses && second.ram_offset == RAM_OFF_NONE) {
+    const bool global = state->memory & MEMORY_GLOBAL;
+    if (crosses && (second.ram_offset == RAM_OFF_NONE || (global && !second.global))) {
         *alone = true;
         return NULL;
     }
+    if (crosses && global)
+        shortcuts_note_page(engine, linear_pc(state) + GUEST_PAGE_SIZE, second.ram_offset);
     log_block_ir(engine, LOG_OP, "OP:\n");
     pipeline_run(&engine->ir, !engine->options.no_opt);
-    if (state->memory == MEM_WINDOW)
+    if (state->memory & MEMORY_WINDOW)
         demote_mark_block(engine, first->ram_offset);
     log_block_ir(engine, LOG_OP_OPT, "OP after passes:\n");
     TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
@@ -232,7 +238,14 @@ static bool second_page_matches(Engine *engine, const TranslationBlock *tb)
         return true;
     FetchPage second;
     gva_t next = (linear_pc(&tb->state) & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE;
-    return fetch_page(engine, (uint32_t)next, &second) && second.ram_offset == tb->second_page;
+    if (!fetch_page(engine, (uint32_t)next, &second) || second.ram_offset != tb->second_page)
+        return false;
+    if (!(tb->state.memory & MEMORY_GLOBAL))
+        return true;
+    /* both pages must be global for other blocks to jump here directly */
+    if (second.global)
+        shortcuts_note_page(engine, next, second.ram_offset);
+    return second.global;
 }
 
 TranslationBlock *engine_find_block(Engine *engine, bool *alone)
@@ -240,7 +253,6 @@ TranslationBlock *engine_find_block(Engine *engine, bool *alone)
     BlockState state;
     FetchPage first;
     engine->guest->block_state(engine->vcpu, &state);
-    state.memory = engine->window ? MEM_WINDOW : MEM_TLB;
     engine->cache.counters.lookups++;
     *alone = false;
     if (!fetch_page(engine, linear_pc(&state), &first))
@@ -249,6 +261,9 @@ TranslationBlock *engine_find_block(Engine *engine, bool *alone)
         *alone = true;
         return NULL;
     }
+    state.memory = (engine->window ? MEMORY_WINDOW : 0) | (first.global ? MEMORY_GLOBAL : 0);
+    if (first.global)
+        shortcuts_note_page(engine, linear_pc(&state), first.ram_offset);
     ram_off_t phys = first.ram_offset + (linear_pc(&state) & ~GUEST_PAGE_MASK);
     TranslationBlock *tb = cache_find(&engine->cache, phys, &state);
     while (tb && !second_page_matches(engine, tb))

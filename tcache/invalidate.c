@@ -37,7 +37,7 @@ void cache_remove(Cache *cache, TranslationBlock *tb)
     JumpCache *jc = &cache->vcpu->jump_cache;
     uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
     if (jc->code[i] == (uint64_t)(uintptr_t)tb->code)
-        jc->tag[i] = 1; /* matches nothing, stays in the journal */
+        jc->tag[i] = 0;
     tb->valid = false;
 }
 

@@ -26,7 +26,8 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
     }
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
-    cache->jump_journal = g_new(uint32_t, JUMP_CACHE_ENTRIES);
+    cache->jump_global.index = g_new(uint32_t, JUMP_CACHE_ENTRIES);
+    cache->jump_other.index = g_new(uint32_t, JUMP_CACHE_ENTRIES);
     cache->tags = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
                                         (GDestroyNotify)g_bytes_unref, NULL);
     return true;
@@ -70,7 +71,8 @@ void cache_destroy(Cache *cache)
         g_ptr_array_free(cache->unit[i].chunks, TRUE);
     }
     g_free(cache->pages);
-    g_free(cache->jump_journal);
+    g_free(cache->jump_global.index);
+    g_free(cache->jump_other.index);
     if (cache->tags)
         g_hash_table_unref(cache->tags);
     code_buf_destroy(&cache->buf);

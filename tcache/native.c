@@ -15,12 +15,14 @@ static GBytes *thunk_key(const IrInsn *insn)
     struct {
         IrNative native;
         uint8_t width, src_width;
+        uint16_t mem_size;
         IrOpd d, a, b;
     } key;
     memset(&key, 0, sizeof key);
     key.native = insn->native;
     key.width = insn->width;
     key.src_width = insn->src_width;
+    key.mem_size = insn->mem.size;
     key.d = insn->d;
     key.a = insn->a;
     key.b = insn->b;

@@ -61,8 +61,11 @@ typedef struct {
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
     GHashTable *tags; /* (mode, CS) -> jump tag */
-    uint32_t *jump_journal;
-    unsigned jump_count;
+    /* Jump cache slots in use: of global blocks, of others. */
+    struct {
+        uint32_t *index;
+        unsigned count;
+    } jump_global, jump_other;
     EngineCounters counters;
     VCpu *vcpu;
     AddressSpace *as;
@@ -91,8 +94,11 @@ uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 /* chain.c */
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target);
 void chain_unlink(Cache *cache, TranslationBlock *tb); /* everything into and out of tb */
-void jump_cache_add(Cache *cache, const TranslationBlock *tb);
+void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global);
 void jump_cache_flush(Cache *cache);
+void jump_cache_flush_other(Cache *cache); /* all but global blocks */
+/* Cut every chain. */
+void chain_unlink_all(Cache *cache);
 
 /* invalidate.c */
 void cache_remove(Cache *cache, TranslationBlock *tb);

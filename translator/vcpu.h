@@ -29,7 +29,7 @@ typedef struct TranslationBlock TranslationBlock;
 
 /* Why translated code (or the interpreter) came back to the execution loop. */
 typedef enum {
-    EXIT_CHAIN,    /* direct branch, not chained yet: vcpu->exit_slot says which */
+    EXIT_CHAIN,    /* direct branch, not chained yet: vcpu->host_pc says which; pc is not set */
     EXIT_LOOKUP,   /* pc is set: find the block (indirect branch missed, or mode changed) */
     EXIT_POLL,     /* pc is set: somebody asked for attention at a block entry */
     EXIT_FAULT,    /* vcpu->fault is set, pc is the faulting instruction's */
@@ -66,11 +66,11 @@ typedef struct VCpu {
     void *thunk_exit_lookup;
     void *thunk_exit_reason;
     void *host_rsp;          /* of the entry trampoline */
-    void *exit_slot;         /* EXIT_CHAIN: the ExitSlot that was taken */
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
     bool halted;             /* HLT executed: the loop waits for an interrupt */
+    bool stepping;           /* one instruction is wanted: repeated ones do one iteration */
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
@@ -92,6 +92,12 @@ typedef struct VCpu {
     TlbArrays tlb[MMU_MODES];
     JumpCache jump_cache;
 } VCpu;
+
+/* An unmasked x87 exception waits for the next waiting instruction: FSW.ES in the saved image. */
+static inline bool vcpu_x87_pending(const VCpu *vcpu)
+{
+    return vcpu->fp_area[2] & 0x80;
+}
 
 /* Displacement of a VCpu (or guest state) field from R15. */
 #define VCPU_DISP(offset) ((int32_t)(offset)-VCPU_BIAS)

@@ -43,6 +43,8 @@ struct Chardev {
     ChardevFront fronts[CHARDEV_FRONTS];
     unsigned front_count;
     ChardevMux *mux;  /* NULL: one front end */
+    uint8_t *tap;     /* CHARDEV_TAP_BYTES, a ring; NULL: not kept */
+    uint64_t tap_total;
     bool open;        /* somebody is at the other side */
     bool interactive; /* a person types: keys are never left waiting in the host */
 };

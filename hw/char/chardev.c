@@ -83,6 +83,7 @@ void chardev_free(Chardev *chardev)
     if (chardev->backend->close)
         chardev->backend->close(chardev);
     chardev_mux_free(chardev->mux);
+    g_free(chardev->tap);
     g_free(chardev);
 }
 
@@ -98,9 +99,51 @@ int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque
     return (int)front;
 }
 
+/* Tap */
+
+void chardev_keep_tap(Chardev *chardev)
+{
+    if (!chardev->tap)
+        chardev->tap = g_malloc(CHARDEV_TAP_BYTES);
+}
+
+bool chardev_is_tapped(const Chardev *chardev)
+{
+    return chardev->tap != NULL;
+}
+
+uint64_t chardev_tap_total(const Chardev *chardev)
+{
+    return chardev->tap_total;
+}
+
+static void tap_append(Chardev *chardev, const uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        chardev->tap[chardev->tap_total++ % CHARDEV_TAP_BYTES] = bytes[i];
+}
+
+GString *chardev_tap_read(const Chardev *chardev, uint64_t *from)
+{
+    uint64_t total = chardev->tap_total;
+    uint64_t first = total - MIN(total, CHARDEV_TAP_BYTES);
+    *from = CLAMP(*from, first, total);
+    GString *text = g_string_sized_new(total - *from + 1);
+    for (uint64_t at = *from; at < total; at++)
+        g_string_append_c(text, (char)chardev->tap[at % CHARDEV_TAP_BYTES]);
+    return text;
+}
+
+bool chardev_is_open(const Chardev *chardev)
+{
+    return chardev->open;
+}
+
 void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count)
 {
     g_assert(front >= 0 && (unsigned)front < chardev->front_count);
+    if (chardev->tap && front == 0)
+        tap_append(chardev, bytes, count);
     if (chardev->mux)
         chardev_mux_write(chardev, bytes, count);
     else

@@ -43,8 +43,22 @@ void chardev_free(Chardev *chardev);
 int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque);
 /* Any thread, io lock held. Bytes of an unfocused mux front end are still written. */
 void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count);
+/* Keep what front 0 writes (the serial port's output), the last CHARDEV_TAP_BYTES of it, for those
+ * who wait for a text. Io lock held. */
+enum { CHARDEV_TAP_BYTES = 65536 };
+void chardev_keep_tap(Chardev *chardev);
+bool chardev_is_tapped(const Chardev *chardev);
+/* Bytes written since, those that fell out too. */
+uint64_t chardev_tap_total(const Chardev *chardev);
+/* The bytes from position *from on that are still kept; *from becomes that of the first one.
+ * Caller frees. */
+GString *chardev_tap_read(const Chardev *chardev, uint64_t *from);
+
 /* The front end can take input again. */
 void chardev_accept_input(Chardev *chardev);
+
+/* Somebody is at the other side. */
+bool chardev_is_open(const Chardev *chardev);
 
 /* Restore the terminal; safe in atexit and from fatal-signal handlers. */
 void chardev_restore_terminal(void);

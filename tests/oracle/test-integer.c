@@ -293,8 +293,7 @@ static void run_codegen(Oracle *o)
                           .exec = o->code,
                           .capacity = CODE_SIZE,
                           .pcmap = o->pcmap,
-                          .exit_slots = o->code,
-                          .exit_slot_size = 0};
+};
     g_array_set_size(o->pcmap, 0);
     cr_assert(codegen_block(&o->block, &options, &out));
     codegen_enter(&o->cpu->v, o->code);

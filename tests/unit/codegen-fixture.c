@@ -132,8 +132,6 @@ void fixture_init(Fixture *f)
     ir_block_init(&f->ir, helpers, HELPER_COUNT);
     f->options = (CodegenOptions){.poll = true, .jump_tag = 7};
     f->out.pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
-    f->out.exit_slots = (void *)(uintptr_t)0x123456789000;
-    f->out.exit_slot_size = 48;
 }
 
 void fixture_use_vcpu(Fixture *f, VCpu *vcpu)

@@ -60,11 +60,17 @@ static void begin_memory(Interp *in)
     const IrInsn *insn = in->insn;
     VCpu *vcpu = in->vcpu;
     bool read = ir_mem_reads(insn), write = ir_mem_writes(insn);
-    Fault fault;
-    in->mem = access_begin(&vcpu->mmu, &vcpu->access, linear_address(in, write), ir_mem_size(insn),
-                           read, write, insn->mem.user ? MMU_USER : MMU_SUPERVISOR, &fault);
-    if (in->mem)
-        return;
+    unsigned size = ir_mem_size(insn);
+    gva_t gva = linear_address(in, write);
+    Fault fault = {.vector = 13, .has_error = true}; /* #GP(0) */
+    if (!insn->mem.aligned || !(gva & (size - 1))) {
+        in->mem = access_begin(&vcpu->mmu, &vcpu->access, gva, size, read, write,
+                               insn->mem.user ? MMU_USER : MMU_SUPERVISOR, &fault);
+        if (in->mem)
+            return;
+    }
+    if (insn->mem.waits && vcpu_x87_pending(vcpu))
+        fault = (Fault){.vector = 16}; /* #MF */
     /* The engine lets the interpreter overwrite its own block, so this is a fault. */
     vcpu_exit_fault(vcpu, fault);
 }

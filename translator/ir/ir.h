@@ -88,6 +88,8 @@ typedef struct {
     uint8_t addr_width; /* 2, 4, 8 */
     uint16_t size;   /* bytes accessed; 0 = width of the op */
     bool user;       /* access with user rights (CPL 3) */
+    bool waits;      /* a pending x87 exception comes before any page fault */
+    bool aligned;    /* #GP before any page fault unless size-aligned; on TLB hits the host's */
     int64_t disp;
 } IrMem;
 

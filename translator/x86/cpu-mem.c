@@ -26,7 +26,11 @@ void cpu_raise_plain(CpuX86 *cpu, unsigned vector)
 
 bool mem_read(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *f)
 {
-    return mmu_load(&cpu->v.mmu, (uint32_t)gva, size, mode, value, f);
+    if (mmu_load(&cpu->v.mmu, (uint32_t)gva, size, mode, value, f))
+        return true;
+    if (cpu->v.mmu.self_modified)
+        fault_plain(f, FAULT_SMC);
+    return false;
 }
 
 bool mem_write(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *f)

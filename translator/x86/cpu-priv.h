@@ -11,7 +11,8 @@
 #include "translator/x86/cpu.h"
 #include "translator/x86/mode.h"
 
-/* Not a guest fault: a store hit the block that runs now. cpu_raise leaves by EXIT_SMC. */
+/* Not a guest fault: a store hit the block that runs now, or the debugger watches the access.
+ * cpu_raise leaves by EXIT_SMC. */
 #define FAULT_SMC 0xff
 
 /* System descriptor types (SDM 3A "System-Segment and Gate-Descriptor Types"). */

@@ -40,16 +40,22 @@ static void put32(uint8_t *p, uint32_t value)
 
 /* Copy an image to or from guest memory; nothing is written before all of it is known to be
  * writable. */
+static void *begin_image(CpuX86 *cpu, MemAccess *access, gva_t gva, unsigned size, bool read,
+                         bool write)
+{
+    Fault f;
+    void *host = access_begin(&cpu->v.mmu, access, gva, size, read, write, cpu_mmu_mode(cpu), &f);
+    if (host)
+        return host;
+    if (cpu->v.mmu.self_modified)
+        fault_plain(&f, FAULT_SMC);
+    cpu_raise(cpu, f);
+}
+
 static void copy_image(CpuX86 *cpu, gva_t gva, uint8_t *image, unsigned size, bool write)
 {
     MemAccess access;
-    Fault f;
-    void *host = access_begin(&cpu->v.mmu, &access, gva, size, !write, write, cpu_mmu_mode(cpu), &f);
-    if (!host) {
-        if (cpu->v.mmu.self_modified)
-            fault_plain(&f, FAULT_SMC);
-        cpu_raise(cpu, f);
-    }
+    void *host = begin_image(cpu, &access, gva, size, !write, write);
     if (write) {
         memcpy(host, image, size);
         access_commit(&cpu->v.mmu, &access);
@@ -92,16 +98,16 @@ uint64_t helper_fxsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     const gva_t gva = fx_linear(cpu, a, b, true);
-    uint8_t image[FX_SIZE];
-    copy_image(cpu, gva, image, FX_SIZE, false); /* what FXSAVE leaves alone stays */
-    memcpy(image, vcpu->fp_area, FX_LEGACY_END);
+    MemAccess access;
+    uint8_t *image = begin_image(cpu, &access, gva, FX_SIZE, true, true);
+    memcpy(image, vcpu->fp_area, FX_LEGACY_END); /* what FXSAVE leaves alone stays */
     image[5] = 0;
     put32(image + FX_MXCSR_MASK, MXCSR_MASK);
     put32(image + FX_FIP, guest_fip(cpu));
     put32(image + FX_FDP, guest_fdp(cpu));
     put32(image + FX_FIP + 4, 0); /* FCS and FDS: deprecated, zero (CPUID 7.EBX[13]) */
     put32(image + FX_FDP + 4, 0);
-    copy_image(cpu, gva, image, FX_SIZE, true);
+    access_commit(&cpu->v.mmu, &access);
     return 0;
 }
 
@@ -118,6 +124,9 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     put32(image + FX_FIP + 4, 0);
     put32(image + FX_FDP + 4, 0);
     memcpy(area, image, FX_MXCSR);
+    put16(area + FX_FCW, (get16(image + FX_FCW) & 0x1f3f) | 0x40); /* reserved bits do not stay */
+    area[FX_TAG + 1] = 0;
+    put16(area + FX_FOP, get16(image + FX_FOP) & 0x7ff);
     memcpy(area + FX_ST, image + FX_ST, FX_XMM - FX_ST);
     put32(area + FX_MXCSR, get32(image + FX_MXCSR));
     if (sse) /* without CR4.OSFXSR whether XMM is restored is up to the CPU */
@@ -217,6 +226,24 @@ static void build_env(const CpuX86 *cpu, unsigned op_size, uint8_t *env)
         build_env16(cpu, env);
 }
 
+/* The image's registers are numbered from the top of the stack: a new TOP renumbers them. */
+static void set_status(uint8_t *area, uint32_t fsw)
+{
+    const unsigned by = ((fsw >> 11) - (get16(area + FX_FSW) >> 11)) & 7;
+    uint8_t old[FX_XMM - FX_ST];
+    memcpy(old, area + FX_ST, sizeof(old));
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(area + FX_ST + 16 * i, old + 16 * ((i + by) & 7), 16);
+    put16(area + FX_FSW, fsw);
+}
+
+/* FLDENV, FRSTOR and MASKMOVQ wait: an exception that is pending comes first. */
+static void raise_pending(CpuX86 *cpu)
+{
+    if (vcpu_x87_pending(&cpu->v))
+        cpu_raise_plain(cpu, VEC_MF);
+}
+
 /* B and ES follow the unmasked pending exceptions (SDM 2 "FLDENV"). */
 static uint32_t fix_status(uint32_t fcw, uint32_t fsw)
 {
@@ -241,7 +268,7 @@ static void load_env(CpuX86 *cpu, unsigned op_size, const uint8_t *env)
     }
     const uint32_t fcw = (get16(env) & 0x1f3f) | 0x40;
     put16(area + FX_FCW, fcw);
-    put16(area + FX_FSW, fix_status(fcw, get16(env + w)));
+    set_status(area, fix_status(fcw, get16(env + w)));
     area[FX_TAG] = abridged_tag(get16(env + 2 * w));
     area[FX_TAG + 1] = 0;
     put16(area + FX_FOP, fop);
@@ -270,6 +297,7 @@ uint64_t helper_fldenv(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     CpuX86 *cpu = cpu_x86(vcpu);
     const unsigned size = env_size(ref_op_size(a));
     uint8_t env[28];
+    raise_pending(cpu);
     copy_image(cpu, cpu_ref_linear(cpu, a, b, size, false), env, size, false);
     load_env(cpu, ref_op_size(a), env);
     return 0;
@@ -279,7 +307,7 @@ uint64_t helper_fldenv(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 static void init_x87(uint8_t *area)
 {
     put16(area + FX_FCW, 0x37f);
-    put16(area + FX_FSW, 0);
+    set_status(area, 0);
     memset(area + FX_TAG, 0, FX_MXCSR - FX_TAG);
 }
 
@@ -301,6 +329,7 @@ uint64_t helper_frstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     CpuX86 *cpu = cpu_x86(vcpu);
     const unsigned env = env_size(ref_op_size(a));
     uint8_t image[28 + 80];
+    raise_pending(cpu);
     copy_image(cpu, cpu_ref_linear(cpu, a, b, env + 80, false), image, env + 80, false);
     load_env(cpu, ref_op_size(a), image);
     for (unsigned i = 0; i < 8; i++) {
@@ -313,29 +342,27 @@ uint64_t helper_frstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 
 /* ---- MASKMOVQ, MASKMOVDQU ---- */
 
-/* Bytes whose mask has the top bit are stored to DS:eDI; a zero mask touches no memory. */
+/* Bytes whose mask has the top bit are stored to DS:eDI. All of the operand must be writable,
+ * whatever the mask says, as AMD has it (SDM 2B "MASKMOVQ": implementation dependent). */
 uint64_t helper_maskmov(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     const unsigned size = ref_op_size(a) == 16 ? 16 : 8;
-    const uint8_t *area = vcpu->fp_area;
-    const uint32_t source = (size == 16 ? FX_XMM : FX_ST) + 16 * (b & 7);
-    const uint32_t mask = (size == 16 ? FX_XMM : FX_ST) + 16 * (c & 7);
-    uint8_t image[16];
-    bool any = false;
-    for (unsigned i = 0; i < size; i++)
-        any |= area[mask + i] >> 7;
-    if (any) {
-        const gva_t gva = cpu_ref_linear(cpu, a, vcpu->gpr[REG_EDI], size, true);
-        copy_image(cpu, gva, image, size, false);
-        for (unsigned i = 0; i < size; i++)
-            image[i] = area[mask + i] & 0x80 ? area[source + i] : image[i];
-        copy_image(cpu, gva, image, size, true);
-    }
+    uint8_t *area = vcpu->fp_area;
+    if (size == 8)
+        raise_pending(cpu);
+    const gva_t gva = cpu_ref_linear(cpu, a, vcpu->gpr[REG_EDI], size, true);
+    MemAccess access;
+    uint8_t *image = begin_image(cpu, &access, gva, size, true, true);
     if (size == 8) { /* as any MMX instruction: TOP = 0, all registers valid */
-        put16(vcpu->fp_area + FX_FSW, get16(area + FX_FSW) & ~0x3800u);
-        vcpu->fp_area[FX_TAG] = 0xff;
+        set_status(area, get16(area + FX_FSW) & ~0x3800u);
+        area[FX_TAG] = 0xff;
     }
+    const uint8_t *source = area + (size == 16 ? FX_XMM : FX_ST) + 16 * (b & 7);
+    const uint8_t *mask = area + (size == 16 ? FX_XMM : FX_ST) + 16 * (c & 7);
+    for (unsigned i = 0; i < size; i++)
+        image[i] = mask[i] & 0x80 ? source[i] : image[i];
+    access_commit(&cpu->v.mmu, &access);
     return 0;
 }
 

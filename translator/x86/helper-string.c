@@ -247,12 +247,18 @@ static uint32_t run_cmps(StringRun *r)
 
 /* ---- ports ---- */
 
-static uint16_t checked_port(StringRun *r)
+static uint16_t check_port(const StringRun *r)
 {
     const uint16_t port = (uint16_t)cpu_reg(r->cpu, REG_EDX);
     Fault f;
     if (!io_check(r->cpu, port, r->size, &f))
         cpu_raise(r->cpu, f);
+    return port;
+}
+
+static uint16_t checked_port(StringRun *r)
+{
+    const uint16_t port = check_port(r);
     debug_io_access(r->cpu, port, r->size);
     return port;
 }
@@ -315,10 +321,16 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const StringRow *row = &string_rows[r.op];
     r.mask = (uint32_t)width_mask(r.addr_width);
     r.step = cpu->eflags & EFLAGS_DF ? -(int32_t)r.size : (int32_t)r.size;
-    /* With TF every iteration traps (SDM 3B "Single-Step Exception Condition"). */
-    const uint32_t chunk = cpu->eflags & EFLAGS_TF ? 1 : CHUNK_BYTES / r.size;
+    /* With TF every iteration traps (SDM 3B "Single-Step Exception Condition"); so do those that
+     * a data breakpoint watches. */
+    const uint32_t chunk = cpu->eflags & EFLAGS_TF || vcpu->stepping ? 1 : CHUNK_BYTES / r.size;
     r.left = r.rep ? MIN(get_reg(&r, REG_ECX), chunk) : 1;
-    while (r.left > 0 && !r.stop)
+    if (r.left == 0 && (r.op == STRING_INS || r.op == STRING_OUTS))
+        check_port(&r); /* hardware looks at the permission first, whatever the count */
+    while (r.left > 0 && !r.stop) {
         advance(&r, row->run(&r), row->si, row->di);
+        if (vcpu->mmu.watch_hits)
+            break;
+    }
     return r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
 }

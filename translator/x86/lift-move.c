@@ -51,3 +51,12 @@ void lift_xlat(Lift *l, int arg)
 void lift_nop(Lift *l, int arg)
 {
 }
+
+/* SDM 2A "CLFLUSH": faults as a byte load does. */
+void lift_clflush(Lift *l, int arg)
+{
+    IrInsn *op = ir_append(l->ir, IR_MOV, 1);
+    op->d = ir_temp(lift_new_temp(l));
+    op->a = ir_mem();
+    lift_mem(l, op, 1);
+}

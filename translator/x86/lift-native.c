@@ -49,6 +49,33 @@ static uint8_t native_prefix(const X86Insn *insn)
     return small && !insn->mandatory ? 0x66 : insn->mandatory;
 }
 
+/* SDM 2A "Exceptions Type 4" and its like: 16-byte operands of legacy SSE instructions must be
+ * aligned, but for these. SHA: host CPUs differ, so theirs is the word. */
+static bool needs_alignment(const X86Insn *insn, const Operand *memory)
+{
+    switch (insn->id) {
+    case INSN_MOVUPS:
+    case INSN_MOVUPD:
+    case INSN_MOVDQU:
+    case INSN_LDDQU:
+    case INSN_PCMPESTRI:
+    case INSN_PCMPESTRM:
+    case INSN_PCMPISTRI:
+    case INSN_PCMPISTRM:
+        return false;
+    default:
+        return memory->size == 16 && !(insn->id >= INSN_SHA1NEXTE && insn->id <= INSN_SHA1RNDS4);
+    }
+}
+
+/* SDM 1 "Synchronization of x87 FPU Exceptions": an exception that is pending comes before what
+ * the operand may raise. */
+static bool waits_for_x87(const X86Insn *insn)
+{
+    bool escape = insn->attrs & (ATTR_X87 | ATTR_MMX);
+    return escape && insn->id != INSN_FNSTCW && insn->id != INSN_FNSTSW;
+}
+
 static IrNative native_encoding(const X86Insn *insn)
 {
     return (IrNative){
@@ -60,7 +87,8 @@ static IrNative native_encoding(const X86Insn *insn)
         .has_imm = insn->has_imm8,
         .imm = (uint8_t)insn->imm,
         .modrm = insn->has_modrm,
-        .mem_read = (insn->attrs & ATTR_MEM_READ) != 0,
+        /* an x87 store with an unmasked exception stores nothing: the operand stays */
+        .mem_read = (insn->attrs & (ATTR_MEM_READ | ATTR_X87)) != 0,
         .mem_write = (insn->attrs & ATTR_MEM_WRITE) != 0,
         .fpu = !(insn->attrs & ATTR_GPR_NATIVE),
         .x87 = (insn->attrs & ATTR_X87) != 0,
@@ -88,6 +116,8 @@ static void append_native(Lift *l, IrOpd rm)
     if (memory) {
         op->a = ir_mem();
         lift_mem(l, op, memory->size);
+        op->mem.aligned = needs_alignment(insn, memory);
+        op->mem.waits = waits_for_x87(insn);
     } else {
         op->a = insn->rm_gpr_size ? rm : native_number(insn->modrm & 7);
     }

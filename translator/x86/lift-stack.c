@@ -18,8 +18,30 @@ static void append_stack_load(Lift *l, IrOpd d, unsigned base, unsigned size)
     lift_mem_at(l, op, SEG_SS, ir_reg(base), 0, lift_stack_width(l), size);
 }
 
-/* SDM 2 "POP": an address based on ESP uses the ESP after the increment; POP ESP keeps the value.
- * DEVIATES: with a 16-bit stack the increment does not wrap in a 32-bit address based on ESP. */
+/* SDM 2 "POP": an address based on ESP uses the ESP after the increment; POP ESP keeps the value. */
+static void pop_to_memory(Lift *l, IrOpd value, unsigned size)
+{
+    const unsigned stack = lift_stack_width(l);
+    IrOpd base = ir_reg(REG_ESP);
+    if (l->insn->base != REG_ESP) {
+        lift_store(l, 0, value, size);
+        return;
+    }
+    if (stack == 2) { /* SP wraps, the upper half stays */
+        base = ir_temp(lift_new_temp(l));
+        IrInsn *op = ir_append(l->ir, IR_MOV, 4);
+        op->d = base;
+        op->a = ir_reg(REG_ESP);
+        op = ir_append(l->ir, IR_LEA, 2);
+        op->d = base;
+        lift_mem_at(l, op, SEG_NONE, base, size, 2, 0);
+    }
+    lift_store(l, 0, value, size);
+    IrMem *mem = &l->ir->insns[l->ir->count - 1].mem;
+    mem->base = base;
+    mem->disp += stack == 2 ? 0 : size;
+}
+
 void lift_pop(Lift *l, int arg)
 {
     const Operand *opd = &l->insn->opd[0];
@@ -35,9 +57,7 @@ void lift_pop(Lift *l, int arg)
         lift_store(l, 0, value, size);
         return;
     }
-    lift_store(l, 0, value, size);
-    if (l->insn->base == REG_ESP)
-        l->ir->insns[l->ir->count - 1].mem.disp += size;
+    pop_to_memory(l, value, size);
     lift_add_esp(l, size);
 }
 

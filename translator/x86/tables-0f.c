@@ -72,7 +72,7 @@ static const OpRow group15_memory[8] = {
     NO,
     NO,
     NO,
-    F(CLFLUSH, CLFLUSH, 0, Mb), /* DEVIATES: does nothing, so its page faults are not raised */
+    F(CLFLUSH, CLFLUSH, 0, Mb),
 };
 
 static const OpRow group15_register[8] = {
@@ -118,11 +118,12 @@ const OpRow x86_map_0f[256] = {
     [0x08] = N(INVD, NEED_486, ATTR_CPL0),
     [0x09] = N(WBINVD, NEED_486, ATTR_CPL0),
     [0x0b] = I(UD2, 0),
-    /* SDM 2B "PREFETCHW": other ModRM.reg values are hints too */
-    [0x0d] = BY_REG(F(PREFETCH, PREFETCHW, 0, Ev), F(PREFETCHW, PREFETCHW, 0, Ev),
-                    F(PREFETCHWT1, PREFETCHW, 0, Ev), F(PREFETCH, PREFETCHW, 0, Ev),
-                    F(PREFETCH, PREFETCHW, 0, Ev), F(PREFETCH, PREFETCHW, 0, Ev),
-                    F(PREFETCH, PREFETCHW, 0, Ev), F(PREFETCH, PREFETCHW, 0, Ev)),
+    /* SDM 2B "PREFETCHW": other ModRM.reg values are hints too. APM 3 "PREFETCHlevel": a register
+     * is #UD here, other than for 0F 18. */
+    [0x0d] = BY_REG(F(PREFETCH, PREFETCHW, 0, Mb), F(PREFETCHW, PREFETCHW, 0, Mb),
+                    F(PREFETCHWT1, PREFETCHW, 0, Mb), F(PREFETCH, PREFETCHW, 0, Mb),
+                    F(PREFETCH, PREFETCHW, 0, Mb), F(PREFETCH, PREFETCHW, 0, Mb),
+                    F(PREFETCH, PREFETCHW, 0, Mb), F(PREFETCH, PREFETCHW, 0, Mb)),
 
     [0x10] = BY_PREFIX(XS(MOVUPS, SSE, Vdq, Wdq), XS(MOVUPD, SSE2, Vdq, Wdq),
                        XS(MOVSS, SSE, Vd, Wd), XS(MOVSD, SSE2, Vq, Wq)),

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ * The gdb stub's line: a chardev, whose bytes arrive with the io lock held and are served from a
+ * source of the main loop without it, so that packets may stop the machine. */
+#include "monitor/gdbstub.h"
+
+#include <string.h>
+
+#include "hw/char/chardev.h"
+#include "monitor/gdb-priv.h"
+
+enum { INPUT_MAX = 4 * GDB_PACKET_MAX };
+
+struct GdbStub {
+    Machine *machine;
+    Chardev *chardev;
+    int front; /* -1 while attaching */
+    GdbSession session;
+    GdbReceiver receiver;
+    GString *last; /* frame sent, for when it got lost */
+    bool connected;
+    /* What the source has to serve; io lock. */
+    GByteArray *input;
+    bool came, went;
+    guint source;
+};
+
+/* ---- sending ---- */
+
+static void io_lock(void *as)
+{
+    address_space_lock(as);
+}
+
+static void io_unlock(void *as)
+{
+    address_space_unlock(as);
+}
+
+static void send_bytes(GdbStub *stub, const char *bytes, gsize count)
+{
+    address_space_lock(stub->machine->as);
+    chardev_write(stub->chardev, stub->front, (const uint8_t *)bytes, count);
+    address_space_unlock(stub->machine->as);
+}
+
+static void send_packet(void *opaque, const char *contents, gsize length)
+{
+    GdbStub *stub = opaque;
+    g_string_truncate(stub->last, 0);
+    gdb_frame(stub->last, contents, length);
+    send_bytes(stub, stub->last->str, stub->last->len);
+}
+
+static void machine_stopped(void *opaque, RunResult why)
+{
+    GdbStub *stub = opaque;
+    if (gdb_note_stop(&stub->session, why) && stub->connected)
+        send_packet(stub, stub->session.stop_reply, strlen(stub->session.stop_reply));
+}
+
+/* ---- receiving ---- */
+
+static void serve_packet(GdbStub *stub)
+{
+    GdbSession *session = &stub->session;
+    Machine *machine = stub->machine;
+    if (!session->no_ack)
+        send_bytes(stub, "+", 1);
+    machine->pause(machine);
+    gdb_execute(session, stub->receiver.data, stub->receiver.length);
+    if (!session->silent)
+        send_packet(stub, session->reply->str, session->reply->len);
+    session->no_ack = session->no_ack || session->no_ack_next;
+    machine->resume(machine);
+}
+
+static void serve_bad(GdbStub *stub)
+{
+    if (!stub->session.no_ack)
+        send_bytes(stub, "-", 1);
+    else
+        send_packet(stub, "E16", 3);
+}
+
+static void serve_break(GdbStub *stub)
+{
+    if (stub->machine->running(stub->machine))
+        stub->machine->stop(stub->machine);
+    else
+        machine_stopped(stub, RUN_STOPPED);
+}
+
+static void serve_byte(GdbStub *stub, uint8_t byte)
+{
+    switch (gdb_receive(&stub->receiver, byte)) {
+    case GDB_PACKET:
+        serve_packet(stub);
+        break;
+    case GDB_BAD:
+        serve_bad(stub);
+        break;
+    case GDB_BREAK:
+        serve_break(stub);
+        break;
+    case GDB_NACK:
+        if (!stub->session.no_ack)
+            send_bytes(stub, stub->last->str, stub->last->len);
+        break;
+    case GDB_NOTHING:
+    case GDB_ACK:
+        break;
+    }
+}
+
+/* As when a process is attached to: it stops. */
+static void begin_session(GdbStub *stub)
+{
+    gdb_receiver_reset(&stub->receiver);
+    g_string_truncate(stub->last, 0);
+    gdb_session_begin(&stub->session);
+    stub->connected = true;
+    stub->machine->stop(stub->machine);
+}
+
+static void end_session(GdbStub *stub)
+{
+    stub->connected = false;
+    stub->machine->pause(stub->machine);
+    gdb_session_end(&stub->session);
+    stub->machine->resume(stub->machine);
+}
+
+static gboolean serve(gpointer opaque)
+{
+    GdbStub *stub = opaque;
+    address_space_lock(stub->machine->as);
+    stub->source = 0;
+    GByteArray *input = stub->input;
+    stub->input = g_byte_array_new();
+    const bool came = stub->came, went = stub->went;
+    stub->came = stub->went = false;
+    address_space_unlock(stub->machine->as);
+    if (went && came)
+        end_session(stub);
+    if (came)
+        begin_session(stub);
+    for (guint i = 0; i < input->len; i++)
+        serve_byte(stub, input->data[i]);
+    g_byte_array_free(input, TRUE);
+    if (went && !came)
+        end_session(stub);
+    address_space_lock(stub->machine->as);
+    chardev_accept_input(stub->chardev);
+    address_space_unlock(stub->machine->as);
+    return G_SOURCE_REMOVE;
+}
+
+static void want_service(GdbStub *stub)
+{
+    if (!stub->source)
+        stub->source = g_idle_add_full(G_PRIORITY_DEFAULT, serve, stub, NULL);
+}
+
+/* ---- the chardev's calls; io lock held ---- */
+
+static size_t on_can_receive(void *opaque)
+{
+    const GdbStub *stub = opaque;
+    return INPUT_MAX - MIN(stub->input->len, INPUT_MAX);
+}
+
+static void on_receive(void *opaque, const uint8_t *bytes, size_t count)
+{
+    GdbStub *stub = opaque;
+    g_byte_array_append(stub->input, bytes, (guint)count);
+    want_service(stub);
+}
+
+static void on_event(void *opaque, ChardevEvent event)
+{
+    GdbStub *stub = opaque;
+    switch (event) {
+    case CHARDEV_OPENED:
+        g_byte_array_set_size(stub->input, 0); /* of one who has gone */
+        stub->came = true;
+        want_service(stub);
+        break;
+    case CHARDEV_CLOSED:
+        /* One who came and went unserved: his packets are of no use to anybody. */
+        if (stub->came)
+            g_byte_array_set_size(stub->input, 0);
+        stub->went = true;
+        stub->came = false;
+        want_service(stub);
+        break;
+    case CHARDEV_BREAK:
+    case CHARDEV_FOCUS:
+        break;
+    }
+}
+
+static const ChardevHandler handler = {on_can_receive, on_receive, on_event};
+
+/* ---- life ---- */
+
+static char *server_spec(const char *spec)
+{
+    const bool is_socket = g_str_has_prefix(spec, "tcp:") || g_str_has_prefix(spec, "unix:");
+    const bool says = strstr(spec, ",server") || strstr(spec, ",wait") || strstr(spec, ",nowait");
+    return g_strconcat(spec, is_socket && !says ? ",server,nowait" : "", NULL);
+}
+
+GdbStub *gdb_stub_new(Machine *machine, const char *spec, GError **error)
+{
+    g_autofree char *full = server_spec(spec);
+    Chardev *chardev = chardev_open(full, io_lock, io_unlock, machine->as, error);
+    if (!chardev) {
+        g_prefix_error(error, "-gdb: ");
+        return NULL;
+    }
+    GdbStub *stub = g_new0(GdbStub, 1);
+    stub->machine = machine;
+    stub->chardev = chardev;
+    stub->front = -1;
+    stub->input = g_byte_array_new();
+    stub->last = g_string_new(NULL);
+    gdb_session_init(&stub->session, machine);
+    stub->session.send = send_packet;
+    stub->session.opaque = stub;
+    machine->stopped = machine_stopped;
+    machine->stopped_opaque = stub;
+    address_space_lock(machine->as);
+    stub->front = chardev_attach(chardev, &handler, stub);
+    address_space_unlock(machine->as);
+    return stub;
+}
+
+void gdb_stub_free(GdbStub *stub, int exit_code)
+{
+    if (!stub)
+        return;
+    if (stub->connected && stub->session.running) {
+        char text[32];
+        g_snprintf(text, sizeof(text), "W%02x", exit_code & 0xff);
+        send_packet(stub, text, strlen(text));
+    }
+    stub->machine->stopped = NULL;
+    end_session(stub);
+    if (stub->source)
+        g_source_remove(stub->source);
+    chardev_free(stub->chardev);
+    gdb_session_clear(&stub->session);
+    g_byte_array_free(stub->input, TRUE);
+    g_string_free(stub->last, TRUE);
+    g_free(stub);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * The JSON monitor's queries: field names are those of the public protocol. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "monitor/command.h"
+#include "monitor/media.h"
+#include "monitor/qmp-priv.h"
+
+static JsonNode *node_of_object(JsonObject *object)
+{
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+    json_node_take_object(node, object);
+    return node;
+}
+
+static JsonNode *node_of_array(JsonArray *array)
+{
+    JsonNode *node = json_node_new(JSON_NODE_ARRAY);
+    json_node_take_array(node, array);
+    return node;
+}
+
+JsonNode *qmp_version(void)
+{
+    int part[3] = {0};
+    JsonObject *version = json_object_new(), *numbers = json_object_new();
+    sscanf(DBTVM_VERSION, "%d.%d.%d", &part[0], &part[1], &part[2]);
+    json_object_set_int_member(numbers, "major", part[0]);
+    json_object_set_int_member(numbers, "minor", part[1]);
+    json_object_set_int_member(numbers, "micro", part[2]);
+    json_object_set_object_member(version, "qemu", numbers); /* clients look for this name */
+    json_object_set_string_member(version, "package", "dbtvm " DBTVM_VERSION);
+    return node_of_object(version);
+}
+
+JsonNode *qmp_query_version(QmpCall *call, GError **error)
+{
+    return qmp_version();
+}
+
+JsonNode *qmp_query_status(QmpCall *call, GError **error)
+{
+    static const char *const names[] = {[MACHINE_RUNNING] = "running",
+                                        [MACHINE_PAUSED] = "paused",
+                                        [MACHINE_PRELAUNCH] = "prelaunch",
+                                        [MACHINE_OFF] = "shutdown",
+                                        [MACHINE_IO_ERROR] = "io-error"};
+    MachineState state = call->machine->state(call->machine);
+    JsonObject *status = json_object_new();
+    json_object_set_string_member(status, "status", names[state]);
+    json_object_set_boolean_member(status, "singlestep", FALSE);
+    json_object_set_boolean_member(status, "running", state == MACHINE_RUNNING);
+    return node_of_object(status);
+}
+
+JsonNode *qmp_query_name(QmpCall *call, GError **error)
+{
+    JsonObject *object = json_object_new();
+    if (call->machine->name)
+        json_object_set_string_member(object, "name", call->machine->name);
+    return node_of_object(object);
+}
+
+JsonNode *qmp_query_kvm(QmpCall *call, GError **error)
+{
+    JsonObject *object = json_object_new();
+    json_object_set_boolean_member(object, "enabled", FALSE);
+    json_object_set_boolean_member(object, "present", FALSE);
+    return node_of_object(object);
+}
+
+JsonNode *qmp_query_cpus_fast(QmpCall *call, GError **error)
+{
+    JsonArray *list = json_array_new();
+    JsonObject *cpu = json_object_new(), *place = json_object_new();
+    json_object_set_int_member(place, "socket-id", 0);
+    json_object_set_int_member(place, "core-id", 0);
+    json_object_set_int_member(place, "thread-id", 0);
+    json_object_set_int_member(cpu, "cpu-index", 0);
+    json_object_set_string_member(cpu, "qom-path", "/machine/unattached/device[0]");
+    json_object_set_int_member(cpu, "thread-id", call->machine->vcpu_thread_id);
+    json_object_set_string_member(cpu, "target", "i386");
+    json_object_set_object_member(cpu, "props", place);
+    json_array_add_object_element(list, cpu);
+    return node_of_array(list);
+}
+
+static JsonObject *inserted(const MediaState *state)
+{
+    JsonObject *object = json_object_new(), *image = json_object_new();
+    const char *path = block_path(state->block);
+    json_object_set_string_member(image, "filename", path);
+    json_object_set_string_member(image, "format", "raw");
+    json_object_set_int_member(image, "virtual-size", (gint64)block_size(state->block));
+    json_object_set_string_member(object, "file", path);
+    json_object_set_string_member(object, "drv", "raw");
+    json_object_set_string_member(object, "node-name", state->name);
+    json_object_set_boolean_member(object, "ro", block_read_only(state->block));
+    json_object_set_boolean_member(object, "encrypted", FALSE);
+    json_object_set_object_member(object, "image", image);
+    return object;
+}
+
+JsonNode *qmp_query_block(QmpCall *call, GError **error)
+{
+    JsonArray *list = json_array_new();
+    machine_enter(call->machine);
+    for (unsigned i = 0; i < MEDIA_DRIVES; i++) {
+        MediaState state = media_state(call->machine, &media_drives[i]);
+        if (!state.there)
+            continue;
+        JsonObject *object = json_object_new();
+        json_object_set_string_member(object, "device", state.name);
+        json_object_set_string_member(object, "qdev", state.name);
+        json_object_set_string_member(object, "type", "unknown");
+        json_object_set_boolean_member(object, "removable", state.removable);
+        json_object_set_boolean_member(object, "locked", state.locked);
+        if (state.block)
+            json_object_set_object_member(object, "inserted", inserted(&state));
+        json_array_add_object_element(list, object);
+    }
+    machine_leave(call->machine);
+    return node_of_array(list);
+}
+
+JsonNode *qmp_query_chardev(QmpCall *call, GError **error)
+{
+    JsonArray *list = json_array_new();
+    const MachineChardev *chardevs = call->machine->chardevs;
+    address_space_lock(call->machine->as);
+    for (unsigned i = 0; chardevs && i < MACHINE_CHARDEVS; i++) {
+        if (!chardevs[i].label)
+            continue;
+        JsonObject *object = json_object_new();
+        json_object_set_string_member(object, "label", chardevs[i].label);
+        json_object_set_string_member(object, "filename", chardevs[i].spec);
+        json_object_set_boolean_member(object, "frontend-open",
+                                       chardev_is_open(chardevs[i].chardev));
+        json_array_add_object_element(list, object);
+    }
+    address_space_unlock(call->machine->as);
+    return node_of_array(list);
+}

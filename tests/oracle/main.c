@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ * oracle: random snippets on the host CPU and in dbtvm. Exit status 0: all
+ * agree; 1: divergences; 77: skipped, with the reason. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "tests/oracle/compare.h"
+#include "tests/oracle/gen-priv.h"
+#include "tests/oracle/guest.h"
+#include "tests/oracle/host.h"
+#include "tests/oracle/shrink.h"
+
+enum { BATCH = 64, EXIT_SKIP = 77, MAX_SHRINKS = 300 };
+
+typedef struct {
+    gint64 cases;
+    gint64 seed;
+    gint64 only; /* this one case, whose seed was printed */
+    int show;
+    char *class, *engine, *model;
+    gboolean strict_pointers, coverage, print;
+} Options;
+
+typedef struct {
+    Options options;
+    CpuModel model;
+    Gen *gen;
+    Host *host;
+    Guest *guest;  /* NULL: host against host */
+    Guest *second; /* tells lifting from code generation; made when needed */
+    OracleCase *cases;
+    OracleOutcome *expected, *got;
+    uint64_t passed, failed, pointers, shrinks, ends[4];
+    GHashTable *signatures; /* text -> count */
+    unsigned wanted; /* DiffKind bits of the case that is being shrunk */
+} Oracle;
+
+static EngineOptions engine_options(const char *name)
+{
+    return (EngineOptions){.interp = !strcmp(name, "interp"),
+                           .one_insn = !strcmp(name, "one"),
+                           .no_chain = !strcmp(name, "nochain")};
+}
+
+static void run_guest(Oracle *o, Guest *guest, const OracleCase *cases, unsigned count,
+                      OracleOutcome *outcomes)
+{
+    if (guest)
+        guest_run(guest, cases, count, outcomes);
+    else
+        host_run(o->host, cases, count, outcomes);
+}
+
+static unsigned counted(const Oracle *o, unsigned diff)
+{
+    return o->options.strict_pointers ? diff : diff & ~(unsigned)DIFF_POINTERS;
+}
+
+/* ---- failures ---- */
+
+static unsigned rerun(Oracle *o, Guest *guest, const OracleCase *oc, GString *text)
+{
+    host_run(o->host, oc, 1, &o->expected[BATCH]);
+    run_guest(o, guest, oc, 1, &o->got[BATCH]);
+    return counted(o, oracle_compare(oc, &o->model, &o->expected[BATCH], &o->got[BATCH], text));
+}
+
+static bool still_fails(void *opaque, const OracleCase *oc)
+{
+    Oracle *o = opaque;
+    return rerun(o, o->guest, oc, NULL) == o->wanted;
+}
+
+/* Mnemonics that are left and what differs: cases with the same ones count as one bug. */
+static char *make_signature(const OracleCase *oc, const CpuModel *model, unsigned diff)
+{
+    GString *signature = g_string_new(NULL);
+    for (unsigned i = 0; i < oc->insn_count; i++) {
+        const uint8_t *code = oc->code + oc->insn_at[i];
+        unsigned size = oc->insn_at[i + 1] - oc->insn_at[i];
+        X86Insn insn;
+        bool last = i && i + 1 == oc->insn_count; /* the generator's marker, in singles */
+        if (code[0] == 0x90 || (last && size == 1 && code[0] == 0x41))
+            continue;
+        if (x86_decode(&insn, code, size, GEN_MODE, model) == DECODE_OK)
+            g_string_append_printf(signature, "%s ", x86_insn_name(insn.id));
+    }
+    g_string_append_printf(signature, "(diff %02x)", diff);
+    return g_string_free(signature, FALSE);
+}
+
+static const char *blame(Oracle *o, const OracleCase *oc)
+{
+    if (!o->guest)
+        return "host disagrees with itself";
+    EngineOptions options = engine_options(strcmp(o->options.engine, "interp") ? "interp" : "jit");
+    if (!o->second)
+        o->second = guest_new(&o->model, &options, NULL);
+    if (!o->second)
+        return "no second engine";
+    bool agrees = rerun(o, o->second, oc, NULL) == 0;
+    if (options.interp)
+        return agrees ? "the interpreter agrees with the host" : "the interpreter fails too";
+    return agrees ? "translated code agrees with the host" : "translated code fails too";
+}
+
+static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
+{
+    OracleCase oc = *failing;
+    unsigned small = rerun(o, o->guest, &oc, NULL);
+    o->wanted = small;
+    if (small && o->shrinks++ < MAX_SHRINKS) {
+        oracle_shrink(&oc, still_fails, o);
+        small = rerun(o, o->guest, &oc, NULL);
+    }
+    char *signature = small ? make_signature(&oc, &o->model, small) : g_strdup("not reproducible alone");
+    guint count = GPOINTER_TO_UINT(g_hash_table_lookup(o->signatures, signature));
+    bool show = count == 0 && (int)g_hash_table_size(o->signatures) < o->options.show;
+    if (show) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        oracle_print_case(&oc, text);
+        rerun(o, o->guest, &oc, text);
+        printf("FAIL %s: %s\n%s\n", signature, small ? blame(o, &oc) : "", text->str);
+        fflush(stdout);
+    }
+    g_hash_table_replace(o->signatures, signature, GUINT_TO_POINTER(count + 1));
+}
+
+/* ---- runs ---- */
+
+static void print_case(const OracleCase *oc)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    oracle_print_case(oc, text);
+    puts(text->str);
+    fflush(stdout);
+}
+
+static void run_batch(Oracle *o, GenClass class, uint64_t seed, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        gen_case(o->gen, class, seed + i, &o->cases[i]);
+    for (unsigned i = 0; i < count && o->options.print; i++)
+        print_case(&o->cases[i]);
+    host_run(o->host, o->cases, count, o->expected);
+    run_guest(o, o->guest, o->cases, count, o->got);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned diff = oracle_compare(&o->cases[i], &o->model, &o->expected[i], &o->got[i], NULL);
+        o->ends[o->expected[i].end]++;
+        o->pointers += (diff & DIFF_POINTERS) != 0;
+        if (!counted(o, diff)) {
+            o->passed++;
+            continue;
+        }
+        o->failed++;
+        report_failure(o, &o->cases[i], diff);
+    }
+}
+
+static void run_class(Oracle *o, GenClass class, uint64_t cases)
+{
+    uint64_t seed = o->options.only >= 0 ? (uint64_t)o->options.only
+                                         : (uint64_t)o->options.seed << 32;
+    for (uint64_t done = 0; done < cases; done += BATCH)
+        run_batch(o, class, seed + done, (unsigned)MIN(cases - done, BATCH));
+}
+
+static void print_summary(Oracle *o, double seconds)
+{
+    GHashTableIter iter;
+    gpointer key, value;
+    g_hash_table_iter_init(&iter, o->signatures);
+    while (g_hash_table_iter_next(&iter, &key, &value))
+        printf("%6u x %s\n", GPOINTER_TO_UINT(value), (char *)key);
+    printf("%s: %llu normal, %llu faults, %llu hangs, %llu system calls; %.1f s\n",
+           o->options.engine, (unsigned long long)o->ends[0], (unsigned long long)o->ends[1],
+           (unsigned long long)o->ends[2], (unsigned long long)o->ends[3], seconds);
+    if (o->pointers)
+        printf("%llu cases differ in FIP, FDP or FOP\n", (unsigned long long)o->pointers);
+    printf("%llu passed, %llu failed\n", (unsigned long long)o->passed,
+           (unsigned long long)o->failed);
+}
+
+static double now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void run(Oracle *o)
+{
+    double start = now();
+    const char *class = o->options.class;
+    uint64_t cases = o->options.only >= 0 ? 1 : (uint64_t)o->options.cases;
+    if (strcmp(class, "block"))
+        run_class(o, GEN_SINGLE, cases);
+    if (!strcmp(class, "block"))
+        run_class(o, GEN_BLOCK, cases);
+    else if (!strcmp(class, "both"))
+        run_class(o, GEN_BLOCK, cases / 5);
+    print_summary(o, now() - start);
+    if (o->options.coverage)
+        gen_print_coverage(o->gen, stdout);
+}
+
+/* ---- set-up ---- */
+
+static bool one_of(const char *value, const char *const *list)
+{
+    return g_strv_contains(list, value);
+}
+
+static bool parse(Options *options, int argc, char **argv, GError **error)
+{
+    static const char *const classes[] = {"single", "block", "both", NULL};
+    static const char *const engines[] = {"jit", "interp", "one", "nochain", "host", NULL};
+    *options = (Options){.cases = 100000, .seed = 1, .only = -1, .show = 20};
+    const GOptionEntry entries[] = {
+        {"cases", 'n', 0, G_OPTION_ARG_INT64, &options->cases, "how many", "N"},
+        {"seed", 's', 0, G_OPTION_ARG_INT64, &options->seed, "which ones", "S"},
+        {"only", 0, 0, G_OPTION_ARG_INT64, &options->only, "one case, by its printed seed", "SEED"},
+        {"class", 'c', 0, G_OPTION_ARG_STRING, &options->class,
+         "single, block, both (N singles, N/5 blocks)", "CLASS"},
+        {"engine", 'e', 0, G_OPTION_ARG_STRING, &options->engine,
+         "jit, interp, one, nochain, host (against itself)", "ENGINE"},
+        {"cpu", 0, 0, G_OPTION_ARG_STRING, &options->model, "CPU model", "MODEL"},
+        {"show", 0, 0, G_OPTION_ARG_INT, &options->show, "kinds of failures shown in full", "N"},
+        {"strict-pointers", 0, 0, G_OPTION_ARG_NONE, &options->strict_pointers,
+         "FIP, FDP and FOP must agree", NULL},
+        {"print", 0, 0, G_OPTION_ARG_NONE, &options->print, "print every case before it runs", NULL},
+        {"coverage", 0, 0, G_OPTION_ARG_NONE, &options->coverage, "count instructions", NULL},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return false;
+    options->class = options->class ? options->class : g_strdup("both");
+    options->engine = options->engine ? options->engine : g_strdup("jit");
+    if (one_of(options->class, classes) && one_of(options->engine, engines))
+        return true;
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "unknown class or engine (see --help)");
+    return false;
+}
+
+static bool set_up(Oracle *o, GError **error)
+{
+    if (!cpu_model_parse(&o->model, o->options.model ? o->options.model : "max", error))
+        return false;
+    EngineOptions options = engine_options(o->options.engine);
+    if (strcmp(o->options.engine, "host"))
+        o->guest = guest_new(&o->model, &options, error);
+    if (strcmp(o->options.engine, "host") && !o->guest)
+        return false;
+    o->gen = gen_new(&o->model);
+    o->cases = g_new0(OracleCase, BATCH);
+    o->expected = g_new0(OracleOutcome, BATCH + 1);
+    o->got = g_new0(OracleOutcome, BATCH + 1);
+    o->signatures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return true;
+}
+
+static void tear_down(Oracle *o)
+{
+    g_clear_pointer(&o->guest, guest_free);
+    g_clear_pointer(&o->second, guest_free);
+    host_free(o->host);
+    gen_free(o->gen);
+    g_free(o->cases);
+    g_free(o->expected);
+    g_free(o->got);
+    g_hash_table_unref(o->signatures);
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    Oracle o = {0};
+    if (!parse(&o.options, argc, argv, &error)) {
+        fprintf(stderr, "oracle: %s\n", error->message);
+        return 2;
+    }
+    o.host = host_new(&error);
+    if (!o.host) {
+        printf("oracle SKIPPED: %s\n", error->message);
+        return EXIT_SKIP;
+    }
+    if (!set_up(&o, &error)) {
+        fprintf(stderr, "oracle: %s\n", error->message);
+        return 2;
+    }
+    run(&o);
+    bool ok = o.failed == 0;
+    tear_down(&o);
+    return ok ? 0 : 1;
+}
