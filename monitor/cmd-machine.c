@@ -136,3 +136,22 @@ bool command_logfile(Command *command, GError **error)
     machine_leave(command->machine);
     return done;
 }
+
+bool command_trace_event(Command *command, GError **error)
+{
+    g_autofree char *glob = command_word(command, "event", error);
+    g_autofree char *state = glob ? command_word(command, "on or off", error) : NULL;
+    if (!state || !command_end(command, error))
+        return false;
+    const bool on = !strcmp(state, "on");
+    if (!on && strcmp(state, "off") != 0)
+        return command_error(error, "must be on or off, not '%s'", state);
+    return trace_set(glob, on) > 0 ||
+           command_error(error, "no trace event is called '%s'; info trace-events lists them", glob);
+}
+
+bool info_trace_events(Command *command, GError **error)
+{
+    trace_list(command->out);
+    return true;
+}

@@ -12,7 +12,7 @@ enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
 /* ---- attention: other threads ask for the loop ---- */
 
-static void request_attention(Engine *engine, unsigned bits)
+void engine_request_attention(Engine *engine, unsigned bits)
 {
     VCpu *vcpu = engine->vcpu;
     atomic_fetch_or(&vcpu->attention, bits);
@@ -24,12 +24,12 @@ static void request_attention(Engine *engine, unsigned bits)
 
 static void kick(VCpu *vcpu)
 {
-    request_attention(vcpu->engine, ATTENTION_KICK);
+    engine_request_attention(vcpu->engine, ATTENTION_KICK);
 }
 
 void engine_request_stop(Engine *engine)
 {
-    request_attention(engine, ATTENTION_STOP);
+    engine_request_attention(engine, ATTENTION_STOP);
 }
 
 static bool on_vcpu_thread(const Engine *engine)
@@ -55,7 +55,7 @@ static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
     g_mutex_lock(&engine->lock);
     g_array_append_val(engine->posts, post);
     g_mutex_unlock(&engine->lock);
-    request_attention(engine, ATTENTION_POSTS);
+    engine_request_attention(engine, ATTENTION_POSTS);
 }
 
 static void log_map(Engine *engine, gpa_t start, uint64_t size)
@@ -161,6 +161,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
 
 void engine_free(Engine *engine)
 {
+    g_clear_pointer(&engine->perf_map, fclose);
     if (engine->windows)
         window_set_free(engine->windows);
     demote_destroy(engine);
@@ -207,6 +208,8 @@ bool engine_attend(Engine *engine)
     engine->cache.counters.kicks++;
     if (bits & ATTENTION_POSTS)
         drain_posts(engine);
+    if ((bits & ATTENTION_SAMPLE) && engine->sampler)
+        engine->sampler(engine->sampler_opaque);
     return bits & ATTENTION_STOP;
 }
 
@@ -268,6 +271,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
         note_exit(engine, start);
         return reason;
     }
+    tb->executions++;
     engine->interp_tb = tb;
     engine->interp_stop = false;
     ExitReason reason = interp_run(&engine->interp_env, vcpu, tb->ir, &engine->interp_stop);

@@ -119,6 +119,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
         .jump_tag = tb->jump_tag,
+        .executions = engine->options.count ? &tb->executions : NULL,
     };
     if (tb->state.memory & MEMORY_GLOBAL) {
         options.page_pc = 0;
@@ -179,6 +180,7 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, cons
             .second_page = crosses ? second->ram_offset : RAM_OFF_NONE,
             .size = engine->ir.guest_bytes,
             .first_size = MIN(room, engine->ir.guest_bytes),
+            .insns = (uint16_t)engine->ir.guest_insns,
             .solo = engine->ir.solo,
             .unit = (uint16_t)cache->current,
         };
@@ -227,6 +229,8 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     log_block_ir(engine, LOG_OP_OPT, "OP after passes:\n");
     TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
     count_block(engine, tb);
+    if (engine->perf_map)
+        perf_map_add(engine, tb);
     log_block_code(tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
     engine->cache.counters.translate_ns += now_ns() - start;
     return tb;
