@@ -58,6 +58,7 @@ static void print_row(const OptionRow *row)
 bool option_help(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     printf("usage: dbtvm [options] [disk image]\n"
+           "       dbtvm doctor    what on this host helps or hurts\n"
            "Runs a whole x86 PC in one process. One dash or two; Ctrl-A X leaves -nographic.\n");
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         if (!is_option(&rows[i]))
