@@ -60,6 +60,7 @@ struct Machine {
     struct GdbStub *gdb;   /* NULL: no gdb is served */
     struct KeyQueue *keys; /* the monitor's, NULL at first; key_queue_free before the rest */
     const struct Symbols *symbols; /* --symbols, or NULL */
+    struct Profile *profile;       /* samples being taken, or NULL; profile_free before the engine */
     char *death;                   /* the last death report, or NULL; read while paused */
     /* All on the main-loop thread, io lock not held. */
     bool (*running)(Machine *m);
