@@ -383,14 +383,14 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     r.mask = (uint32_t)width_mask(r.addr_width);
     r.step = cpu->eflags & EFLAGS_DF ? -(int32_t)r.size : (int32_t)r.size;
     /* With TF every iteration traps (SDM 3B "Single-Step Exception Condition"); so do those that
-     * a data breakpoint watches. */
+     * a data or I/O breakpoint watches. */
     const uint32_t chunk = cpu->eflags & EFLAGS_TF || vcpu->stepping ? 1 : CHUNK_BYTES / r.size;
     r.left = r.rep ? MIN(get_reg(&r, REG_ECX), chunk) : 1;
     if (r.left == 0 && (r.op == STRING_INS || r.op == STRING_OUTS))
         check_port(&r); /* hardware looks at the permission first, whatever the count */
     while (r.left > 0 && !r.stop) {
         advance(&r, row->run(&r), row->si, row->di);
-        if (vcpu->mmu.watch_hits)
+        if (vcpu->mmu.watch_hits || cpu->pending_db)
             break;
     }
     return r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
