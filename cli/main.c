@@ -2,11 +2,13 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/config.h"
+#include "cli/doctor.h"
 #include "cli/exit-codes.h"
 #include "cli/host-check.h"
 #include "cli/vm.h"
@@ -37,6 +39,8 @@ static void catch_internal_errors(void)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
+    if (argc == 2 && !strcmp(argv[1], "doctor"))
+        return doctor_run();
     Config config = {0};
     GError *error = NULL;
     int code = CODE_USER_ERROR;

@@ -23,6 +23,7 @@
 #include "monitor/death.h"
 #include "monitor/gdbstub.h"
 #include "monitor/keys.h"
+#include "monitor/profile.h"
 #include "monitor/script.h"
 #include "monitor/symbols.h"
 
@@ -615,7 +616,9 @@ static bool build_cpu(Vm *vm, GError **error)
     if (!vm->cpu)
         return false;
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
-    return vm->engine != NULL;
+    if (!vm->engine)
+        return false;
+    return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
 static void display_render(void *opaque, Surface *surface)
@@ -738,6 +741,14 @@ static gboolean on_signal(gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static void write_profile(Vm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    if (vm->config->profile && vm->machine.profile &&
+        !profile_write(vm->machine.profile, vm->config->profile, &error))
+        fprintf(stderr, "dbtvm: -profile: %s\n", error->message);
+}
+
 int vm_run(Vm *vm)
 {
     g_unix_signal_add(SIGINT, on_signal, vm);
@@ -748,6 +759,8 @@ int vm_run(Vm *vm)
     cpu_reset(vm->cpu);
     clock_attach_main_loop(vm->clock);
     vm->thread = g_thread_new("vcpu", vcpu_thread, vm);
+    if (vm->config->profile)
+        vm->machine.profile = profile_new(&vm->machine);
     watch_start(vm->watch);
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);
@@ -755,6 +768,7 @@ int vm_run(Vm *vm)
     gdb_stub_free(vm->gdb, vm->exit_code); /* while its client can be told of the end */
     vm->gdb = NULL;
     machine_stop(&vm->machine);
+    write_profile(vm);
     stats_write(vm->config, vm->engine);
     return script_exit_code(vm->script, vm->exit_code);
 }
@@ -775,6 +789,7 @@ void vm_free(Vm *vm)
     stop_thread(vm);
     gdb_stub_free(vm->gdb, 0);
     g_clear_pointer(&vm->watch, watch_free);
+    g_clear_pointer(&vm->machine.profile, profile_free);
     g_clear_pointer(&vm->display, sdl_display_free);
     g_clear_pointer(&vm->script, script_free);
     consoles_close_monitors(&vm->consoles);

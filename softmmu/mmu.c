@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#include "base/log.h"
+#include "base/trace.h"
+
 enum { JOURNAL_CAPACITY = 1 << 16 };
 
 static uint64_t walk_read(void *opaque, gpa_t gpa, unsigned size)
@@ -182,6 +185,7 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
                      (gva & GUEST_PAGE_MASK);
     if (walk->page_bits > GUEST_PAGE_BITS && walk->page_bits < 32)
         note_large_page(mmu, gva, walk->page_bits);
+    trace(tlb_fill, gva, walk->gpa, mode);
     mmu->fills++;
 }
 
@@ -197,8 +201,11 @@ bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, 
     WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, wanted);
     if (walk.fault) {
         *fault = (Fault){14, true, walk.error_code, gva};
+        log_printf(LOG_MMU, "walk of %08" PRIx64 " mode %d: #PF %x", gva, mode, walk.error_code);
         return false;
     }
+    log_printf(LOG_MMU, "walk of %08" PRIx64 " mode %d -> %08" PRIx64 "%s%s, page of 2^%u", gva, mode,
+               walk.gpa, walk.dirty ? " dirty" : "", walk.global ? " global" : "", walk.page_bits);
     fill(mmu, gva, mode, &walk);
     *gpa = walk.gpa;
     return true;

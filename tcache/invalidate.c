@@ -2,6 +2,8 @@
  * Taking blocks out: exactly those that a write overlaps. */
 #include "tcache/tb.h"
 
+#include "base/trace.h"
+
 /* A page whose blocks are overwritten this often keeps its mark when the last of them goes: marking
  * it again costs more than the slow path of a few stores. It loses it after a row of stores that hit
  * nothing. */
@@ -128,5 +130,7 @@ unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size)
             tb = next;
         }
     }
+    if (removed)
+        trace(block_invalidate, offset, size, removed);
     return removed;
 }

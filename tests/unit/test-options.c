@@ -320,7 +320,6 @@ Test(options, bad_running)
     parse_bad("-pidfile /nonexistent/x", "cannot write");
     parse_bad("-stats-json /tmp/dbtvm-same -D /tmp/dbtvm-same", "is the file of");
     parse_bad("-L /nonexistent", "not a directory");
-    parse_bad("-action panic=none", "there is no panic device");
     parse_bad("-action reboot=fly", "reset or shutdown");
     parse_bad("-loadvm x", "cannot be loaded");
     parse_bad("-k de", "set the layout in the guest");
