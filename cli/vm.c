@@ -19,6 +19,7 @@
 #include "cli/pid-file.h"
 #include "cli/stats.h"
 #include "cli/watch.h"
+#include "cli/window.h"
 #include "hw/display/display.h"
 #include "monitor/death.h"
 #include "monitor/gdbstub.h"
@@ -122,6 +123,11 @@ static void quit_by_host(Vm *vm, const char *reason)
 {
     post_event(vm, MACHINE_EVENT_SHUTDOWN, false, reason);
     vm_quit(vm, 0);
+}
+
+void vm_close(void *vm)
+{
+    quit_by_host(vm, "host-ui");
 }
 
 static void request_vcpu(Vm *vm)
@@ -534,11 +540,6 @@ static void cpu_pin(void *opaque, int line, bool level)
         cpu_set_line(vm->cpu, (uint32_t)line, level);
 }
 
-static void mux_quit(void *opaque)
-{
-    quit_by_host(opaque, "host-ui");
-}
-
 static int64_t rtc_base(const Config *c)
 {
     if (c->rtc_base >= 0)
@@ -620,56 +621,6 @@ static bool build_cpu(Vm *vm, GError **error)
     return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
-static void display_render(void *opaque, Surface *surface)
-{
-    vga_render(pc_vga(((Vm *)opaque)->pc), surface);
-}
-
-static void display_key(void *opaque, unsigned scancode, bool down)
-{
-    i8042_key(pc_keyboard(((Vm *)opaque)->pc), scancode, down);
-}
-
-static void display_mouse(void *opaque, int dx, int dy, int dz, unsigned buttons)
-{
-    i8042_mouse(pc_keyboard(((Vm *)opaque)->pc), dx, dy, dz, buttons);
-}
-
-static void display_lock(void *opaque)
-{
-    address_space_lock(((Vm *)opaque)->as);
-}
-
-static void display_unlock(void *opaque)
-{
-    address_space_unlock(((Vm *)opaque)->as);
-}
-
-static void display_quit(void *opaque)
-{
-    quit_by_host(opaque, "host-ui");
-}
-
-static void open_display(Vm *vm)
-{
-    const Config *c = vm->config;
-    if (!c->vga || c->nographic || c->display == DISPLAY_NONE)
-        return;
-    const DisplayHost host = {.opaque = vm,
-                              .lock = display_lock,
-                              .unlock = display_unlock,
-                              .render = display_render,
-                              .key = display_key,
-                              .mouse = display_mouse,
-                              .quit = display_quit};
-    GError *error = NULL;
-    vm->display = sdl_display_new(&host, c->name ? c->name : "dbtvm", &error);
-    if (!vm->display) {
-        fprintf(stderr, "dbtvm: no window (%s); going on as with -display none\n", error->message);
-        g_error_free(error);
-    }
-}
-
 static void fill_machine(Vm *vm)
 {
     vm->machine = (Machine){
@@ -723,7 +674,7 @@ Vm *vm_new(const Config *config, GError **error)
     vm->as = address_space_new(vm->ram);
     vm->clock = clock_new(io_lock, io_unlock, vm->as);
     vm->stopped = MACHINE_PRELAUNCH;
-    if (!consoles_open(&vm->consoles, config, vm->as, mux_quit, vm, error) ||
+    if (!consoles_open(&vm->consoles, config, vm->as, vm_close, vm, error) ||
         !build_board(vm, error) || !build_cpu(vm, error))
         goto fail;
     fill_machine(vm);
@@ -735,7 +686,7 @@ Vm *vm_new(const Config *config, GError **error)
         goto fail;
     if (config->gdb && !open_gdb(vm, error))
         goto fail;
-    open_display(vm);
+    vm->display = window_open(vm, config);
     return vm;
 fail:
     vm_free(vm);
