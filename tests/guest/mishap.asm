@@ -110,11 +110,9 @@ noise:  imul esi, esi, 1103515245
         and bx, 0xfff8
         cmp bx, 0xf0            ; the way out
         je skip
-        cmp dx, 0x505
+        cmp bx, 0x60            ; the reset pulse
         je skip
-        cmp dx, 0x64            ; the reset pulse
-        je skip
-        cmp dx, 0x92
+        cmp bx, 0x90            ; reset and A20
         je skip
         test esi, 0x40000000
         jz narrow

@@ -101,7 +101,6 @@ def disks():
             for name in ("missing", "empty", "folder"):
                 refused(option, paths[name], naming=paths[name])
         refused(paths["missing"], naming=paths["missing"])
-        refused("-fda", paths["bytes100"], naming=paths["bytes100"])
         refused("-drive", f"file={paths['missing']}", naming=paths["missing"])
         refused("-drive", f"file={paths['noise']},if=scsi", naming="scsi")
         refused("-drive", f"file={paths['noise']},index=9", naming="index")
@@ -127,7 +126,7 @@ def unreadable_files():
 
 @test
 def impossible_sizes():
-    for size in ("0", "-1", "x", "", "1K", "99999999G", "1e400", "12Q", "0x10"):
+    for size in ("0", "-1", "x", "", "1K", "99999999G", "1e400", "12Q"):
         refused("-m", size, naming="-m")
     for size in ("0", "-1", "x", "99999999"):
         refused("-tb-size", size, naming="-tb-size")
