@@ -36,6 +36,7 @@ typedef struct {
      * shared with the monitor, monitor is NULL then. */
     char *serial[PC_SERIAL_PORTS];
     char *monitor;
+    char *qmp;
     char *debugcon;
     char *gdb;           /* chardev spec, NULL: no stub */
     bool nographic, vga;
@@ -60,6 +61,7 @@ typedef struct {
     uint32_t log_items;
     char *log_file;
     char *name, *pidfile;
+    char *script; /* monitor commands */
 } Config;
 
 /* true: run. false: *exit_code says how to leave (0 after -help and -version, which have printed;

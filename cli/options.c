@@ -290,7 +290,8 @@ void config_clear(Config *config)
     char *strings[] = {config->cpu,      config->kernel,     config->initrd,  config->append,
                        config->bios,     config->boot_order, config->monitor, config->debugcon,
                        config->log_file, config->stats_json, config->name,    config->pidfile,
-                       config->gdb,      config->symbols, config->profile};
+                       config->gdb,      config->symbols,    config->qmp,     config->script,
+                       config->profile};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)

@@ -79,6 +79,15 @@ static bool emit_cold(Codegen *c)
     return true;
 }
 
+/* FP state is made sure of at the entry, so that blocks that follow each other skip it. */
+static bool uses_fp(const IrBlock *block)
+{
+    for (unsigned i = 0; i < block->count; i++)
+        if (block->insns[i].op == IR_NATIVE && block->insns[i].native.fpu)
+            return true;
+    return false;
+}
+
 /* Guest flags are live: LEA adds without touching them. */
 static void emit_count(Emit *e, uint64_t *counter)
 {
@@ -108,6 +117,11 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
     codegen_mark_pc(&c, block->pc);
     regalloc_block(&c);
     bool fits = has_room(&c);
+    out->fp_entry = 0;
+    if (fits && uses_fp(block)) {
+        lower_fp_ensure(&c);
+        out->fp_entry = (uint32_t)(c.e.at - out->code);
+    }
     if (fits && options->poll)
         emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page));
     if (fits && options->executions)

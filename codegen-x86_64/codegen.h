@@ -32,6 +32,7 @@ typedef struct {
     uint32_t jump_offset; /* of the rel32 field, from the block's start */
     uint32_t stub_offset; /* where it points while unchained */
     uint64_t target_pc;
+    bool fp_ready; /* guest FP state is loaded when it is taken: it may lead to fp_entry */
 } CodegenExit;
 
 /* Maps host code to the guest instruction it belongs to, for faults. */
@@ -49,6 +50,8 @@ typedef struct {
     size_t size;          /* out */
     CodegenExit exits[CODEGEN_MAX_EXITS];
     unsigned exit_count;
+    /* Second entry, behind the code that makes sure of the guest's FP state; 0: none. */
+    uint32_t fp_entry;
     GArray *pcmap;        /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
 } CodegenOutput;
 

@@ -35,15 +35,17 @@ static void exit_jump(Codegen *c, const IrInsn *insn, unsigned cond)
     if (chain) {
         cold->exit = (uint8_t)c->out->exit_count++;
         c->out->exits[cold->exit] = (CodegenExit){
-            .jump_offset = (uint32_t)(site - c->out->code), .target_pc = target};
+            .jump_offset = (uint32_t)(site - c->out->code), .target_pc = target,
+            .fp_ready = c->fp_ready};
     }
 }
 
-#define JUMP_CACHE(array, index)                                                                   \
-    host_mem_index(R15, index, 3, VCPU_DISP((int32_t)offsetof(VCpu, jump_cache.array)))
-#define JUMP_CACHE_AT(array, pc)                                                                   \
-    host_mem(R15, VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache.array) +                           \
-                                      ((pc) & (JUMP_CACHE_ENTRIES - 1)) * 8)))
+#define JUMP_CACHE(field, index)                                                                   \
+    host_mem_index(R15, index, 3,                                                                  \
+                   VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field))))
+#define JUMP_CACHE_AT(field, pc)                                                                   \
+    host_mem(R15, VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) + \
+                                      ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
 
 /* R8 = pc; tag and code are its entry in the jump cache. */
 static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code)
@@ -124,7 +126,10 @@ void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule,
         emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
         return;
     }
-    emit_movzx(&c->e, 2, R10, host_reg(R8));
+    /* R10 = 2 * the low 20 bits of pc: shifting by R15 is shifting by 12. */
+    emit_shift(&c->e, EMIT_SHLX, false, R10, host_reg(R8), R15);
+    emit_shift(&c->e, EMIT_SHRX, false, R10, host_reg(R10), R15);
+    emit_lea(&c->e, 4, R10, host_mem_index(R10, R10, 0, 0));
     emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10));
 }
 

@@ -23,7 +23,9 @@ static_assert(STUB_EXIT_CHAIN == EXIT_CHAIN && STUB_EXIT_LOOKUP == EXIT_LOOKUP &
               "stubs-offsets.h: exit reasons");
 static_assert(_Alignof(VCpu) % 32 == 0, "the probe's shift count needs an aligned VCpu");
 static_assert(VCPU_TEMPS == 8, "temp_slot masks the slot number");
-static_assert(TLB_INDEX_BITS == 16 && JUMP_CACHE_BITS == 16, "probes index by MOVZX of a word");
+static_assert(TLB_INDEX_BITS == 16, "the TLB probe indexes by MOVZX of a word");
+static_assert(32 - JUMP_CACHE_BITS == GUEST_PAGE_BITS && sizeof(JumpCacheEntry) == 16,
+              "the jump cache probe indexes by shifts with R15");
 static_assert(MMU_MAX_ACCESS <= MEM_DESC_SIZE, "descriptor holds the size");
 
 /* Called by translated code (stubs.S) on a TLB miss; all guest state is in the VCpu. */

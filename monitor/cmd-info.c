@@ -145,7 +145,7 @@ bool info_roms(Command *command, GError **error)
     g_auto(GStrv) lines = g_strsplit(map->str, "\n", -1);
     g_string_free(map, TRUE);
     for (char **line = lines; *line && strcmp(*line, "ports") != 0; line++)
-        if (strstr(*line, " rom "))
+        if (strstr(*line, " rom ") && !g_str_has_suffix(*line, "(disabled)"))
             g_string_append_printf(command->out, "%s\n", *line);
     return print_devices(command, "fw_cfg");
 }

@@ -50,6 +50,8 @@ int machine_code_bits(const Machine *machine);
 
 /* Run the line that command->rest is at. false: it failed. */
 bool command_run(Command *command, GError **error);
+/* One line: the instruction that is executed next. */
+void command_show_code(Machine *machine, GString *out);
 /* What may stand instead of the last word of `line`: whole words. */
 void command_complete(Machine *machine, const char *line, GPtrArray *matches);
 

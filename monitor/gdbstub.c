@@ -117,9 +117,9 @@ static void begin_session(GdbStub *stub)
 {
     gdb_receiver_reset(&stub->receiver);
     g_string_truncate(stub->last, 0);
+    stub->machine->stop(stub->machine);
     gdb_session_begin(&stub->session);
     stub->connected = true;
-    stub->machine->stop(stub->machine);
 }
 
 static void end_session(GdbStub *stub)

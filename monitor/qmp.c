@@ -129,9 +129,12 @@ static void line_done(void *opaque, const char *output, const GError *error, boo
 {
     Qmp *qmp = opaque;
     JsonNode *id = g_steal_pointer(&qmp->execution_id);
-    g_autofree char *whole =
-        g_strconcat(output, error ? error->message : "", error ? "\r\n" : "", NULL);
-    g_autofree char *valid = g_utf8_make_valid(whole, -1);
+    GString *whole = g_string_new(output);
+    if (error)
+        g_string_append_printf(whole, "%s\n", error->message);
+    g_string_replace(whole, "\n", "\r\n", 0); /* as on a terminal */
+    g_autofree char *valid = g_utf8_make_valid(whole->str, (gssize)whole->len);
+    g_string_free(whole, TRUE);
     qmp->execution = NULL;
     send_return(qmp, json_node_init_string(json_node_alloc(), valid), id);
     g_clear_pointer(&id, json_node_unref);

@@ -50,6 +50,24 @@ static bool note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool wri
     return true;
 }
 
+/* A store into a page of translated code that the TLB knows: no walk. NULL: not such a store, or
+ * (self_modified) the running block is in the way. */
+static void *store_beside_code(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, int mode)
+{
+    const TlbArrays *tlb = &mmu->tlb[mode];
+    const uint32_t i = (gva >> GUEST_PAGE_BITS) & (TLB_ENTRIES - 1);
+    if (tlb->code_tag[i] + ((gva + size - 1) >> GUEST_PAGE_BITS) + 1 != 0)
+        return NULL;
+    uint8_t *host = (uint8_t *)(uintptr_t)(gva + tlb->addend[i]);
+    const Ram *ram = address_space_ram(mmu->as);
+    if (!mmu->code_write(mmu->opaque, (ram_off_t)(host - ram_hva(ram, 0)), size)) {
+        mmu->self_modified = true;
+        return NULL;
+    }
+    access->bounced = false;
+    return host;
+}
+
 void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool read, bool write,
                    int mode, Fault *fault)
 {
@@ -59,6 +77,11 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
     g_assert(size >= 1 && size <= MMU_MAX_ACCESS);
     mmu->self_modified = false;
     mmu->slow_accesses++;
+    if (write && !mmu->watch_used) {
+        void *host = store_beside_code(mmu, access, gva, size, mode);
+        if (host || mmu->self_modified)
+            return host;
+    }
     access->gva = gva;
     access->size = size;
     access->write = write;

@@ -50,6 +50,7 @@ static void clear_entry(Mmu *mmu, uint32_t key)
     uint32_t i = key & (TLB_ENTRIES - 1);
     tlb->read_tag[i] = 0;
     tlb->write_tag[i] = 0;
+    tlb->code_tag[i] = 0;
 }
 
 static void tell_flushed(Mmu *mmu, MmuFlush what, gva_t gva)
@@ -172,12 +173,14 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
     uint32_t i = page & (TLB_ENTRIES - 1);
     bool code = address_space_code_pages(mmu->as)[target.ram_offset >> GUEST_PAGE_BITS];
     bool read = walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_READ, user, false});
-    bool write = ram && !code && walk->dirty &&
-                 walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_WRITE, user, false});
+    bool may = ram && walk->dirty &&
+               walk_x86_permits(&mmu->paging, walk, (WalkAccess){WALK_WRITE, user, false});
+    bool write = may && !code;
     TlbArrays *tlb = &mmu->tlb[mode];
     journal_add(mmu, (uint32_t)mode << TLB_INDEX_BITS | i, walk->global);
     tlb->read_tag[i] = read ? -(page + 1) : 0;
     tlb->write_tag[i] = write ? -(page + 1) : 0;
+    tlb->code_tag[i] = may && code ? -(page + 1) : 0;
     tlb->addend[i] = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), target.ram_offset) -
                      (gva & GUEST_PAGE_MASK);
     if (walk->page_bits > GUEST_PAGE_BITS && walk->page_bits < 32)

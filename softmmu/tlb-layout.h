@@ -24,6 +24,7 @@ typedef struct {
     uint64_t read_tag[TLB_ENTRIES];  /* -(page number + 1) */
     uint64_t write_tag[TLB_ENTRIES]; /* only pages that a plain host store may change */
     uint64_t addend[TLB_ENTRIES];    /* host address - gva */
+    uint64_t code_tag[TLB_ENTRIES];  /* pages that could be stored to but for translated code */
 } TlbArrays;
 
 #endif

@@ -16,7 +16,7 @@ void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target)
     slot->target = target;
     slot->next_incoming = target->incoming;
     target->incoming = slot;
-    patch(cache, slot, target->code);
+    patch(cache, slot, target->code + (slot->fp_ready ? target->fp_entry : 0));
     cache->counters.chains++;
 }
 
@@ -58,20 +58,20 @@ void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global)
     unsigned *count = global ? &cache->jump_global.count : &cache->jump_other.count;
     uint32_t *index = global ? cache->jump_global.index : cache->jump_other.index;
     uint64_t tag = -(tb->state.pc + tb->jump_tag);
-    if (jc->tag[i] == tag && jc->code[i] == (uint64_t)(uintptr_t)tb->code)
+    if (jc->entry[i].tag == tag && jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
         return;
-    if (*count == JUMP_CACHE_ENTRIES)
+    if (*count == JUMP_JOURNAL)
         jump_cache_flush(cache);
     index[(*count)++] = i;
-    jc->code[i] = (uint64_t)(uintptr_t)tb->code;
-    jc->tag[i] = tag;
+    jc->entry[i].code = (uint64_t)(uintptr_t)tb->code;
+    jc->entry[i].tag = tag;
 }
 
 void jump_cache_flush_other(Cache *cache)
 {
     JumpCache *jc = &cache->vcpu->jump_cache;
     for (unsigned i = 0; i < cache->jump_other.count; i++)
-        jc->tag[cache->jump_other.index[i]] = 0;
+        jc->entry[cache->jump_other.index[i]].tag = 0;
     cache->jump_other.count = 0;
     cache->counters.jump_cache_flushes++;
 }
@@ -80,7 +80,7 @@ void jump_cache_flush(Cache *cache)
 {
     JumpCache *jc = &cache->vcpu->jump_cache;
     for (unsigned i = 0; i < cache->jump_global.count; i++)
-        jc->tag[cache->jump_global.index[i]] = 0;
+        jc->entry[cache->jump_global.index[i]].tag = 0;
     cache->jump_global.count = 0;
     jump_cache_flush_other(cache);
 }

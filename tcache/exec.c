@@ -96,17 +96,14 @@ static const TranslationBlock *running_block(Engine *engine)
 static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
     Engine *engine = opaque;
-    engine->cache.counters.smc_stores++;
     top_table_count(&engine->top_smc, offset & GUEST_PAGE_MASK);
-    const TranslationBlock *running = running_block(engine);
-    if (running && cache_overlaps(running, offset, size)) {
-        engine->cache.counters.smc_self++;
-        if (!engine->interp_tb)
-            return false;
-        engine->interp_stop = true;
-    }
-    engine->cache.counters.invalidated_store += cache_invalidate(&engine->cache, offset, size);
-    return true;
+    if (cache_store(&engine->cache, running_block(engine), offset, size))
+        return true;
+    if (!engine->interp_tb)
+        return false;
+    /* The interpreter may overwrite its own block: it stops behind the instruction. */
+    engine->interp_stop = true;
+    return cache_store(&engine->cache, NULL, offset, size);
 }
 
 static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc)

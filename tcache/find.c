@@ -102,7 +102,8 @@ static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
         tb->exits[i] = (ExitSlot){.owner = tb,
                                   .target_pc = out->exits[i].target_pc,
                                   .jump_offset = out->exits[i].jump_offset,
-                                  .stub_offset = out->exits[i].stub_offset};
+                                  .stub_offset = out->exits[i].stub_offset,
+                                  .fp_ready = out->exits[i].fp_ready};
     }
 }
 
@@ -137,8 +138,10 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         return false;
     tb->code = rx;
     tb->code_size = (uint32_t)out.size;
+    tb->fp_entry = out.fp_entry;
     unit->used += (uint32_t)((out.size + 15) & ~(size_t)15);
     fill_from_output(tb, &out);
+    cache_trim_meta(cache, &tb->exits[tb->exit_count]);
     CodegenPcEntry *map = cache_alloc_meta(cache, engine->pcmap->len * sizeof(CodegenPcEntry));
     memcpy(map, engine->pcmap->data, engine->pcmap->len * sizeof(CodegenPcEntry));
     tb->pcmap = map;

@@ -48,6 +48,7 @@ void cache_insert(Cache *cache, TranslationBlock *tb)
     link_page(cache, tb, 0, tb->phys);
     if (tb->second_page != RAM_OFF_NONE)
         link_page(cache, tb, 1, tb->second_page);
+    cache_cover_lines(cache, tb);
     tb->valid = true;
     g_ptr_array_add(cache->unit[tb->unit].blocks, tb);
 }

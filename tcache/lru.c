@@ -26,8 +26,11 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
     }
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
-    cache->jump_global.index = g_new(uint32_t, JUMP_CACHE_ENTRIES);
-    cache->jump_other.index = g_new(uint32_t, JUMP_CACHE_ENTRIES);
+    cache->lines = g_new0(uint64_t, cache->page_count);
+    cache->smc_hot = g_new0(uint8_t, cache->page_count);
+    cache->smc_miss = g_new0(uint8_t, cache->page_count);
+    cache->jump_global.index = g_new(uint32_t, JUMP_JOURNAL);
+    cache->jump_other.index = g_new(uint32_t, JUMP_JOURNAL);
     cache->tags = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
                                         (GDestroyNotify)g_bytes_unref, NULL);
     return true;
@@ -71,6 +74,9 @@ void cache_destroy(Cache *cache)
         g_ptr_array_free(cache->unit[i].chunks, TRUE);
     }
     g_free(cache->pages);
+    g_free(cache->lines);
+    g_free(cache->smc_hot);
+    g_free(cache->smc_miss);
     g_free(cache->jump_global.index);
     g_free(cache->jump_other.index);
     if (cache->tags)
@@ -93,6 +99,16 @@ void *cache_alloc_meta(Cache *cache, size_t bytes)
     unit->chunk_left -= bytes;
     unit->meta_used += bytes;
     return p;
+}
+
+void cache_trim_meta(Cache *cache, void *end)
+{
+    Unit *unit = &cache->unit[cache->current];
+    uint8_t *to = (uint8_t *)(((uintptr_t)end + 15) & ~(uintptr_t)15);
+    size_t spare = (size_t)(unit->chunk_at - to);
+    unit->chunk_at = to;
+    unit->chunk_left += spare;
+    unit->meta_used -= spare;
 }
 
 void cache_next_unit(Cache *cache)

@@ -18,11 +18,13 @@ struct ExitSlot {
     ExitSlot *next_incoming;
     uint64_t target_pc;
     uint32_t jump_offset, stub_offset;
+    bool fp_ready; /* it may lead to the target's fp_entry */
 };
 
 struct TranslationBlock {
     uint8_t *code; /* RX */
     uint32_t code_size;
+    uint32_t fp_entry;  /* of code; 0: none */
     uint16_t insns;        /* guest instructions */
     uint64_t executions;   /* counted with EngineOptions.count, or by the interpreter */
     uint32_t jump_tag; /* stands for state.mode, cs_base, cs_limit */
@@ -53,6 +55,7 @@ typedef struct {
 } Unit;
 
 #define TB_UNITS 16
+#define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 15
 
 typedef struct {
@@ -62,6 +65,9 @@ typedef struct {
     TranslationBlock *hash[1u << TB_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
+    uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
+    uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
+    uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
     GHashTable *tags; /* (mode, CS) -> jump tag */
     /* Jump cache slots in use: of global blocks, of others. */
     struct {
@@ -78,6 +84,8 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
 void cache_destroy(Cache *cache);
 /* `bytes` for a description, from the unit that is being filled. */
 void *cache_alloc_meta(Cache *cache, size_t bytes);
+/* The last allocation ends at `end` after all. */
+void cache_trim_meta(Cache *cache, void *end);
 /* Go on to another unit, evicting what it holds. */
 void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);
@@ -103,6 +111,9 @@ void jump_cache_flush_other(Cache *cache); /* all but global blocks */
 void chain_unlink_all(Cache *cache);
 
 /* invalidate.c */
+/* A guest store is about to change [offset, offset+size). False: `running` overlaps. */
+bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size);
+void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
 void cache_remove(Cache *cache, TranslationBlock *tb);
 /* Remove the blocks that overlap [offset, offset+size); returns how many. */
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);

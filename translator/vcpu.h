@@ -40,14 +40,17 @@ typedef enum {
 } ExitReason;
 
 /* Direct-mapped cache of pc -> host code for jumps that leave the page; flushed with the TLB.
- * Zeroed is empty. index = low 16 bits of pc; the inline probe: sum = tag + pc + jump_tag, JRCXZ.
+ * Zeroed is empty. index = low 20 bits of pc; the inline probe: sum = tag + pc + jump_tag, JRCXZ.
  * jump_tag (1..65535) stands for mode and CS of the block; since two pcs with one index differ by a
- * multiple of 65536, a sum of zero means both the same pc and the same jump_tag. */
-#define JUMP_CACHE_BITS 16
+ * multiple of 2^20, a sum of zero means both the same pc and the same jump_tag. */
+#define JUMP_CACHE_BITS 20
 #define JUMP_CACHE_ENTRIES (1u << JUMP_CACHE_BITS)
 typedef struct {
-    uint64_t tag[JUMP_CACHE_ENTRIES]; /* -(pc + jump_tag) */
-    uint64_t code[JUMP_CACHE_ENTRIES];
+    uint64_t tag; /* -(pc + jump_tag) */
+    uint64_t code;
+} JumpCacheEntry;
+typedef struct {
+    JumpCacheEntry entry[JUMP_CACHE_ENTRIES];
 } JumpCache;
 
 typedef struct VCpu {

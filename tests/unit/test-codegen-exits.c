@@ -148,8 +148,8 @@ Test(codegen_exits, zero_and_nonzero)
 static void fill_jump_cache(uint64_t pc, const uint8_t *code, uint32_t jump_tag)
 {
     JumpCache *jc = &fixture.vcpu->jump_cache;
-    jc->tag[pc & 0xffff] = -(pc + jump_tag);
-    jc->code[pc & 0xffff] = (uint64_t)(uintptr_t)code;
+    jc->entry[pc & (JUMP_CACHE_ENTRIES - 1)] =
+        (JumpCacheEntry){-(pc + jump_tag), (uint64_t)(uintptr_t)code};
 }
 
 /* The block at offset 0 goes to pc by way of the jump cache. */
@@ -163,8 +163,7 @@ static void check_jump_cache(uint64_t pc)
     cr_assert_eq(fixture.vcpu->pc, 0x1234);
     fill_jump_cache(pc, code, 8); /* another mode */
     cr_assert_eq(run_first(), EXIT_LOOKUP);
-    fill_jump_cache(pc + 0x10000, code, 7); /* another pc with the same index */
-    fixture.vcpu->jump_cache.tag[pc & 0xffff] = -(pc + 0x10000 + 7);
+    fill_jump_cache(pc + JUMP_CACHE_ENTRIES, code, 7); /* another pc with the same index */
     cr_assert_eq(run_first(), EXIT_LOOKUP);
     cr_assert_eq(fixture.vcpu->pc, pc);
 }

@@ -235,7 +235,7 @@ bool event_deliver(CpuX86 *cpu, Event event);
 bool x86_debug_boundary(VCpu *vcpu);
 void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size);
 bool debug_code_armed(const CpuX86 *cpu); /* code breakpoints */
-bool debug_armed(const CpuX86 *cpu);      /* code or data breakpoints */
+bool debug_armed(const CpuX86 *cpu);      /* code, data or I/O breakpoints */
 /* DR7 or an address register changed. */
 void debug_update_watches(CpuX86 *cpu);
 /* Begin the interrupt shadow of STI (ss false), MOV SS, POP SS. */

@@ -25,10 +25,15 @@ static bool data_armed(const CpuX86 *cpu, unsigned i)
     return dr7_enabled(cpu, i, BREAK_WRITE) || dr7_enabled(cpu, i, BREAK_ACCESS);
 }
 
+static bool io_armed(const CpuX86 *cpu, unsigned i)
+{
+    return (cpu->cr4 & CR4_DE) && dr7_enabled(cpu, i, BREAK_IO);
+}
+
 bool debug_armed(const CpuX86 *cpu)
 {
     for (unsigned i = 0; (cpu->dr[7] & DR7_ENABLES) && i < BREAKPOINTS; i++) {
-        if (data_armed(cpu, i))
+        if (data_armed(cpu, i) || io_armed(cpu, i))
             return true;
     }
     return debug_code_armed(cpu);
@@ -55,12 +60,12 @@ void debug_update_watches(CpuX86 *cpu)
 
 void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size)
 {
-    if (!(cpu->cr4 & CR4_DE) || !(cpu->dr[7] & DR7_ENABLES))
+    if (!(cpu->dr[7] & DR7_ENABLES))
         return;
     for (unsigned i = 0; i < BREAKPOINTS; i++) {
         const unsigned length = break_length(cpu, i);
         const uint32_t start = (uint32_t)cpu->dr[i] & ~(length - 1);
-        if (dr7_enabled(cpu, i, BREAK_IO) && port < start + length && start < port + size)
+        if (io_armed(cpu, i) && port < start + length && start < port + size)
             cpu->pending_db |= 1u << i;
     }
     cpu_update_flags_mode(cpu);

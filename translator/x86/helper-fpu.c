@@ -111,6 +111,13 @@ uint64_t helper_fxsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+/* B and ES follow the unmasked pending exceptions (SDM 2 "FLDENV"). */
+static uint32_t fix_status(uint32_t fcw, uint32_t fsw)
+{
+    fsw &= ~0x8080u;
+    return fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw;
+}
+
 uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
@@ -125,6 +132,7 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     put32(image + FX_FDP + 4, 0);
     memcpy(area, image, FX_MXCSR);
     put16(area + FX_FCW, (get16(image + FX_FCW) & 0x1f3f) | 0x40); /* reserved bits do not stay */
+    put16(area + FX_FSW, fix_status(get16(area + FX_FCW), get16(image + FX_FSW)));
     area[FX_TAG + 1] = 0;
     put16(area + FX_FOP, get16(image + FX_FOP) & 0x7ff);
     memcpy(area + FX_ST, image + FX_ST, FX_XMM - FX_ST);
@@ -242,13 +250,6 @@ static void raise_pending(CpuX86 *cpu)
 {
     if (vcpu_x87_pending(&cpu->v))
         cpu_raise_plain(cpu, VEC_MF);
-}
-
-/* B and ES follow the unmasked pending exceptions (SDM 2 "FLDENV"). */
-static uint32_t fix_status(uint32_t fcw, uint32_t fsw)
-{
-    fsw &= ~0x8080u;
-    return fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw;
 }
 
 static void load_env(CpuX86 *cpu, unsigned op_size, const uint8_t *env)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "translator/x86/decode.h"
+#include "translator/x86/mode.h"
 
 enum { REP_NE = 2, REP_E = 3, CHUNK_BYTES = 65536 };
 
@@ -142,15 +143,14 @@ static uint64_t accumulator(const StringRun *r)
 
 static void copy_forward(uint8_t *to, const uint8_t *from, uint32_t bytes, unsigned size)
 {
-    const uintptr_t distance = (uintptr_t)to - (uintptr_t)from;
-    if (distance >= bytes || distance == 0) {
-        memmove(to, from, bytes); /* to is not inside what is still to be read */
-        return;
-    }
-    for (uint32_t i = 0; i < bytes; i += size) {
-        const uint64_t value = read_host(from + i, size);
-        memcpy(to + i, &value, size);
-    }
+    /* The host's own instruction: exact where source and destination overlap. */
+    uint64_t count = bytes / size;
+    if (size == 1)
+        asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+    else if (size == 2)
+        asm volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+    else
+        asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
 }
 
 static uint32_t run_movs(StringRun *r)
@@ -170,12 +170,13 @@ static uint32_t run_movs(StringRun *r)
 
 static void fill_forward(uint8_t *to, uint64_t value, uint32_t count, unsigned size)
 {
-    if (size == 1) {
-        memset(to, (int)value, count);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(to + i * size, &value, size);
+    uint64_t n = count;
+    if (size == 1)
+        asm volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+    else if (size == 2)
+        asm volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+    else
+        asm volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory");
 }
 
 static uint32_t run_stos(StringRun *r)
@@ -202,6 +203,33 @@ static uint32_t run_lods(StringRun *r)
     return 1;
 }
 
+#define SCAN(type)                                                                                 \
+    for (; i < count; i++) {                                                                       \
+        type element;                                                                              \
+        memcpy(&element, p + i * sizeof(type), sizeof(type));                                      \
+        if ((element == (type)value) != while_equal)                                               \
+            return i + 1;                                                                          \
+    }
+
+/* Elements looked at until one ends the scan, it included; `count` if none does. */
+static uint32_t scan_forward(const uint8_t *p, uint64_t value, uint32_t count, unsigned size,
+                             bool while_equal)
+{
+    uint32_t i = 0;
+    if (size == 1 && !while_equal) {
+        const uint8_t *found = memchr(p, (int)value, count);
+        return found ? (uint32_t)(found - p) + 1 : count;
+    }
+    if (size == 1) {
+        SCAN(uint8_t)
+    } else if (size == 2) {
+        SCAN(uint16_t)
+    } else {
+        SCAN(uint32_t)
+    }
+    return count;
+}
+
 static uint32_t run_scas(StringRun *r)
 {
     const uint32_t di = get_reg(r, REG_EDI);
@@ -213,12 +241,8 @@ static uint32_t run_scas(StringRun *r)
         compared(r, left, load_element(r, SEG_ES, di));
         return 1;
     }
-    uint32_t i = 0;
-    uint64_t right;
-    do {
-        right = read_host(from.host + i++ * r->size, r->size);
-    } while (i < from.count && (left == right) == (r->rep == REP_E));
-    compared(r, left, right);
+    const uint32_t i = scan_forward(from.host, left, from.count, r->size, r->rep == REP_E);
+    compared(r, left, read_host(from.host + (i - 1) * r->size, r->size));
     return i;
 }
 
@@ -305,9 +329,46 @@ static const StringRow string_rows[] = {
     [STRING_OUTS] = {run_outs, true, false},
 };
 
+/* REP MOVS and REP STOS, forwards, 32-bit addresses in flat segments, within a page on each side:
+ * most of what guests do. True if it was done. */
+static bool string_quick(CpuX86 *cpu, StringOp op, unsigned size, unsigned seg)
+{
+    VCpu *v = &cpu->v;
+    const uint64_t count = v->gpr[REG_ECX], bytes = count * size;
+    const uint32_t mode = cpu->mode;
+    if (bytes > GUEST_PAGE_SIZE || count == 0 || v->dir[0] < 0 || v->stepping ||
+        v->mmu.watch_used || mode_seg_use(mode, SEG_ES) > IR_SEG_BASE ||
+        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF))
+        return false;
+    const StringRun r = {.cpu = cpu, .mode = mode & MODE_USER ? MMU_USER : MMU_SUPERVISOR};
+    const uint32_t to = (uint32_t)(v->gpr[REG_EDI] + v->seg_base[SEG_ES]);
+    const uint32_t from = (uint32_t)(v->gpr[REG_ESI] + v->seg_base[seg]);
+    const bool copies = op == STRING_MOVS;
+    if ((to & ~GUEST_PAGE_MASK) + bytes > GUEST_PAGE_SIZE ||
+        (copies && (from & ~GUEST_PAGE_MASK) + bytes > GUEST_PAGE_SIZE))
+        return false;
+    uint8_t *to_host = tlb_host(&r, to, true);
+    const uint8_t *from_host = copies ? tlb_host(&r, from, false) : NULL;
+    if (!to_host || (copies && !from_host))
+        return false;
+    if (copies) {
+        copy_forward(to_host, from_host, (uint32_t)bytes, size);
+        v->gpr[REG_ESI] = (uint32_t)(v->gpr[REG_ESI] + bytes);
+    } else {
+        fill_forward(to_host, v->gpr[REG_EAX], (uint32_t)count, size);
+    }
+    v->gpr[REG_EDI] = (uint32_t)(v->gpr[REG_EDI] + bytes);
+    v->gpr[REG_ECX] = 0;
+    return true;
+}
+
 uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
+    const StringOp op = (StringOp)(a & 15);
+    if ((op == STRING_MOVS || op == STRING_STOS) && ((a >> 8) & 15) == 4 && ((a >> 12) & 15) &&
+        string_quick(cpu, op, (a >> 4) & 15, (a >> 16) & 7))
+        return 0;
     StringRun r = {
         .cpu = cpu,
         .op = (StringOp)(a & 15),
@@ -322,14 +383,14 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     r.mask = (uint32_t)width_mask(r.addr_width);
     r.step = cpu->eflags & EFLAGS_DF ? -(int32_t)r.size : (int32_t)r.size;
     /* With TF every iteration traps (SDM 3B "Single-Step Exception Condition"); so do those that
-     * a data breakpoint watches. */
+     * a data or I/O breakpoint watches. */
     const uint32_t chunk = cpu->eflags & EFLAGS_TF || vcpu->stepping ? 1 : CHUNK_BYTES / r.size;
     r.left = r.rep ? MIN(get_reg(&r, REG_ECX), chunk) : 1;
     if (r.left == 0 && (r.op == STRING_INS || r.op == STRING_OUTS))
         check_port(&r); /* hardware looks at the permission first, whatever the count */
     while (r.left > 0 && !r.stop) {
         advance(&r, row->run(&r), row->si, row->di);
-        if (vcpu->mmu.watch_hits)
+        if (vcpu->mmu.watch_hits || cpu->pending_db)
             break;
     }
     return r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;

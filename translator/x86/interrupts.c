@@ -346,6 +346,9 @@ static void software_event(CpuX86 *cpu, Event event)
     if (!event_deliver_once(cpu, &event, &f))
         cpu_raise(cpu, f);
     cpu->in_delivery = false;
+    /* SDM 3B "Single-Step Exception Condition": TF was cleared before the trap was due. */
+    cpu->step_armed = false;
+    cpu_update_flags_mode(cpu);
 }
 
 uint64_t helper_soft_int(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)

@@ -150,6 +150,21 @@ static bool load_segments(CpuX86 *cpu, const TaskState *t, Fault *f)
     return true;
 }
 
+/* The new task cannot run: its fault must be delivered all the same. MANUAL: SDM 3A "Task Switching"
+ * says that the switch is completed without further checks. SS is loaded if it is good; if not,
+ * delivery fetches a stack from the new TSS, as from an outer level. */
+static void settle_stack(CpuX86 *cpu, uint16_t selector)
+{
+    SegReg ss;
+    Fault ignored;
+    if (cpu_vm86(cpu) || (cpu->seg[SEG_SS].attr & SEG_ATTR_P))
+        return;
+    if (seg_check_stack(cpu, selector, cpu->cpl, VEC_TS, &ss, &ignored))
+        cpu->seg[SEG_SS] = ss;
+    else
+        cpu->cpl = 3;
+}
+
 /* From here on the CPU is in the new task; a fault belongs to it. */
 static bool enter_task(CpuX86 *cpu, const TaskState *t, uint32_t eflags, Fault *f)
 {
@@ -169,6 +184,8 @@ static bool enter_task(CpuX86 *cpu, const TaskState *t, uint32_t eflags, Fault *
     if (t->trap & 1)
         cpu->pending_db |= DR6_BT;
     bool ok = load_segments(cpu, t, f);
+    if (!ok)
+        settle_stack(cpu, t->seg[SEG_SS]);
     cpu_update_mode(cpu);
     if (ok && t->eip > cpu->seg[SEG_CS].limit)
         ok = fault_code(f, VEC_GP, cpu->in_delivery ? 1 : 0);
