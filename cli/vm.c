@@ -45,7 +45,6 @@ struct Vm {
     Consoles consoles;
     Script *script;
     bool pidfile; /* written */
-    GdbStub *gdb;
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
     Watch *watch;
@@ -654,6 +653,14 @@ static void fill_machine(Vm *vm)
     };
 }
 
+static bool open_gdb(Vm *vm, GError **error)
+{
+    vm->machine.gdb = gdb_stub_new(&vm->machine, vm->config->gdb, error);
+    if (!vm->machine.gdb)
+        g_prefix_error(error, "-gdb: ");
+    return vm->machine.gdb != NULL;
+}
+
 Vm *vm_new(const Config *config, GError **error)
 {
     Vm *vm = g_new0(Vm, 1);
@@ -683,7 +690,7 @@ Vm *vm_new(const Config *config, GError **error)
         goto fail;
     if (config->pidfile && !(vm->pidfile = pid_file_write(config->pidfile, error)))
         goto fail;
-    if (config->gdb && !(vm->gdb = gdb_stub_new(&vm->machine, config->gdb, error)))
+    if (config->gdb && !open_gdb(vm, error))
         goto fail;
     vm->display = window_open(vm, config);
     return vm;
@@ -722,8 +729,8 @@ int vm_run(Vm *vm)
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);
     g_main_loop_run(vm->loop);
-    gdb_stub_free(vm->gdb, vm->exit_code); /* while its client can be told of the end */
-    vm->gdb = NULL;
+    gdb_stub_free(vm->machine.gdb, vm->exit_code); /* while its client can be told of the end */
+    vm->machine.gdb = NULL;
     machine_stop(&vm->machine);
     write_profile(vm);
     stats_write(vm->config, vm->engine);
@@ -744,7 +751,7 @@ static void stop_thread(Vm *vm)
 void vm_free(Vm *vm)
 {
     stop_thread(vm);
-    gdb_stub_free(vm->gdb, 0);
+    gdb_stub_free(vm->machine.gdb, 0);
     g_clear_pointer(&vm->watch, watch_free);
     g_clear_pointer(&vm->machine.profile, profile_free);
     g_clear_pointer(&vm->display, sdl_display_free);
