@@ -54,6 +54,8 @@ typedef struct {
     unsigned timeout_seconds, spin_seconds; /* 0: none */
     char *symbols; /* --symbols FILE */
     uint64_t symbols_offset;
+    char *profile; /* --profile FILE.folded */
+    bool perf_map;
     bool stats;
     char *stats_json;
     uint32_t log_items;

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "monitor/command.h"
 
 enum { STEPS_MAX = 1000 };
-
 
 bool command_quit(Command *command, GError **error)
 {
@@ -161,6 +161,8 @@ bool command_log(Command *command, GError **error)
     }
     if (strcmp(items, "none") != 0 && !log_parse_items(items, &mask, error))
         return false;
+    if (!strcmp(items, "none"))
+        trace_set("*", false);
     machine_enter(command->machine);
     log_mask = mask;
     machine_leave(command->machine);
@@ -176,4 +178,23 @@ bool command_logfile(Command *command, GError **error)
     bool done = log_open(log_mask, path, error);
     machine_leave(command->machine);
     return done;
+}
+
+bool command_trace_event(Command *command, GError **error)
+{
+    g_autofree char *glob = command_word(command, "event", error);
+    g_autofree char *state = glob ? command_word(command, "on or off", error) : NULL;
+    if (!state || !command_end(command, error))
+        return false;
+    const bool on = !strcmp(state, "on");
+    if (!on && strcmp(state, "off") != 0)
+        return command_error(error, "must be on or off, not '%s'", state);
+    return trace_set(glob, on) > 0 ||
+           command_error(error, "no trace event is called '%s'; info trace-events lists them", glob);
+}
+
+bool info_trace_events(Command *command, GError **error)
+{
+    trace_list(command->out);
+    return true;
 }

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "translator/x86/cpu.h"
 #include "translator/x86/mode.h"
 

@@ -74,6 +74,7 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     const int vector = cpu->board.acknowledge ? cpu->board.acknowledge(cpu->board.opaque) : -1;
     if (vector < 0)
         return true;
+    trace(irq_taken, (unsigned)vector, vcpu->pc);
     Event event = {.kind = EVENT_EXTERNAL, .vector = (uint8_t)vector,
                    .return_pc = (uint32_t)vcpu->pc};
     return event_deliver(cpu, event);
