@@ -57,6 +57,7 @@ struct Machine {
     MachineChardev *chardevs;  /* MACHINE_CHARDEVS, empty ones have no label */
     GArray *listeners;         /* machine_listen's; NULL: none */
     unsigned mouse_buttons;    /* held by mouse_button, as i8042_mouse takes them */
+    struct GdbStub *gdb;   /* NULL: no gdb is served */
     struct KeyQueue *keys; /* the monitor's, NULL at first; key_queue_free before the rest */
     const struct Symbols *symbols; /* --symbols, or NULL */
     struct Profile *profile;       /* samples being taken, or NULL; profile_free before the engine */

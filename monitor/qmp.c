@@ -25,7 +25,7 @@ struct Qmp {
     JsonSplit split;
     GQueue *waiting; /* of Request */
     size_t waiting_bytes;
-    guint source;    /* runs the next one */
+    guint source; /* runs the next one */
     /* human-monitor-command */
     Execution *execution;
     JsonNode *execution_id;
@@ -154,10 +154,11 @@ static void run_command(Qmp *qmp, const char *name, JsonObject *args, JsonNode *
     const QmpCommand *command = qmp_find(name);
     bool capabilities = !strcmp(name, "qmp_capabilities");
     if (!qmp->negotiated && !capabilities) {
-        send_error(qmp, not_found, "Expecting capabilities negotiation with 'qmp_capabilities'", id);
+        send_error(qmp, not_found, "Expecting capabilities negotiation with 'qmp_capabilities'",
+                   id);
     } else if (qmp->negotiated && capabilities) {
-        send_error(qmp, not_found,
-                   "Capabilities negotiation is already complete, command ignored", id);
+        send_error(qmp, not_found, "Capabilities negotiation is already complete, command ignored",
+                   id);
     } else if (!command) {
         g_autofree char *text = g_strdup_printf("The command %s has not been found", name);
         send_error(qmp, not_found, text, id);
@@ -202,8 +203,7 @@ static char *check_request(JsonNode *root)
 static void run_text(Qmp *qmp, const char *text)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
-    if (!g_utf8_validate(text, -1, NULL) ||
-        !json_parser_load_from_data(parser, text, -1, NULL)) {
+    if (!g_utf8_validate(text, -1, NULL) || !json_parser_load_from_data(parser, text, -1, NULL)) {
         send_error(qmp, generic, "JSON parse error", NULL);
         return;
     }
@@ -265,8 +265,7 @@ static size_t on_can_receive(void *opaque)
 {
     const Qmp *qmp = opaque;
     /* A request has two bytes at least, so that one read cannot queue very many more. */
-    return g_queue_get_length(qmp->waiting) < WAITING_MAX &&
-                   qmp->waiting_bytes < WAITING_BYTES_MAX
+    return g_queue_get_length(qmp->waiting) < WAITING_MAX && qmp->waiting_bytes < WAITING_BYTES_MAX
                ? READ_MAX
                : 0;
 }
