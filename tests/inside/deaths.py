@@ -120,6 +120,18 @@ def signals_end_a_spinning_guest():
 
 
 @test
+def crashes_of_ours_have_a_code():
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT):
+        for strict, code in ((["-strict-exit"], 125), ([], -number)):
+            process = subprocess.Popen([BINARY, "-m", "16", "-vga", "none", "-display", "none",
+                                        "-bios", image("spin"), *strict], stdin=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            time.sleep(0.3)
+            process.send_signal(number)
+            assert process.wait(10) == code, (number, strict, process.returncode)
+
+
+@test
 def info_death_in_the_monitor():
     script = b"info death\n"
     r = mishap("spin", "-monitor", "stdio", stdin=script + b"quit\n", check=0)
