@@ -30,7 +30,8 @@ static inline bool log_enabled(uint32_t items)
     return G_UNLIKELY((log_mask & items) != 0);
 }
 
-/* Parse "in_asm,int"; true and *mask on success. "help" is the caller's business. */
+/* Parse "in_asm,int"; true and *mask on success. "trace:GLOB" turns trace events on at once. "help"
+ * is the caller's business. */
 bool log_parse_items(const char *list, uint32_t *mask, GError **error);
 /* The list that `-d help` prints; caller frees. */
 char *log_help(void);
@@ -46,6 +47,13 @@ typedef struct {
     unsigned count;
 } LogSite;
 void log_limited(LogSite *site, uint32_t items, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* One line, whatever is enabled. */
+void log_line(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/* -dfilter "ADDRESS..ADDRESS,ADDRESS+SIZE,ADDRESS-SIZE": guest addresses whose blocks in_asm, op,
+ * op_opt, out_asm and exec show. Before any thread starts. */
+bool log_set_filter(const char *ranges, GError **error);
+bool log_in_filter(uint64_t address);
 
 #define log_guest_error(...)                                                                       \
     do {                                                                                           \

@@ -36,6 +36,7 @@ typedef struct {
      * shared with the monitor, monitor is NULL then. */
     char *serial[PC_SERIAL_PORTS];
     char *monitor;
+    char *qmp;
     char *debugcon;
     char *gdb;           /* chardev spec, NULL: no stub */
     bool nographic, vga;
@@ -53,11 +54,14 @@ typedef struct {
     unsigned timeout_seconds, spin_seconds; /* 0: none */
     char *symbols; /* --symbols FILE */
     uint64_t symbols_offset;
+    char *profile; /* --profile FILE.folded */
+    bool perf_map;
     bool stats;
     char *stats_json;
     uint32_t log_items;
     char *log_file;
     char *name, *pidfile;
+    char *script; /* monitor commands */
 } Config;
 
 /* true: run. false: *exit_code says how to leave (0 after -help and -version, which have printed;

@@ -2,11 +2,14 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/check-inputs.h"
 #include "cli/config.h"
+#include "cli/doctor.h"
 #include "cli/exit-codes.h"
 #include "cli/host-check.h"
 #include "cli/vm.h"
@@ -37,6 +40,8 @@ static void catch_internal_errors(void)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
+    if (argc == 2 && !strcmp(argv[1], "doctor"))
+        return doctor_run();
     Config config = {0};
     GError *error = NULL;
     int code = CODE_USER_ERROR;
@@ -48,8 +53,8 @@ int main(int argc, char **argv)
     const bool strict = config.strict_exit;
     if (strict)
         catch_internal_errors();
-    if (!host_check(&error) || !log_open(config.log_items, config.log_file, &error) ||
-        !(vm = vm_new(&config, &error))) {
+    if (!host_check(&error) || !check_inputs(&config, &error) ||
+        !log_open(config.log_items, config.log_file, &error) || !(vm = vm_new(&config, &error))) {
         config_clear(&config);
         return fail(error, strict);
     }

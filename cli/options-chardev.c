@@ -90,6 +90,21 @@ bool option_monitor(Parser *parser, const OptionRow *row, const char *text, GErr
     return check_spec(text, error) && set_monitor(parser, text, error);
 }
 
+static bool set_qmp(Parser *parser, const char *spec, GError **error)
+{
+    if (g_str_has_prefix(spec, "mon:"))
+        return option_error(error, "QMP cannot share a console");
+    if (parser->config->qmp)
+        return option_error(error, "there is one QMP monitor, and it has a place already");
+    parser->config->qmp = g_strdup(spec);
+    return true;
+}
+
+bool option_qmp(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    return check_spec(text, error) && set_qmp(parser, text, error);
+}
+
 bool option_set_debugcon(Parser *parser, const char *spec, GError **error)
 {
     if (!check_spec(spec, error))
@@ -267,20 +282,29 @@ bool option_chardev(Parser *parser, const OptionRow *row, const char *text, GErr
     return good;
 }
 
+typedef struct {
+    char *id, *mode;
+} MonKeys;
+
 bool option_mon(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     static const KeyRule rules[] = {
-        {"chardev", KEY_STRING, 0},
-        {"mode", KEY_ONLY, .text = "readline"},
+        {"chardev", KEY_STRING, offsetof(MonKeys, id)},
+        {"mode", KEY_STRING, offsetof(MonKeys, mode)},
+        {"pretty", KEY_ONLY, .text = "off"},
     };
-    char *id = NULL;
+    MonKeys keys = {0};
     GArray *list = key_values_parse(text, "chardev");
-    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), &id, error);
-    if (good && !id)
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), &keys, error);
+    bool control = g_strcmp0(keys.mode, "control") == 0;
+    if (good && !keys.id)
         good = option_error(error, "needs chardev=ID");
-    g_autofree char *spec = g_strconcat("chardev:", id, NULL);
-    good = good && set_monitor(parser, spec, error);
-    g_free(id);
+    if (good && keys.mode && !control && strcmp(keys.mode, "readline") != 0)
+        good = option_error(error, "mode= must be readline or control");
+    g_autofree char *spec = g_strconcat("chardev:", keys.id, NULL);
+    good = good && (control ? set_qmp : set_monitor)(parser, spec, error);
+    g_free(keys.id);
+    g_free(keys.mode);
     key_values_free(list);
     return good;
 }
@@ -304,7 +328,7 @@ typedef struct {
     ChardevOption *chardev; /* what chardev:ID names */
 } User;
 
-enum { USER_MONITOR = PC_SERIAL_PORTS, USER_DEBUGCON, USER_GDB, USERS };
+enum { USER_MONITOR = PC_SERIAL_PORTS, USER_DEBUGCON, USER_GDB, USER_QMP, USERS };
 
 static bool find_references(Parser *parser, User users[USERS], GError **error)
 {
@@ -433,6 +457,7 @@ bool option_chardevs_finish(Parser *parser, GError **error)
         {"the monitor", &config->monitor, NULL},
         {"the debug console", &config->debugcon, NULL},
         {"gdb", &config->gdb, NULL},
+        {"QMP", &config->qmp, NULL},
     };
     if (!find_references(parser, users, error) || !check_shared(users, error))
         return false;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "cli/options-priv.h"
 
 enum { SECONDS_MAX = 1000000 };
@@ -48,12 +49,37 @@ bool option_data_dir(Parser *parser, const OptionRow *row, const char *text, GEr
     return true;
 }
 
+static bool print_trace_events(Parser *parser)
+{
+    g_autoptr(GString) out = g_string_new("Trace events:\n");
+    trace_list(out);
+    return option_print(parser, out->str);
+}
+
+/* QEMU writes enable=GLOB, too. */
+bool option_trace(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    const char *glob = g_str_has_prefix(text, "enable=") ? text + strlen("enable=") : text;
+    uint32_t items;
+    if (word_in("help|?", glob))
+        return print_trace_events(parser);
+    g_autofree char *item = g_strconcat("trace:", glob, NULL);
+    return log_parse_items(item, &items, error);
+}
+
+bool option_log_filter(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    return log_set_filter(text, error);
+}
+
 bool option_log_items(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     if (word_in("help|?", text)) {
         g_autofree char *help = log_help();
         return option_print(parser, help);
     }
+    if (!strcmp(text, "trace:help"))
+        return print_trace_events(parser);
     uint32_t items;
     if (!log_parse_items(text, &items, error))
         return false;

@@ -58,6 +58,7 @@ static void print_row(const OptionRow *row)
 bool option_help(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     printf("usage: dbtvm [options] [disk image]\n"
+           "       dbtvm doctor    what on this host helps or hurts\n"
            "Runs a whole x86 PC in one process. One dash or two; Ctrl-A X leaves -nographic.\n");
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         if (!is_option(&rows[i]))
@@ -236,6 +237,7 @@ static bool check_outputs(const Config *config, GError **error)
         {"-D", config->log_file},
         {"-stats-json", config->stats_json},
         {"-pidfile", config->pidfile},
+        {"-profile", config->profile},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(outputs); i++) {
         const char *path = outputs[i].path;
@@ -288,7 +290,8 @@ void config_clear(Config *config)
     char *strings[] = {config->cpu,      config->kernel,     config->initrd,  config->append,
                        config->bios,     config->boot_order, config->monitor, config->debugcon,
                        config->log_file, config->stats_json, config->name,    config->pidfile,
-                       config->gdb,      config->symbols};
+                       config->gdb,      config->symbols,    config->qmp,     config->script,
+                       config->profile};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)

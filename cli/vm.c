@@ -12,15 +12,20 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/consoles.h"
+#include "cli/drives.h"
 #include "cli/exit-codes.h"
 #include "cli/firmware.h"
+#include "cli/pid-file.h"
 #include "cli/stats.h"
 #include "cli/watch.h"
+#include "cli/window.h"
 #include "hw/display/display.h"
 #include "monitor/death.h"
 #include "monitor/gdbstub.h"
 #include "monitor/keys.h"
-#include "monitor/monitor.h"
+#include "monitor/profile.h"
+#include "monitor/script.h"
 #include "monitor/symbols.h"
 
 #define TSC_HZ UINT64_C(1000000000)
@@ -37,16 +42,17 @@ struct Vm {
     Pc *pc;
     CpuX86 *cpu;
     Engine *engine;
-    Chardev *serial[PC_SERIAL_PORTS];
-    Chardev *monitor_chardev, *debugcon;
-    Monitor *monitor;
-    GdbStub *gdb;
+    Consoles consoles;
+    Script *script;
+    bool pidfile; /* written */
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
     Watch *watch;
     Symbols *symbols;
-    int exit_code;
-    /* vCPU thread; guarded by lock */
+    int exit_code; /* of the first vm_quit; guarded by lock like all that follows */
+    bool quitting;
+    MachineState stopped; /* why, if it is not wanted */
+    /* vCPU thread */
     GThread *thread;
     GMutex lock;
     GCond changed;
@@ -56,10 +62,9 @@ struct Vm {
     bool step, step_interrupts; /* while wanted: for one instruction only */
     bool stop_untold;           /* it stopped by itself; the main thread does not know yet */
     RunResult stop_why;
-    bool reset_requested, init_requested;
+    bool reset_requested;
     const char *reset_cause; /* static text; the last request's */
     bool panicked; /* and was reported */
-    bool halted_for_good; /* triple fault or power-off with no way on */
     int64_t reset_times[RESET_LOOP_COUNT];
     unsigned resets;
 };
@@ -83,10 +88,46 @@ static gboolean quit_loop(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+/* The first one decides about the code. */
 void vm_quit(Vm *vm, int code)
 {
-    vm->exit_code = code;
+    g_mutex_lock(&vm->lock);
+    if (!vm->quitting)
+        vm->exit_code = code;
+    vm->quitting = true;
+    g_mutex_unlock(&vm->lock);
     g_idle_add(quit_loop, vm);
+}
+
+typedef struct {
+    Vm *vm;
+    MachineEvent event;
+} PostedEvent;
+
+static gboolean emit_posted(gpointer opaque)
+{
+    PostedEvent *posted = opaque;
+    machine_emit(&posted->vm->machine, &posted->event);
+    g_free(posted);
+    return G_SOURCE_REMOVE;
+}
+
+/* Any thread. Events keep their order, also with vm_quit. */
+static void post_event(Vm *vm, MachineEventKind kind, bool guest, const char *reason)
+{
+    PostedEvent posted = {vm, {kind, guest, reason}};
+    g_idle_add(emit_posted, g_memdup2(&posted, sizeof(posted)));
+}
+
+static void quit_by_host(Vm *vm, const char *reason)
+{
+    post_event(vm, MACHINE_EVENT_SHUTDOWN, false, reason);
+    vm_quit(vm, 0);
+}
+
+void vm_close(void *vm)
+{
+    quit_by_host(vm, "host-ui");
 }
 
 static void request_vcpu(Vm *vm)
@@ -115,22 +156,39 @@ static void request_reset(void *opaque, const char *cause)
 static gboolean tell_stop(gpointer opaque);
 
 /* vm->lock held. */
-static void stop_by_itself(Vm *vm, RunResult why)
+static void stop_by_itself(Vm *vm, MachineState state, RunResult why)
 {
     vm->wanted = vm->step = false;
+    vm->stopped = state;
     vm->stop_untold = true;
     vm->stop_why = why;
     g_idle_add_full(G_PRIORITY_HIGH, tell_stop, vm, NULL);
+}
+
+static void request_stop(Vm *vm, MachineState state)
+{
+    g_mutex_lock(&vm->lock);
+    stop_by_itself(vm, state, RUN_STOPPED);
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
+}
+
+/* The same without a word to the debugger: the process is about to end. */
+static void halt_vcpu(Vm *vm, MachineState state)
+{
+    g_mutex_lock(&vm->lock);
+    vm->wanted = false;
+    vm->stopped = state;
+    request_vcpu(vm);
+    g_mutex_unlock(&vm->lock);
 }
 
 /* Stop for good or exit: what -no-shutdown decides. */
 static void request_power_off(void *opaque)
 {
     Vm *vm = opaque;
-    g_mutex_lock(&vm->lock);
-    stop_by_itself(vm, RUN_STOPPED);
-    request_vcpu(vm);
-    g_mutex_unlock(&vm->lock);
+    post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-shutdown");
+    request_stop(vm, MACHINE_OFF);
     if (!vm->config->no_shutdown)
         vm_quit(vm, 0);
 }
@@ -138,11 +196,18 @@ static void request_power_off(void *opaque)
 static void request_exit(void *opaque, int code)
 {
     Vm *vm = opaque;
-    g_mutex_lock(&vm->lock);
-    vm->wanted = false;
-    request_vcpu(vm);
-    g_mutex_unlock(&vm->lock);
+    post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-shutdown");
+    halt_vcpu(vm, MACHINE_OFF);
     vm_quit(vm, code);
+}
+
+/* No room on the host for what the guest writes: the user makes some, cont writes again. */
+static void disk_full(void *opaque, const Block *block, int err)
+{
+    Vm *vm = opaque;
+    fprintf(stderr, "dbtvm: cannot write '%s': %s; the machine is stopped, cont tries again\n",
+            block_path(block), g_strerror(err));
+    request_stop(vm, MACHINE_IO_ERROR);
 }
 
 /* On the vCPU thread, io lock held; the guest stands at its OUT. */
@@ -155,15 +220,20 @@ static void request_panic(void *opaque, bool crash_loaded)
     if (!vm->panicked)
         fputs(text, stderr);
     vm->panicked = true;
-    if (crash_loaded || action == PANIC_NONE)
+    const bool goes_on = crash_loaded || action == PANIC_NONE;
+    post_event(vm, crash_loaded ? MACHINE_EVENT_CRASH_KERNEL : MACHINE_EVENT_PANIC, true,
+               goes_on ? "run" : action == PANIC_PAUSE ? "pause" : "poweroff");
+    if (goes_on)
         return;
-    g_mutex_lock(&vm->lock);
-    vm->wanted = false;
-    request_vcpu(vm);
-    g_mutex_unlock(&vm->lock);
+    if (action == PANIC_PAUSE) {
+        request_stop(vm, MACHINE_PANICKED);
+        return;
+    }
+    post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-panic");
+    halt_vcpu(vm, MACHINE_OFF);
     if (action == PANIC_SHUTDOWN)
         quit_strictly(vm, CODE_PANIC);
-    else if (action == PANIC_EXIT_FAILURE)
+    else
         vm_quit(vm, CODE_USER_ERROR);
 }
 
@@ -171,9 +241,7 @@ static void request_panic(void *opaque, bool crash_loaded)
 
 static void stop_for_good(Vm *vm, int strict_code)
 {
-    g_mutex_lock(&vm->lock);
-    vm->wanted = false;
-    g_mutex_unlock(&vm->lock);
+    halt_vcpu(vm, MACHINE_OFF);
     quit_strictly(vm, strict_code);
 }
 
@@ -207,6 +275,8 @@ static void report_reset(Vm *vm, Death death, const char *why)
 static void do_reset(Vm *vm, Death death, const char *why)
 {
     const bool triple = death == DEATH_TRIPLE_FAULT;
+    post_event(vm, vm->config->no_reboot ? MACHINE_EVENT_SHUTDOWN : MACHINE_EVENT_RESET, why,
+               why ? "guest-reset" : "host-qmp-system-reset");
     if (why)
         report_reset(vm, death, why);
     if (vm->config->no_reboot) {
@@ -250,6 +320,7 @@ static gpointer vcpu_thread(gpointer opaque)
     sigdelset(&all, SIGFPE);
     sigdelset(&all, SIGILL);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
+    vm->machine.vcpu_thread_id = gettid();
     g_mutex_lock(&vm->lock);
     while (!vm->quit_thread) {
         if (vm->reset_requested) {
@@ -274,7 +345,7 @@ static gpointer vcpu_thread(gpointer opaque)
         g_mutex_lock(&vm->lock);
         vm->in_engine = false;
         if (result == RUN_DEBUG || result == RUN_STEPPED)
-            stop_by_itself(vm, result);
+            stop_by_itself(vm, MACHINE_PAUSED, result);
         g_cond_broadcast(&vm->changed);
     }
     g_mutex_unlock(&vm->lock);
@@ -313,10 +384,20 @@ static gboolean tell_stop(gpointer opaque)
     g_mutex_unlock(&vm->lock);
     if (untold) {
         clock_stop(vm->clock);
+        post_event(vm, MACHINE_EVENT_STOP, false, NULL);
         if (m->stopped)
             m->stopped(m->stopped_opaque, why);
     }
     return G_SOURCE_REMOVE;
+}
+
+static MachineState machine_state(Machine *m)
+{
+    Vm *vm = vm_of(m);
+    g_mutex_lock(&vm->lock);
+    MachineState state = vm->wanted ? MACHINE_RUNNING : vm->stopped;
+    g_mutex_unlock(&vm->lock);
+    return state;
 }
 
 static void machine_stop(Machine *m)
@@ -327,6 +408,7 @@ static void machine_stop(Machine *m)
     vm->wanted = false;
     wait_out_of_engine(vm);
     if (ran && !vm->stop_untold) {
+        vm->stopped = MACHINE_PAUSED;
         vm->stop_untold = true;
         vm->stop_why = RUN_STOPPED;
     }
@@ -342,11 +424,20 @@ static void machine_go(Vm *vm, bool step, bool interrupts, bool timers)
     if (timers || vm->cpu->v.halted)
         clock_start(vm->clock);
     g_mutex_lock(&vm->lock);
+    const bool resumed = !vm->wanted;
+    const bool write_again = resumed && vm->stopped == MACHINE_IO_ERROR;
     vm->wanted = true;
     vm->step = step;
     vm->step_interrupts = interrupts;
     g_cond_broadcast(&vm->changed);
     g_mutex_unlock(&vm->lock);
+    if (resumed)
+        post_event(vm, MACHINE_EVENT_RESUME, false, NULL);
+    if (write_again) { /* another failure stops it again */
+        address_space_lock(vm->as);
+        ide_retry(pc_ide(vm->pc));
+        address_space_unlock(vm->as);
+    }
 }
 
 static void machine_cont(Machine *m)
@@ -379,16 +470,23 @@ static void machine_resume(Machine *m)
 
 static void machine_reset(Machine *m)
 {
-    request_reset(vm_of(m), NULL);
+    Vm *vm = vm_of(m);
+    g_mutex_lock(&vm->lock);
+    if (vm->stopped == MACHINE_OFF)
+        vm->stopped = MACHINE_PAUSED;
+    g_mutex_unlock(&vm->lock);
+    request_reset(vm, NULL);
 }
 
 static void machine_power_button(Machine *m)
 {
+    post_event(vm_of(m), MACHINE_EVENT_POWERDOWN, false, NULL);
     pc_power_button(vm_of(m)->pc);
 }
 
 static void machine_quit(Machine *m, int code)
 {
+    post_event(vm_of(m), MACHINE_EVENT_SHUTDOWN, false, "host-qmp-quit");
     vm_quit(vm_of(m), code);
 }
 
@@ -439,84 +537,13 @@ static void board_distress(void *vm, CpuDistress what)
     watch_distress(((Vm *)vm)->watch, what);
 }
 
+/* ---- building ---- */
+
 static void cpu_pin(void *opaque, int line, bool level)
 {
     Vm *vm = opaque;
     if (vm->cpu)
         cpu_set_line(vm->cpu, (uint32_t)line, level);
-}
-
-/* ---- building ---- */
-
-static bool open_serials(Vm *vm, GError **error)
-{
-    const Config *c = vm->config;
-    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++) {
-        if (!c->serial[i] || strcmp(c->serial[i], "none") == 0)
-            continue;
-        vm->serial[i] = chardev_open(c->serial[i], io_lock, io_unlock, vm->as, error);
-        if (!vm->serial[i])
-            return false;
-    }
-    if (c->debugcon) {
-        vm->debugcon = chardev_open(c->debugcon, io_lock, io_unlock, vm->as, error);
-        if (!vm->debugcon)
-            return false;
-    }
-    return true;
-}
-
-static void mux_quit(void *opaque)
-{
-    vm_quit(opaque, 0);
-}
-
-/* "mon:stdio" on a serial port: monitor and port share it. */
-static Chardev *shared_chardev(Vm *vm)
-{
-    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        if (vm->serial[i] && g_str_has_prefix(vm->config->serial[i], "mon:"))
-            return vm->serial[i];
-    return NULL;
-}
-
-static bool open_monitor(Vm *vm, GError **error)
-{
-    const Config *c = vm->config;
-    Chardev *shared = shared_chardev(vm);
-    if (shared) {
-        vm->monitor = monitor_new(&vm->machine, shared);
-        return true;
-    }
-    if (!c->monitor || strcmp(c->monitor, "none") == 0)
-        return true;
-    vm->monitor_chardev = chardev_open(c->monitor, io_lock, io_unlock, vm->as, error);
-    if (!vm->monitor_chardev)
-        return false;
-    vm->monitor = monitor_new(&vm->machine, vm->monitor_chardev);
-    return true;
-}
-
-static bool open_drives(const Config *c, PcConfig *pc, GError **error)
-{
-    for (guint i = 0; i < c->drives->len; i++) {
-        const DriveConfig *d = &g_array_index(c->drives, DriveConfig, i);
-        Block *block = NULL;
-        if (d->file && *d->file) {
-            BlockOptions options = {.read_only = d->read_only || d->cdrom,
-                                    .snapshot = (d->snapshot || c->snapshot) && !d->cdrom};
-            block = block_open(d->file, &options, error);
-            if (!block) {
-                g_prefix_error(error, "%s: ", d->option);
-                return false;
-            }
-        }
-        if (d->interface == DRIVE_FLOPPY)
-            pc->floppy[d->index] = block;
-        else
-            pc->drive[d->index] = (PcDrive){block, d->cdrom, d->serial};
-    }
-    return true;
 }
 
 static int64_t rtc_base(const Config *c)
@@ -542,7 +569,7 @@ static bool build_board(Vm *vm, GError **error)
         .bios = g_bytes_get_data(vm->bios, &bios_size),
         .vga = c->vga,
         .rtc_unix_seconds = rtc_base(c),
-        .debugcon = vm->debugcon,
+        .debugcon = vm->consoles.debugcon,
         .boot_order = c->boot_order,
         .boot_menu = c->boot_menu,
         .no_graphic = c->nographic,
@@ -565,11 +592,13 @@ static bool build_board(Vm *vm, GError **error)
     if (vm->vga_bios)
         pc.vga_bios = g_bytes_get_data(vm->vga_bios, &vga_size);
     pc.vga_bios_size = vga_size;
-    memcpy(pc.serial, vm->serial, sizeof pc.serial);
+    memcpy(pc.serial, vm->consoles.serial, sizeof pc.serial);
     memcpy(pc.debug_exit, c->debug_exit, sizeof pc.debug_exit);
-    if (!open_drives(c, &pc, error))
+    if (!drives_open(c, &pc, error))
         return false;
     vm->pc = pc_new(&pc, vm->as, vm->clock, error);
+    if (vm->pc)
+        ide_set_error_hook(pc_ide(vm->pc), disk_full, vm);
     return vm->pc != NULL;
 }
 
@@ -593,57 +622,9 @@ static bool build_cpu(Vm *vm, GError **error)
     if (!vm->cpu)
         return false;
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
-    return vm->engine != NULL;
-}
-
-static void display_render(void *opaque, Surface *surface)
-{
-    vga_render(pc_vga(((Vm *)opaque)->pc), surface);
-}
-
-static void display_key(void *opaque, unsigned scancode, bool down)
-{
-    i8042_key(pc_keyboard(((Vm *)opaque)->pc), scancode, down);
-}
-
-static void display_mouse(void *opaque, int dx, int dy, int dz, unsigned buttons)
-{
-    i8042_mouse(pc_keyboard(((Vm *)opaque)->pc), dx, dy, dz, buttons);
-}
-
-static void display_lock(void *opaque)
-{
-    address_space_lock(((Vm *)opaque)->as);
-}
-
-static void display_unlock(void *opaque)
-{
-    address_space_unlock(((Vm *)opaque)->as);
-}
-
-static void display_quit(void *opaque)
-{
-    vm_quit(opaque, 0);
-}
-
-static void open_display(Vm *vm)
-{
-    const Config *c = vm->config;
-    if (!c->vga || c->nographic || c->display == DISPLAY_NONE)
-        return;
-    const DisplayHost host = {.opaque = vm,
-                              .lock = display_lock,
-                              .unlock = display_unlock,
-                              .render = display_render,
-                              .key = display_key,
-                              .mouse = display_mouse,
-                              .quit = display_quit};
-    GError *error = NULL;
-    vm->display = sdl_display_new(&host, c->name ? c->name : "dbtvm", &error);
-    if (!vm->display) {
-        fprintf(stderr, "dbtvm: no window (%s); going on as with -display none\n", error->message);
-        g_error_free(error);
-    }
+    if (!vm->engine)
+        return false;
+    return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
 static void fill_machine(Vm *vm)
@@ -656,7 +637,11 @@ static void fill_machine(Vm *vm)
         .pc = vm->pc,
         .ram_bytes = vm->config->ram_bytes,
         .symbols = vm->symbols,
+        .name = vm->config->name,
+        .snapshot = vm->config->snapshot,
+        .chardevs = vm->consoles.list,
         .running = machine_running,
+        .state = machine_state,
         .stop = machine_stop,
         .cont = machine_cont,
         .step = machine_step,
@@ -666,6 +651,14 @@ static void fill_machine(Vm *vm)
         .pause = machine_pause,
         .resume = machine_resume,
     };
+}
+
+static bool open_gdb(Vm *vm, GError **error)
+{
+    vm->machine.gdb = gdb_stub_new(&vm->machine, vm->config->gdb, error);
+    if (!vm->machine.gdb)
+        g_prefix_error(error, "-gdb: ");
+    return vm->machine.gdb != NULL;
 }
 
 Vm *vm_new(const Config *config, GError **error)
@@ -686,19 +679,20 @@ Vm *vm_new(const Config *config, GError **error)
         goto fail;
     vm->as = address_space_new(vm->ram);
     vm->clock = clock_new(io_lock, io_unlock, vm->as);
-    if (!open_serials(vm, error))
-        goto fail;
-    Chardev *shared = shared_chardev(vm);
-    if (shared)
-        chardev_make_mux(shared, config->escape_char, mux_quit, vm);
-    if (!build_board(vm, error) || !build_cpu(vm, error))
+    vm->stopped = MACHINE_PRELAUNCH;
+    if (!consoles_open(&vm->consoles, config, vm->as, vm_close, vm, error) ||
+        !build_board(vm, error) || !build_cpu(vm, error))
         goto fail;
     fill_machine(vm);
-    if (!open_monitor(vm, error))
+    if (!consoles_open_monitors(&vm->consoles, config, &vm->machine, error))
         goto fail;
-    if (config->gdb && !(vm->gdb = gdb_stub_new(&vm->machine, config->gdb, error)))
+    if (config->script && !(vm->script = script_new(&vm->machine, config->script, error)))
         goto fail;
-    open_display(vm);
+    if (config->pidfile && !(vm->pidfile = pid_file_write(config->pidfile, error)))
+        goto fail;
+    if (config->gdb && !open_gdb(vm, error))
+        goto fail;
+    vm->display = window_open(vm, config);
     return vm;
 fail:
     vm_free(vm);
@@ -707,8 +701,16 @@ fail:
 
 static gboolean on_signal(gpointer opaque)
 {
-    vm_quit(opaque, 0);
+    quit_by_host(opaque, "host-signal");
     return G_SOURCE_CONTINUE;
+}
+
+static void write_profile(Vm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    if (vm->config->profile && vm->machine.profile &&
+        !profile_write(vm->machine.profile, vm->config->profile, &error))
+        fprintf(stderr, "dbtvm: -profile: %s\n", error->message);
 }
 
 int vm_run(Vm *vm)
@@ -721,15 +723,18 @@ int vm_run(Vm *vm)
     cpu_reset(vm->cpu);
     clock_attach_main_loop(vm->clock);
     vm->thread = g_thread_new("vcpu", vcpu_thread, vm);
+    if (vm->config->profile)
+        vm->machine.profile = profile_new(&vm->machine);
     watch_start(vm->watch);
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);
     g_main_loop_run(vm->loop);
-    gdb_stub_free(vm->gdb, vm->exit_code); /* while its client can be told of the end */
-    vm->gdb = NULL;
+    gdb_stub_free(vm->machine.gdb, vm->exit_code); /* while its client can be told of the end */
+    vm->machine.gdb = NULL;
     machine_stop(&vm->machine);
+    write_profile(vm);
     stats_write(vm->config, vm->engine);
-    return vm->exit_code;
+    return script_exit_code(vm->script, vm->exit_code);
 }
 
 static void stop_thread(Vm *vm)
@@ -746,16 +751,15 @@ static void stop_thread(Vm *vm)
 void vm_free(Vm *vm)
 {
     stop_thread(vm);
-    gdb_stub_free(vm->gdb, 0);
+    gdb_stub_free(vm->machine.gdb, 0);
     g_clear_pointer(&vm->watch, watch_free);
+    g_clear_pointer(&vm->machine.profile, profile_free);
     g_clear_pointer(&vm->display, sdl_display_free);
-    g_clear_pointer(&vm->monitor, monitor_free);
+    g_clear_pointer(&vm->script, script_free);
+    consoles_close_monitors(&vm->consoles);
     g_clear_pointer(&vm->machine.keys, key_queue_free);
     g_clear_pointer(&vm->pc, pc_free);
-    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        g_clear_pointer(&vm->serial[i], chardev_free);
-    g_clear_pointer(&vm->monitor_chardev, chardev_free);
-    g_clear_pointer(&vm->debugcon, chardev_free);
+    consoles_close(&vm->consoles);
     g_clear_pointer(&vm->engine, engine_free);
     g_clear_pointer(&vm->cpu, cpu_free);
     g_clear_pointer(&vm->clock, clock_free);
@@ -765,6 +769,8 @@ void vm_free(Vm *vm)
     g_clear_pointer(&vm->vga_bios, g_bytes_unref);
     g_clear_pointer(&vm->symbols, symbols_free);
     g_clear_pointer(&vm->machine.death, g_free);
+    if (vm->pidfile)
+        pid_file_remove(vm->config->pidfile);
     g_main_loop_unref(vm->loop);
     g_mutex_clear(&vm->lock);
     g_cond_clear(&vm->changed);

@@ -88,6 +88,15 @@ static bool uses_fp(const IrBlock *block)
     return false;
 }
 
+/* Guest flags are live: LEA adds without touching them. */
+static void emit_count(Emit *e, uint64_t *counter)
+{
+    emit_mov_imm(e, R8, (uint64_t)(uintptr_t)counter);
+    emit_load(e, 8, R9, host_mem(R8, 0));
+    emit_lea(e, 8, R9, host_mem(R9, 1));
+    emit_store(e, 8, host_mem(R8, 0), R9);
+}
+
 bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out)
 {
     /* an op has two pieces of cold code at most, and each piece one pc entry */
@@ -115,6 +124,8 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
     }
     if (fits && options->poll)
         emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page));
+    if (fits && options->executions)
+        emit_count(&c.e, options->executions);
     fits = fits && emit_hot(&c) && emit_cold(&c);
     g_free(c.cold);
     out->size = fits ? (size_t)(c.e.at - out->code) : 0;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "hw/ide-priv.h"
 
 enum {
@@ -559,6 +560,7 @@ static const struct {
 
 static void packet_run(Cdrom *cd)
 {
+    trace(atapi_packet, cd->cdb[0], cd->cdb[1], cd->cdb[2], cd->cdb[3], cd->cdb[4], cd->cdb[5]);
     memset(cd->reply, 0, sizeof(cd->reply));
     for (size_t i = 0; i < G_N_ELEMENTS(packets); i++) {
         if (packets[i].code != cd->cdb[0])

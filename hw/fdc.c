@@ -6,6 +6,8 @@
  * Source: Intel 82077AA data sheet, "Register Set" and "Command Set/Descriptions". */
 #include "hw/fdc-priv.h"
 
+#include "base/trace.h"
+
 /* ---- interrupt, phases ---- */
 
 static void irq_update(Fdc *fdc)
@@ -187,8 +189,10 @@ static void command_byte(Fdc *fdc, uint8_t value)
 {
     fdc->fifo[fdc->fifo_pos++ % FIFO] = value;
     unsigned command = command_find(fdc->fifo[0]);
-    if (fdc->fifo_pos >= commands[command].length)
-        commands[command].run(fdc);
+    if (fdc->fifo_pos < commands[command].length)
+        return;
+    trace(fdc_command, fdc->fifo[0], fdc->fifo[1], fdc->fifo[2], fdc->fifo[3]);
+    commands[command].run(fdc);
 }
 
 static void fifo_write(Fdc *fdc, uint8_t value)

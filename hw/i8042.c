@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "hw/ps2.h"
 
 enum {
@@ -159,6 +160,7 @@ static uint8_t kbc_read_data(I8042 *kbc)
     irq_set(&kbc->wires.keyboard, false);
     irq_set(&kbc->wires.mouse, false);
     uint8_t byte = kbc->output;
+    trace(key_byte, byte);
     kbc_update(kbc);
     return byte;
 }

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 enum { CONTROLLERS = 2, CHANNELS = 8, CASCADE = 4 };
 /* Register numbers from 8 on */
@@ -132,6 +133,7 @@ unsigned i8237_transfer(I8237 *dma, int channel, void *buffer, unsigned bytes, b
         log_guest_error("i8237: channel %d set to the other direction", channel);
         return 0;
     }
+    trace(isa_dma, channel, units, to_memory);
     bool terminal = units == c->count + 1u;
     while (done < units) {
         unsigned run = channel_run(c, units - done);

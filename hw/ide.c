@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "hw/ide-priv.h"
 
 enum {
@@ -368,6 +369,8 @@ static void command_write(IdeChannel *channel, uint8_t code)
         log_guest_error("ide: command 0x%02x while another one runs", code);
         return;
     }
+    trace(ide_command, code, drive->regs[IDE_REG_DEVICE], drive->regs[IDE_REG_COUNT],
+          drive->regs[IDE_REG_LBA_HIGH], drive->regs[IDE_REG_LBA_MID], drive->regs[IDE_REG_LBA_LOW]);
     drive->regs[IDE_REG_ERROR] = 0;
     drive->ops->command(drive, code);
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/trace.h"
 #include "base/error.h"
 #include "hw/acpi-tables.h"
 #include "hw/apic-bus.h"
@@ -77,6 +78,7 @@ struct Pc {
 static void isa_irq(void *opaque, int irq, bool level)
 {
     Pc *pc = opaque;
+    trace(isa_irq, irq, level);
     pc->irq_count[irq] += level && !(pc->irq_levels & 1 << irq);
     pc->irq_levels = (uint16_t)((pc->irq_levels & ~(1 << irq)) | level << irq);
     IrqLine pic = i8259_input(pc->pic, irq);

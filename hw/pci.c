@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 struct PciBus {
     Device device;
@@ -227,6 +228,7 @@ void pci_config_write(PciBus *bus, unsigned devfn, unsigned offset, uint32_t val
     unsigned bytes = fn ? clip(offset, size) : 0;
     if (bytes == 0)
         return;
+    trace(pci_config_write, devfn, offset, size, value);
     for (unsigned i = 0; i < bytes; i++) {
         uint8_t byte = (uint8_t)(value >> (8 * i));
         uint8_t mask = fn->writable[offset + i];

@@ -17,6 +17,7 @@ bool info_status(Command *command, GError **error)
                                         [MACHINE_PAUSED] = "paused",
                                         [MACHINE_PRELAUNCH] = "paused (prelaunch)",
                                         [MACHINE_OFF] = "paused (shutdown)",
+                                        [MACHINE_PANICKED] = "paused (guest-panicked)",
                                         [MACHINE_IO_ERROR] = "paused (io-error)"};
     MachineState state = command->machine->state(command->machine);
     g_string_append_printf(command->out, "VM status: %s\n", names[state]);
@@ -145,7 +146,7 @@ bool info_roms(Command *command, GError **error)
     g_auto(GStrv) lines = g_strsplit(map->str, "\n", -1);
     g_string_free(map, TRUE);
     for (char **line = lines; *line && strcmp(*line, "ports") != 0; line++)
-        if (strstr(*line, " rom "))
+        if (strstr(*line, " rom ") && !g_str_has_suffix(*line, "(disabled)"))
             g_string_append_printf(command->out, "%s\n", *line);
     return print_devices(command, "fw_cfg");
 }

@@ -6,7 +6,7 @@
 #include "monitor/keys.h"
 
 enum { HOLD_MS = 100, HOLD_MAX_MS = 10000, TYPE_HOLD_MS = 0, TYPE_MAX = 4096 };
-enum { MOVE_MAX = 10000, BUTTONS = 3 };
+enum { MOVE_MAX = 10000, BUTTONS = 3, SEND_PATIENCE_US = 10 * G_USEC_PER_SEC };
 
 /* Keys */
 
@@ -70,15 +70,25 @@ static bool check_text(const char *text, GError **error)
     return true;
 }
 
-/* All the rest of the line, or one quoted word. */
+/* All the rest of the line, or one quoted word; NULL and *error. */
+static char *take_text(Command *command, GError **error)
+{
+    if (*command->rest == '"') {
+        char *text = command_word(command, "text", error);
+        if (text && !command_end(command, error))
+            g_clear_pointer(&text, g_free);
+        return text;
+    }
+    if (command_has_more(command))
+        return command_unescape(command->rest, strlen(command->rest), error);
+    command_error(error, "text is missing");
+    return NULL;
+}
+
 bool command_type(Command *command, GError **error)
 {
-    bool quoted = *command->rest == '"';
-    if (!command_has_more(command))
-        return command_error(error, "text is missing");
-    g_autofree char *text = quoted ? command_word(command, "text", error)
-                                   : command_unescape(command->rest, strlen(command->rest), error);
-    if (!text || (quoted && !command_end(command, error)) || !check_text(text, error))
+    g_autofree char *text = take_text(command, error);
+    if (!text || !check_text(text, error))
         return false;
     wait_for_keys(command);
     for (const char *p = text; *p; p++) {
@@ -87,6 +97,65 @@ bool command_type(Command *command, GError **error)
         if (!press(command, &keys, TYPE_HOLD_MS, error))
             return false;
     }
+    return true;
+}
+
+/* Serial ports */
+
+typedef struct {
+    Machine *machine;
+    Chardev *chardev;
+    char *text;
+    size_t sent, length;
+    int64_t last_us; /* when some was taken */
+} Send;
+
+static void send_free(void *opaque)
+{
+    Send *send = opaque;
+    g_free(send->text);
+    g_free(send);
+}
+
+static PollResult poll_send(void *state, GString *out, GError **error)
+{
+    Send *send = state;
+    int64_t now = g_get_monotonic_time();
+    address_space_lock(send->machine->as);
+    size_t taken = chardev_inject(send->chardev, (const uint8_t *)send->text + send->sent,
+                                  send->length - send->sent);
+    address_space_unlock(send->machine->as);
+    send->sent += taken;
+    if (send->sent == send->length)
+        return POLL_DONE;
+    if (taken > 0)
+        send->last_us = now;
+    if (now - send->last_us < SEND_PATIENCE_US)
+        return POLL_AGAIN;
+    command_error(error, "the guest does not read the port; %zu bytes were not sent",
+                  send->length - send->sent);
+    return POLL_FAILED;
+}
+
+bool command_send(Command *command, GError **error)
+{
+    g_autofree char *name = command_word(command, "port", error);
+    g_autofree char *text = name ? take_text(command, error) : NULL;
+    if (!text)
+        return false;
+    MachineChardev *port =
+        machine_chardev(command->machine, strcmp(name, "serial") != 0 ? name : "serial0");
+    if (!port || !g_str_has_prefix(port->label, "serial"))
+        return command_error(error, "there is no serial port '%s'", name);
+    Send *send = g_new0(Send, 1);
+    *send = (Send){.machine = command->machine,
+                   .chardev = port->chardev,
+                   .text = g_steal_pointer(&text),
+                   .last_us = g_get_monotonic_time()};
+    send->length = strlen(send->text);
+    command->poll = poll_send;
+    command->poll_state = send;
+    command->poll_free = send_free;
     return true;
 }
 

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "monitor/command.h"
 
+enum { STEPS_MAX = 1000 };
 
 bool command_quit(Command *command, GError **error)
 {
@@ -33,6 +35,48 @@ bool command_cont(Command *command, GError **error)
     if (command->machine->state(command->machine) == MACHINE_OFF)
         return command_error(error, "the guest has switched itself off; system_reset starts it");
     return simple(command, command->machine->cont, error);
+}
+
+/* Stepping */
+
+typedef struct {
+    Machine *machine;
+    unsigned left; /* steps after the one that runs */
+} Steps;
+
+static PollResult poll_steps(void *state, GString *out, GError **error)
+{
+    Steps *steps = state;
+    Machine *machine = steps->machine;
+    if (machine->running(machine))
+        return POLL_AGAIN;
+    command_show_code(machine, out);
+    if (steps->left == 0)
+        return POLL_DONE;
+    steps->left--;
+    machine->step(machine, true, false);
+    return POLL_AGAIN;
+}
+
+bool command_step(Command *command, GError **error)
+{
+    uint64_t count = 1;
+    Machine *machine = command->machine;
+    if (command_has_more(command) && !command_number(command, "count", &count, error))
+        return false;
+    if (!command_end(command, error))
+        return false;
+    if (machine->state(machine) == MACHINE_RUNNING || machine->state(machine) == MACHINE_OFF)
+        return command_error(error, "the machine must be stopped (stop), not running or off");
+    if (count < 1 || count > STEPS_MAX)
+        return command_error(error, "from 1 to %d steps", STEPS_MAX);
+    Steps *steps = g_new(Steps, 1);
+    *steps = (Steps){machine, (unsigned)count - 1};
+    command->poll = poll_steps;
+    command->poll_state = steps;
+    command->poll_free = g_free;
+    machine->step(machine, true, false);
+    return true;
 }
 
 bool command_system_reset(Command *command, GError **error)
@@ -117,6 +161,8 @@ bool command_log(Command *command, GError **error)
     }
     if (strcmp(items, "none") != 0 && !log_parse_items(items, &mask, error))
         return false;
+    if (!strcmp(items, "none"))
+        trace_set("*", false);
     machine_enter(command->machine);
     log_mask = mask;
     machine_leave(command->machine);
@@ -132,4 +178,23 @@ bool command_logfile(Command *command, GError **error)
     bool done = log_open(log_mask, path, error);
     machine_leave(command->machine);
     return done;
+}
+
+bool command_trace_event(Command *command, GError **error)
+{
+    g_autofree char *glob = command_word(command, "event", error);
+    g_autofree char *state = glob ? command_word(command, "on or off", error) : NULL;
+    if (!state || !command_end(command, error))
+        return false;
+    const bool on = !strcmp(state, "on");
+    if (!on && strcmp(state, "off") != 0)
+        return command_error(error, "must be on or off, not '%s'", state);
+    return trace_set(glob, on) > 0 ||
+           command_error(error, "no trace event is called '%s'; info trace-events lists them", glob);
+}
+
+bool info_trace_events(Command *command, GError **error)
+{
+    trace_list(command->out);
+    return true;
 }

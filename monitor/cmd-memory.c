@@ -135,6 +135,17 @@ static bool show_code(Command *command, const Format *format, uint64_t address, 
     return good;
 }
 
+void command_show_code(Machine *machine, GString *out)
+{
+    const Format one = {1, 'i', 4};
+    Command command = {.machine = machine, .out = out};
+    uint64_t pc;
+    machine_enter(machine);
+    if (!machine_register(machine, "pc", &pc) || !show_code(&command, &one, pc, read_linear, NULL))
+        g_string_append(out, "no code there\n");
+    machine_leave(machine);
+}
+
 static bool show_strings(Command *command, const Format *format, uint64_t address, MemoryRead read,
                          GError **error)
 {

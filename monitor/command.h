@@ -21,7 +21,7 @@ typedef struct {
     void *poll_state;
     GDestroyNotify poll_free;
     bool awaits_exit; /* what it waits for is the end of the process */
-    bool unattended; /* it goes on even when nobody polls */
+    bool unattended;  /* it goes on even when nobody polls */
 } Command;
 
 typedef bool (*CommandRun)(Command *command, GError **error);
@@ -50,6 +50,8 @@ int machine_code_bits(const Machine *machine);
 
 /* Run the line that command->rest is at. false: it failed. */
 bool command_run(Command *command, GError **error);
+/* One line: the instruction that is executed next. */
+void command_show_code(Machine *machine, GString *out);
 /* What may stand instead of the last word of `line`: whole words. */
 void command_complete(Machine *machine, const char *line, GPtrArray *matches);
 

@@ -151,7 +151,7 @@ bool command_number(Command *command, const char *what, uint64_t *value, GError 
 
 static bool is_name_char(char c)
 {
-    return g_ascii_isalnum(c) || c == '_' || c == '?';
+    return g_ascii_isalnum(c) || c == '_' || c == '-' || c == '?';
 }
 
 static bool take_format(Command *command, GError **error)
@@ -235,6 +235,16 @@ bool command_help(Command *command, GError **error)
     return !name || strcmp(name, "info") != 0 || command_info(command, error);
 }
 
+/* Most subjects take nothing and leave what they were given. */
+static bool run_info(Command *command, CommandRun run, GError **error)
+{
+    const gsize before = command->out->len;
+    if (run(command, error) && command_end(command, error))
+        return true;
+    g_string_truncate(command->out, before);
+    return false;
+}
+
 bool command_info(Command *command, GError **error)
 {
     if (!command_has_more(command)) {
@@ -245,6 +255,6 @@ bool command_info(Command *command, GError **error)
     g_autofree char *name = command_word(command, "subject", error);
     for (size_t i = 0; name && i < G_N_ELEMENTS(infos); i++)
         if (!strcmp(infos[i].name, name))
-            return command_end(command, error) && infos[i].run(command, error);
+            return run_info(command, infos[i].run, error);
     return name && command_error(error, "unknown subject: '%s'; info lists them", name);
 }

@@ -62,6 +62,14 @@ static void offer_places(Completion *completion)
             offer(completion, list[i].label);
 }
 
+static void offer_ports(Completion *completion)
+{
+    const MachineChardev *list = completion->machine->chardevs;
+    for (unsigned i = 0; list && i < MACHINE_CHARDEVS; i++)
+        if (list[i].label && g_str_has_prefix(list[i].label, "serial"))
+            offer(completion, list[i].label);
+}
+
 /* ctrl-alt-del: the part behind the last dash. */
 static void offer_keys(Completion *completion)
 {
@@ -98,8 +106,8 @@ static const struct {
     void (*offer)(Completion *completion);
 } kinds[] = {
     {"COMMAND", offer_commands}, {"SUBJECT", offer_subjects}, {"ITEMS", offer_log_items},
-    {"DRIVE", offer_drives},     {"PLACE", offer_places},     {"KEYS", offer_keys},
-    {"FILE", offer_files},
+    {"DRIVE", offer_drives},     {"PLACE", offer_places},     {"PORT", offer_ports},
+    {"KEYS", offer_keys},        {"FILE", offer_files},
 };
 
 static const char *arguments_of(const char *name)

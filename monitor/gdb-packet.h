@@ -39,7 +39,8 @@ void gdb_frame(GString *out, const char *contents, gsize length);
 void gdb_append_hex(GString *out, const void *bytes, gsize count);
 /* Up to `capacity` bytes of pairs of digits; how many there were before something else. */
 gsize gdb_parse_bytes(const char **at, uint8_t *bytes, gsize capacity);
-/* A big-endian number of 1 to 16 digits; false and *at unmoved: there is none, or it is too long. */
+/* A big-endian number of 1 to 16 digits; false and *at unmoved: there is none, or it is too long.
+ */
 bool gdb_parse_number(const char **at, uint64_t *value);
 
 #endif

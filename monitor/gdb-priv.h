@@ -13,17 +13,17 @@ enum { GDB_SIGINT = 2, GDB_SIGTRAP = 5 };
 
 typedef struct {
     Machine *machine;
-    GString *description;  /* target.xml, made at the first request: one layout a session */
-    GHashTable *breaks;    /* address -> bits 1 << type of Z packets */
-    unsigned watch_type[MMU_WATCHES]; /* of Z packets */
+    GString *description; /* target.xml, made at the first request: one layout a session */
+    GHashTable *breaks;   /* address -> bits 1 << type of Z packets */
+    unsigned watch_type[MMU_WATCHES];    /* of Z packets */
     bool multiprocess, swbreak, hwbreak; /* what the client understands */
     bool no_ack, no_ack_next;
-    bool physical;         /* memory packets take physical addresses */
-    bool running;          /* the client waits for a stop reply */
+    bool physical; /* memory packets take physical addresses */
+    bool running;  /* the client waits for a stop reply */
     unsigned step_flags;
-    char stop_reply[64];   /* the last one, for "?" */
-    GString *reply;        /* to the packet that is being served */
-    bool silent;           /* it has none: the stop reply comes later */
+    char stop_reply[64]; /* the last one, for "?" */
+    GString *reply;      /* to the packet that is being served */
+    bool silent;         /* it has none: the stop reply comes later */
     /* Send a packet of its own (console output). */
     void (*send)(void *opaque, const char *contents, gsize length);
     void *opaque;

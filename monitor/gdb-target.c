@@ -8,11 +8,31 @@
 #include "monitor/gdb-priv.h"
 
 /* Offsets in an FXSAVE image (SDM 1 "FXSAVE Area"). */
-enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24,
-       FX_ST = 32, FX_XMM = 160 };
+enum {
+    FX_FCW = 0,
+    FX_FSW = 2,
+    FX_FTW = 4,
+    FX_FOP = 6,
+    FX_FIP = 8,
+    FX_FDP = 16,
+    FX_MXCSR = 24,
+    FX_ST = 32,
+    FX_XMM = 160
+};
 
-typedef enum { KIND_GPR, KIND_PC, KIND_EFLAGS, KIND_SELECTOR, KIND_FPU, KIND_FTAG, KIND_POINTER,
-               KIND_ZERO, KIND_MXCSR, KIND_BASE, KIND_CONTROL } Kind;
+typedef enum {
+    KIND_GPR,
+    KIND_PC,
+    KIND_EFLAGS,
+    KIND_SELECTOR,
+    KIND_FPU,
+    KIND_FTAG,
+    KIND_POINTER,
+    KIND_ZERO,
+    KIND_MXCSR,
+    KIND_BASE,
+    KIND_CONTROL
+} Kind;
 typedef enum { FEATURE_CORE, FEATURE_SSE, FEATURE_SYSTEM, FEATURES } Feature;
 
 typedef struct {
@@ -25,15 +45,16 @@ typedef struct {
     const char *type, *group;
 } Row;
 
+/* clang-format off */
 #define GPR(name, n) {name, FEATURE_CORE, KIND_GPR, n, 4, 4, "int32", NULL}
 #define POINTER(name, n) {name, FEATURE_CORE, KIND_GPR, n, 4, 4, "data_ptr", NULL}
 #define SELECTOR(name, n) {name, FEATURE_CORE, KIND_SELECTOR, n, 2, 4, "int32", NULL}
 #define ST(name, n) {name, FEATURE_CORE, KIND_FPU, FX_ST + 16 * n, 10, 10, "i387_ext", NULL}
 #define FPU(name, kind, at, bytes) {name, FEATURE_CORE, kind, at, bytes, 4, "int", "float"}
 #define XMM(name, n) {name, FEATURE_SSE, KIND_FPU, FX_XMM + 16 * n, 16, 16, "vec128", NULL}
-#define BASE(name, n) {name, FEATURE_SYSTEM, KIND_BASE, n, 4, 4, "data_ptr", "system"}
+#define BASE(name, n) {name, FEATURE_SYSTEM, KIND_BASE, n, 4, 4, "uint32", "system"}
 #define CONTROL(name, field)                                                                       \
-    {name, FEATURE_SYSTEM, KIND_CONTROL, offsetof(CpuX86, field), 4, 4, "int32", "system"}
+    {name, FEATURE_SYSTEM, KIND_CONTROL, offsetof(CpuX86, field), 4, 4, "uint32", "system"}
 
 static const Row rows[] = {
     GPR("eax", REG_EAX), GPR("ecx", REG_ECX), GPR("edx", REG_EDX), GPR("ebx", REG_EBX),
@@ -56,6 +77,7 @@ static const Row rows[] = {
     CONTROL("cr0", cr0), CONTROL("cr2", cr2), CONTROL("cr3", cr3), CONTROL("cr4", cr4),
     CONTROL("efer", efer),
 };
+/* clang-format on */
 
 /* ---- target.xml ---- */
 

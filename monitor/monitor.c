@@ -100,9 +100,8 @@ static gboolean run_line(gpointer opaque)
     Monitor *monitor = opaque;
     monitor->source = 0;
     /* The prompt comes when it is done: after sendkey and type, when the guest has read the keys */
-    monitor->execution =
-        execution_start(monitor->machine, monitor->line, line_edit_history(monitor->edit),
-                        finish_line, monitor);
+    monitor->execution = execution_start(monitor->machine, monitor->line,
+                                         line_edit_history(monitor->edit), finish_line, monitor);
     return G_SOURCE_REMOVE;
 }
 
@@ -121,13 +120,16 @@ static size_t on_can_receive(void *opaque)
 static void on_receive(void *opaque, const uint8_t *bytes, size_t count)
 {
     Monitor *monitor = opaque;
-    g_byte_array_append(monitor->typed, bytes, (guint)count);
-    if (monitor->execution && memchr(bytes, CTRL_C, count)) {
+    const uint8_t *interrupt = monitor->execution ? memrchr(bytes, CTRL_C, count) : NULL;
+    if (interrupt) { /* what was typed before it goes, too */
         print(monitor, "^C\n", 3);
         g_byte_array_set_size(monitor->typed, 0);
         abandon_line(monitor);
         print_prompt(monitor);
+        count -= (size_t)(interrupt + 1 - bytes);
+        bytes = interrupt + 1;
     }
+    g_byte_array_append(monitor->typed, bytes, (guint)count);
     edit_typed(monitor);
 }
 

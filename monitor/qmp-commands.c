@@ -48,9 +48,9 @@ static bool check_type(JsonNode *node, const char *name, char letter, GError **e
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
         if (types[i].letter != letter)
             continue;
-        bool good = json_node_get_node_type(node) == types[i].node &&
-                    (types[i].node != JSON_NODE_VALUE ||
-                     json_node_get_value_type(node) == types[i].value);
+        bool good =
+            json_node_get_node_type(node) == types[i].node &&
+            (types[i].node != JSON_NODE_VALUE || json_node_get_value_type(node) == types[i].value);
         return good || command_error(error, "Invalid parameter type for '%s', expected: %s", name,
                                      types[i].name);
     }
@@ -136,16 +136,22 @@ static char *quote(const char *text)
     return g_string_free(out, FALSE);
 }
 
+/* The member, if its value is of that type. */
+static JsonNode *typed_member(JsonNode *node, const char *name, GType type)
+{
+    JsonObject *object = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+    JsonNode *member = object ? json_object_get_member(object, name) : NULL;
+    bool good = member && JSON_NODE_HOLDS_VALUE(member) && json_node_get_value_type(member) == type;
+    return good ? member : NULL;
+}
+
 static bool add_key(JsonNode *node, GString *line, GError **error)
 {
-    JsonObject *key = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-    const char *type = key ? json_object_get_string_member_with_default(key, "type", "") : "";
-    JsonNode *data = key ? json_object_get_member(key, "data") : NULL;
-    GType value = data && JSON_NODE_HOLDS_VALUE(data) ? json_node_get_value_type(data) : 0;
-    const char *dash = line->len ? "-" : "";
-    if (!strcmp(type, "qcode") && value == G_TYPE_STRING)
+    JsonNode *kind = typed_member(node, "type", G_TYPE_STRING), *data;
+    const char *type = kind ? json_node_get_string(kind) : "", *dash = line->len ? "-" : "";
+    if (!strcmp(type, "qcode") && (data = typed_member(node, "data", G_TYPE_STRING)))
         g_string_append_printf(line, "%s%s", dash, json_node_get_string(data));
-    else if (!strcmp(type, "number") && value == G_TYPE_INT64)
+    else if (!strcmp(type, "number") && (data = typed_member(node, "data", G_TYPE_INT64)))
         g_string_append_printf(line, "%s0x%" PRIx64, dash, (uint64_t)json_node_get_int(data));
     else
         return command_error(error, "a key is {\"type\": \"qcode\", \"data\": NAME}");
@@ -180,10 +186,9 @@ JsonNode *qmp_screendump(QmpCall *call, GError **error)
 static JsonNode *save_memory(QmpCall *call, const char *name, GError **error)
 {
     g_autofree char *path = quote(qmp_string(call, "filename"));
-    g_autofree char *line =
-        g_strdup_printf("%s 0x%" PRIx64 " 0x%" PRIx64 " %s", name,
-                        (uint64_t)qmp_integer(call, "val", 0),
-                        (uint64_t)qmp_integer(call, "size", 0), path);
+    g_autofree char *line = g_strdup_printf("%s 0x%" PRIx64 " 0x%" PRIx64 " %s", name,
+                                            (uint64_t)qmp_integer(call, "val", 0),
+                                            (uint64_t)qmp_integer(call, "size", 0), path);
     return run_line(call->machine, line, error);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 /* ---- access to devices ---- */
 
@@ -108,6 +109,8 @@ static uint64_t read_part(AddressSpace *as, gpa_t gpa, const PhysTarget *target,
         break;
     case REGION_MMIO:
         value = region_read(target->region, target->region_offset, size);
+        top_table_count(&as->mmio_counts, gpa);
+        trace(mmio_read, gpa, size, value);
         break;
     case REGION_UNASSIGNED:
         log_unimp("read of unassigned memory 0x%" PRIx64 ", %u bytes", gpa, size);
@@ -125,6 +128,8 @@ static void write_part(AddressSpace *as, gpa_t gpa, const PhysTarget *target, ui
         break;
     case REGION_ROM:
     case REGION_MMIO:
+        top_table_count(&as->mmio_counts, gpa);
+        trace(mmio_write, gpa, size, value);
         region_write(target->region, target->region_offset, value, size);
         break;
     case REGION_UNASSIGNED:
@@ -184,6 +189,8 @@ uint64_t address_space_io_read(AddressSpace *as, uint16_t port, unsigned size)
         value |= part << (done * 8);
         done += n;
     }
+    top_table_count(&as->port_counts, port);
+    trace(port_read, port, size, value);
     address_space_unlock(as);
     return value;
 }
@@ -191,6 +198,8 @@ uint64_t address_space_io_read(AddressSpace *as, uint16_t port, unsigned size)
 void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, unsigned size)
 {
     address_space_lock(as);
+    top_table_count(&as->port_counts, port);
+    trace(port_write, port, size, value);
     for (unsigned done = 0; done < size;) {
         uint16_t at = (uint16_t)(port + done);
         Region *region = as->ports[at];

@@ -52,6 +52,7 @@ struct AddressSpace {
     CodeWriteListener code_listener;
     void *code_opaque;
     uint8_t *code_pages;
+    TopTable port_counts, mmio_counts; /* CPU accesses */
 };
 
 #endif

@@ -415,3 +415,13 @@ void address_space_print(AddressSpace *as, GString *out)
     print_regions(as->io, out);
     address_space_unlock(as);
 }
+
+const TopTable *address_space_port_counts(const AddressSpace *as)
+{
+    return &as->port_counts;
+}
+
+const TopTable *address_space_mmio_counts(const AddressSpace *as)
+{
+    return &as->mmio_counts;
+}

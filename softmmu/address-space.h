@@ -9,6 +9,7 @@
 #ifndef SOFTMMU_ADDRESS_SPACE_H
 #define SOFTMMU_ADDRESS_SPACE_H
 
+#include "base/top-table.h"
 #include "base/types.h"
 #include "softmmu/ram.h"
 
@@ -101,6 +102,10 @@ bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, ui
 
 /* `info mtree`: one line a region. */
 void address_space_print(AddressSpace *as, GString *out);
+
+/* How often the CPU reached each port and each address of devices. Io lock held. */
+const TopTable *address_space_port_counts(const AddressSpace *as);
+const TopTable *address_space_mmio_counts(const AddressSpace *as);
 
 /* Pages that hold translated code, one byte a page of Ram; set and cleared by the code
  * cache on the vCPU thread, read anywhere. See softmmu/codepage.h. */

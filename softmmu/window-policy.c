@@ -9,6 +9,8 @@
 
 #include "softmmu/window-priv.h"
 
+#include "base/trace.h"
+
 #define PTE_ACCESSED (UINT64_C(1) << 5)
 #define PTE_DIRTY (UINT64_C(1) << 6)
 #define PAGING_CR0 (WALK_CR0_PG | WALK_CR0_WP)
@@ -291,6 +293,7 @@ static void demote(WindowSet *set, AddressSpaceNote *note)
     note->window = NULL;
     note->user_ns = 0;
     note->threshold_ns *= 4;
+    trace(window_demote, note->cr3);
     set->counters.demotions++;
 }
 
@@ -303,6 +306,7 @@ static Window *user_window(WindowSet *set, bool always)
         note->window = take_user_window(set, note->cr3);
         if (note->window) {
             note->window->generation = set->generation;
+            trace(window_promote, note->cr3);
             set->counters.promotions++;
         }
     }

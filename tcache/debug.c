@@ -71,11 +71,7 @@ static bool overlaps_any(const TranslationBlock *tb, const GArray *sorted)
 {
     gva_t start = linear_pc(&tb->state);
     guint i = lower_bound(sorted, start);
-    if (i < sorted->len && g_array_index(sorted, gva_t, i) < start + tb->size)
-        return true;
-    gva_t end = start + tb->size; /* of a block that wraps at 4 GiB */
-    return end > UINT64_C(1) << 32 && sorted->len &&
-           g_array_index(sorted, gva_t, 0) < end - (UINT64_C(1) << 32);
+    return i < sorted->len && g_array_index(sorted, gva_t, i) < start + tb->size;
 }
 
 static void remove_overlapping(Cache *cache, const GArray *sorted)
@@ -125,7 +121,9 @@ bool engine_at_breakpoint(Engine *engine)
     if (engine->breaks->len == 0)
         return false;
     gva_t pc = current_pc(engine);
-    if (!contains(engine->breaks, pc))
+    gpa_t gpa;
+    /* Where no page is, the page fault comes first: a debugger wants to see the instruction. */
+    if (!contains(engine->breaks, pc) || !mmu_translate_debug(&engine->vcpu->mmu, pc, &gpa))
         return false;
     engine->debug_stop = (EngineStop){.gva = pc};
     engine->leave_break = true;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/trace.h"
 #include "translator/ir/ir.h"
 
 enum { MAX_DEMOTED = 65536, TRAPS_BEFORE_DEMOTION = 16 };
@@ -39,6 +40,7 @@ void demote_instruction(Engine *engine)
         forget_all(engine);
     g_hash_table_add(engine->demoted, GSIZE_TO_POINTER(at));
     engine->demoted_page[at >> GUEST_PAGE_BITS] = 1;
+    trace(demote, (uint64_t)at, engine->vcpu->pc);
     engine->cache.counters.demoted++;
     engine->cache.counters.invalidated_demoted += cache_invalidate(&engine->cache, at, 1);
 }

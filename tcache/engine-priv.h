@@ -4,7 +4,7 @@
 #define TCACHE_ENGINE_PRIV_H
 
 #include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 
 #include "tcache/tb.h"
 #include "softmmu/window.h"
@@ -13,11 +13,10 @@
 #define FETCH_CACHE_SIZE 64
 #define OTHER_PAGES 4096
 #define RECENT_BLOCKS 16
-#define HOST_SIGNALS 4
 #define NO_STORE ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
-enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4 };
+enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8 };
 
 typedef struct {
     gva_t page;
@@ -63,6 +62,10 @@ struct Engine {
     size_t native_used;
     BlockState recent[RECENT_BLOCKS]; /* entered from the loop; a ring */
     unsigned recent_count;
+    TopTable top_faults, top_smc; /* linear pc; RAM page */
+    void (*sampler)(void *opaque);
+    void *sampler_opaque;
+    FILE *perf_map; /* NULL: not wanted */
     pthread_t thread;
     bool running;
     GMutex lock;           /* posts, wake-ups */
@@ -74,7 +77,6 @@ struct Engine {
     bool breaks_changed;
     bool leave_break;      /* stopped at a breakpoint: run on past it */
     EngineStop debug_stop;
-    struct sigaction previous[HOST_SIGNALS]; /* who had the signals before us */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
@@ -99,6 +101,7 @@ void shortcuts_validate(Engine *engine);
 void shortcuts_forget(Engine *engine);
 
 /* exec.c */
+void engine_request_attention(Engine *engine, unsigned bits); /* any thread */
 void engine_enter(Engine *engine); /* this thread runs the vCPU, from here to engine_leave */
 void engine_leave(Engine *engine);
 /* Serve what other threads asked for; true: to stop. */
@@ -138,5 +141,15 @@ void engine_native(void *opaque, VCpu *vcpu, const IrInsn *insn, void *mem);
 /* host-fault.c: signals of the vCPU thread */
 void host_fault_attach(Engine *engine);
 void host_fault_detach(Engine *engine);
+
+/* inspect.c */
+void perf_map_add(Engine *engine, const TranslationBlock *tb);
+
+/* log-block.c: -d op, op_opt, in_asm, out_asm, and the same as text. guest_code: the bytes at the
+ * block's start. */
+void log_block_ir(Engine *engine, uint32_t item, const char *title);
+void log_block_code(const TranslationBlock *tb, const uint8_t *guest_code);
+void block_append_guest(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
+void block_append_host(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
 
 #endif

@@ -16,6 +16,7 @@ typedef struct {
     bool no_opt;        /* skip the optional passes */
     bool no_window;     /* memory through the soft TLB only */
     bool window_always; /* every address space has its window from the start */
+    bool count;         /* blocks count how often they run */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
 
@@ -77,5 +78,30 @@ typedef struct {
 /* The blocks that the loop entered last, newest first; returns how many. Chained blocks run
  * without the loop. */
 unsigned engine_recent_blocks(const Engine *engine, EngineBlock *out, unsigned capacity);
+
+/* Where the slow paths come from. */
+typedef enum { TOP_PORTS, TOP_MMIO, TOP_SMC_PAGES, TOP_FAULTS, TOP_KINDS } EngineTop;
+extern const char *const engine_top_names[TOP_KINDS];
+/* Most frequent first; key: port, physical address, RAM offset of the page, linear address. */
+unsigned engine_list_top(const Engine *engine, EngineTop which, TopEntry *out, unsigned capacity);
+
+/* The blocks that executed the most instructions, those first; needs EngineOptions.count. A block
+ * that is left by a branch in its middle counts in full. */
+typedef struct {
+    EngineBlock block;
+    uint64_t executions;
+    unsigned insns, host_bytes;
+} EngineHot;
+unsigned engine_list_hot(const Engine *engine, EngineHot *out, unsigned capacity);
+/* Guest and host code of the blocks at a linear address; false: there is none. */
+bool engine_append_code(const Engine *engine, gva_t gva, GString *out);
+
+/* sampler: called on the vCPU thread between blocks, state exact, after each request; NULL: none.
+ * Set while the vCPU is stopped. */
+void engine_set_sampler(Engine *engine, void (*sampler)(void *opaque), void *opaque);
+void engine_request_sample(Engine *engine); /* any thread */
+
+/* Name translated code for Linux perf in /tmp/perf-PID.map, from now on. */
+bool engine_open_perf_map(Engine *engine, GError **error);
 
 #endif

@@ -6,12 +6,13 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
 /* ---- attention: other threads ask for the loop ---- */
 
-static void request_attention(Engine *engine, unsigned bits)
+void engine_request_attention(Engine *engine, unsigned bits)
 {
     VCpu *vcpu = engine->vcpu;
     atomic_fetch_or(&vcpu->attention, bits);
@@ -23,12 +24,12 @@ static void request_attention(Engine *engine, unsigned bits)
 
 static void kick(VCpu *vcpu)
 {
-    request_attention(vcpu->engine, ATTENTION_KICK);
+    engine_request_attention(vcpu->engine, ATTENTION_KICK);
 }
 
 void engine_request_stop(Engine *engine)
 {
-    request_attention(engine, ATTENTION_STOP);
+    engine_request_attention(engine, ATTENTION_STOP);
 }
 
 static bool on_vcpu_thread(const Engine *engine)
@@ -54,13 +55,22 @@ static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
     g_mutex_lock(&engine->lock);
     g_array_append_val(engine->posts, post);
     g_mutex_unlock(&engine->lock);
-    request_attention(engine, ATTENTION_POSTS);
+    engine_request_attention(engine, ATTENTION_POSTS);
+}
+
+static void log_map(Engine *engine, gpa_t start, uint64_t size)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    address_space_print(engine->cache.as, text);
+    log_printf(LOG_PAGE, "memory map changed: 0x%" PRIx64 " + 0x%" PRIx64 "\n%s", start, size,
+               text->str);
 }
 
 static void map_changed(void *opaque, gpa_t start, uint64_t size)
 {
     Engine *engine = opaque;
-    log_printf(LOG_PAGE, "memory map changed: 0x%" PRIx64 " + 0x%" PRIx64, start, size);
+    if (log_enabled(LOG_PAGE))
+        log_map(engine, start, size);
     mmu_flush_all(&engine->vcpu->mmu);
     if (engine->windows)
         window_reset(engine->windows);
@@ -69,6 +79,7 @@ static void map_changed(void *opaque, gpa_t start, uint64_t size)
 static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
 {
     Engine *engine = opaque;
+    trace(tlb_flush, (int)what, gva);
     if (engine->windows)
         window_flushed(engine->windows, what, gva);
     shortcuts_flushed(engine, what, gva);
@@ -85,6 +96,7 @@ static const TranslationBlock *running_block(Engine *engine)
 static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
     Engine *engine = opaque;
+    top_table_count(&engine->top_smc, offset & GUEST_PAGE_MASK);
     if (cache_store(&engine->cache, running_block(engine), offset, size))
         return true;
     if (!engine->interp_tb)
@@ -146,6 +158,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
 
 void engine_free(Engine *engine)
 {
+    g_clear_pointer(&engine->perf_map, fclose);
     if (engine->windows)
         window_set_free(engine->windows);
     demote_destroy(engine);
@@ -192,6 +205,8 @@ bool engine_attend(Engine *engine)
     engine->cache.counters.kicks++;
     if (bits & ATTENTION_POSTS)
         drain_posts(engine);
+    if ((bits & ATTENTION_SAMPLE) && engine->sampler)
+        engine->sampler(engine->sampler_opaque);
     return bits & ATTENTION_STOP;
 }
 
@@ -206,6 +221,8 @@ void engine_wait_halted(Engine *engine)
 static void log_exec(Engine *engine, const TranslationBlock *tb)
 {
     const VCpu *v = engine->vcpu;
+    if (!log_in_filter((uint32_t)(tb->state.cs_base + tb->state.pc)))
+        return;
     log_printf(LOG_EXEC, "TB %p pc %08x cs %08x mode %08x", (const void *)tb->code,
                (unsigned)tb->state.pc, (unsigned)tb->state.cs_base, tb->state.mode);
     log_printf(LOG_CPU, "  ax %08x cx %08x dx %08x bx %08x sp %08x bp %08x si %08x di %08x fl %03x",
@@ -251,6 +268,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
         note_exit(engine, start);
         return reason;
     }
+    tb->executions++;
     engine->interp_tb = tb;
     engine->interp_stop = false;
     ExitReason reason = interp_run(&engine->interp_env, vcpu, tb->ir, &engine->interp_stop);
@@ -316,6 +334,15 @@ static void count_exit(EngineCounters *counters, ExitReason reason)
     counters->exit_poll += reason == EXIT_POLL;
     counters->exit_fault += reason == EXIT_FAULT;
     counters->exit_halt += reason == EXIT_HALT;
+    counters->exit_smc += reason == EXIT_SMC;
+    counters->exit_demote += reason == EXIT_DEMOTE;
+}
+
+static gva_t linear_pc(const Engine *engine)
+{
+    BlockState state;
+    engine->guest->block_state(engine->vcpu, &state);
+    return (uint32_t)(state.cs_base + state.pc);
 }
 
 /* false: triple fault. */
@@ -329,9 +356,10 @@ bool engine_handle_exit(Engine *engine, ExitReason reason)
     engine->trapped_store = NO_STORE;
     while (reason == EXIT_SMC)
         reason = engine_execute_alone(engine);
-    if (reason == EXIT_FAULT)
-        return engine->guest->deliver_fault(engine->vcpu);
-    return true;
+    if (reason != EXIT_FAULT)
+        return true;
+    top_table_count(&engine->top_faults, linear_pc(engine));
+    return engine->guest->deliver_fault(engine->vcpu);
 }
 
 static bool take_events(Engine *engine)

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/disas.h"
 #include "base/log.h"
 #include "translator/pipeline.h"
 
@@ -96,27 +95,6 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     return true;
 }
 
-static void log_block(Engine *engine, const TranslationBlock *tb, const uint8_t *guest_code)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    if (log_enabled(LOG_IN_ASM) && guest_code) {
-        g_string_append_printf(text, "IN: mode %08x cs_base %08x\n", tb->state.mode,
-                               (unsigned)tb->state.cs_base);
-        disas_append(text, guest_code, tb->first_size, linear_pc(&tb->state),
-                     (tb->state.mode & 1) ? 32 : 16);
-    }
-    if (log_enabled(LOG_OP_OPT)) {
-        g_string_append(text, "OP after passes:\n");
-        ir_print(&engine->ir, text);
-    }
-    if (log_enabled(LOG_OUT_ASM) && tb->code_size) {
-        g_string_append_printf(text, "OUT: [size=%u]\n", tb->code_size);
-        disas_append(text, tb->code, tb->code_size, (uint64_t)(uintptr_t)tb->code, 64);
-    }
-    if (text->len)
-        log_printf(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM, "%s", text->str);
-}
-
 static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
 {
     tb->exit_count = (uint16_t)out->exit_count;
@@ -142,6 +120,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
         .jump_tag = tb->jump_tag,
+        .executions = engine->options.count ? &tb->executions : NULL,
     };
     if (tb->state.memory & MEMORY_GLOBAL) {
         options.page_pc = 0;
@@ -204,6 +183,7 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, cons
             .second_page = crosses ? second->ram_offset : RAM_OFF_NONE,
             .size = engine->ir.guest_bytes,
             .first_size = MIN(room, engine->ir.guest_bytes),
+            .insns = (uint16_t)engine->ir.guest_insns,
             .solo = engine->ir.solo,
             .unit = (uint16_t)cache->current,
         };
@@ -245,18 +225,16 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     }
     if (crosses && global)
         shortcuts_note_page(engine, linear_pc(state) + GUEST_PAGE_SIZE, second.ram_offset);
-    if (log_enabled(LOG_OP)) {
-        g_autoptr(GString) text = g_string_new("OP:\n");
-        ir_print(&engine->ir, text);
-        log_printf(LOG_OP, "%s", text->str);
-    }
+    log_block_ir(engine, LOG_OP, "OP:\n");
     pipeline_run(&engine->ir, !engine->options.no_opt);
     if (state->memory & MEMORY_WINDOW)
         demote_mark_block(engine, first->ram_offset);
+    log_block_ir(engine, LOG_OP_OPT, "OP after passes:\n");
     TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
     count_block(engine, tb);
-    if (log_enabled(LOG_IN_ASM | LOG_OP_OPT | LOG_OUT_ASM))
-        log_block(engine, tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
+    if (engine->perf_map)
+        perf_map_add(engine, tb);
+    log_block_code(tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
     engine->cache.counters.translate_ns += now_ns() - start;
     return tb;
 }

@@ -2,7 +2,12 @@
  * What the engine shows of its blocks: those entered last, the hottest ones, their code. */
 #include "tcache/engine-priv.h"
 
-#include <string.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/error.h"
 
 static EngineBlock describe(const BlockState *state)
 {
@@ -16,4 +21,93 @@ unsigned engine_recent_blocks(const Engine *engine, EngineBlock *out, unsigned c
     for (unsigned i = 0; i < count; i++)
         out[i] = describe(&engine->recent[(engine->recent_count - 1 - i) % RECENT_BLOCKS]);
     return count;
+}
+
+/* ---- hot blocks ---- */
+
+static uint64_t weight(const EngineHot *hot)
+{
+    return hot->executions * hot->insns;
+}
+
+static void insert_hot(EngineHot *out, unsigned *count, unsigned capacity, const EngineHot *hot)
+{
+    unsigned at = *count < capacity ? (*count)++ : capacity;
+    while (at > 0 && weight(&out[at - 1]) < weight(hot)) {
+        if (at < capacity)
+            out[at] = out[at - 1];
+        at--;
+    }
+    if (at < capacity)
+        out[at] = *hot;
+}
+
+unsigned engine_list_hot(const Engine *engine, EngineHot *out, unsigned capacity)
+{
+    unsigned count = 0;
+    for (unsigned u = 0; u < TB_UNITS; u++) {
+        const GPtrArray *blocks = engine->cache.unit[u].blocks;
+        for (guint i = 0; i < blocks->len; i++) {
+            const TranslationBlock *tb = g_ptr_array_index(blocks, i);
+            const EngineHot hot = {.block = describe(&tb->state),
+                                   .executions = tb->executions,
+                                   .insns = tb->insns,
+                                   .host_bytes = tb->code_size};
+            if (tb->executions)
+                insert_hot(out, &count, capacity, &hot);
+        }
+    }
+    return count;
+}
+
+bool engine_append_code(const Engine *engine, gva_t gva, GString *out)
+{
+    const Cache *cache = &engine->cache;
+    bool found = false;
+    for (unsigned u = 0; u < TB_UNITS; u++) {
+        for (guint i = 0; i < cache->unit[u].blocks->len; i++) {
+            const TranslationBlock *tb = g_ptr_array_index(cache->unit[u].blocks, i);
+            if (!tb->valid || (uint32_t)(tb->state.cs_base + tb->state.pc) != gva)
+                continue;
+            const uint8_t *code = ram_hva(address_space_ram(cache->as), tb->phys);
+            found = true;
+            if (tb->ir)
+                block_append_guest(tb, code, out);
+            else
+                block_append_host(tb, code, out);
+        }
+    }
+    return found;
+}
+
+/* ---- samples ---- */
+
+void engine_set_sampler(Engine *engine, void (*sampler)(void *opaque), void *opaque)
+{
+    engine->sampler_opaque = opaque;
+    engine->sampler = sampler;
+}
+
+void engine_request_sample(Engine *engine)
+{
+    engine_request_attention(engine, ATTENTION_SAMPLE);
+}
+
+/* ---- names for Linux perf ---- */
+
+bool engine_open_perf_map(Engine *engine, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
+    engine->perf_map = fopen(path, "we");
+    if (engine->perf_map)
+        return true;
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write '%s': %s", path,
+                g_strerror(errno));
+    return false;
+}
+
+void perf_map_add(Engine *engine, const TranslationBlock *tb)
+{
+    fprintf(engine->perf_map, "%" PRIxPTR " %x guest_%08" PRIx64 "\n", (uintptr_t)tb->code,
+            tb->code_size, (uint64_t)(uint32_t)(tb->state.cs_base + tb->state.pc));
 }

@@ -2,6 +2,8 @@
  * Taking blocks out: exactly those that a write overlaps. */
 #include "tcache/tb.h"
 
+#include "base/trace.h"
+
 /* A page whose blocks are overwritten this often keeps its mark when the last of them goes: marking
  * it again costs more than the slow path of a few stores. It loses it after a row of stores that hit
  * nothing. */
@@ -11,7 +13,6 @@ static void unmark_page(Cache *cache, uint64_t page)
 {
     address_space_code_pages(cache->as)[page] = 0;
     cache->lines[page] = 0;
-    cache->smc_hot[page] = 0;
 }
 
 static unsigned page_index(const TranslationBlock *tb, uint64_t page)
@@ -87,8 +88,10 @@ static void note_miss(Cache *cache, uint64_t page)
 {
     if (cache->pages[page])
         return;
-    if (++cache->smc_miss[page] >= SMC_MISSES)
+    if (++cache->smc_miss[page] >= SMC_MISSES) {
+        cache->smc_hot[page] = 0;
         unmark_page(cache, page);
+    }
 }
 
 bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size)
@@ -128,5 +131,7 @@ unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size)
             tb = next;
         }
     }
+    if (removed)
+        trace(block_invalidate, offset, size, removed);
     return removed;
 }

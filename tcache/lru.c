@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/trace.h"
+
 enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024 };
 
 bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GError **error)
@@ -124,6 +126,7 @@ void cache_next_unit(Cache *cache)
         /* Chained blocks record no use: cut every shortcut, so that what is hot marks its unit. */
         jump_cache_flush(cache);
         unit_clear(cache, &cache->unit[i]);
+        trace(cache_evict, i);
         cache->counters.evictions++;
     }
     cache->current = i;

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+enum { TOP_SHOWN = 10 };
+
 const EngineCounters *engine_counters(const Engine *engine)
 {
     return &engine->cache.counters;
@@ -51,6 +53,35 @@ static uint64_t bytes_in_use(const Cache *cache)
     return used;
 }
 
+const char *const engine_top_names[TOP_KINDS] = {
+    [TOP_PORTS] = "ports",
+    [TOP_MMIO] = "device memory",
+    [TOP_SMC_PAGES] = "RAM pages with code that is written",
+    [TOP_FAULTS] = "faulting code",
+};
+
+unsigned engine_list_top(const Engine *engine, EngineTop which, TopEntry *out, unsigned capacity)
+{
+    const TopTable *tables[TOP_KINDS] = {
+        [TOP_PORTS] = address_space_port_counts(engine->cache.as),
+        [TOP_MMIO] = address_space_mmio_counts(engine->cache.as),
+        [TOP_SMC_PAGES] = &engine->top_smc,
+        [TOP_FAULTS] = &engine->top_faults,
+    };
+    return top_table_list(tables[which], out, capacity);
+}
+
+static void print_top(const Engine *engine, EngineTop which, GString *out)
+{
+    TopEntry top[TOP_SHOWN];
+    const unsigned count = engine_list_top(engine, which, top, G_N_ELEMENTS(top));
+    if (count == 0)
+        return;
+    g_string_append_printf(out, "\nTop %s:\n", engine_top_names[which]);
+    for (unsigned i = 0; i < count; i++)
+        g_string_append_printf(out, "0x%08" PRIx64 " %14" PRIu64 "\n", top[i].key, top[i].count);
+}
+
 void engine_print_stats(Engine *engine, GString *out)
 {
     const EngineCounters *c = &engine->cache.counters;
@@ -72,4 +103,6 @@ void engine_print_stats(Engine *engine, GString *out)
     for (unsigned i = 0; i < n; i++)
         g_string_append_printf(out, "%-20s %14" PRIu64 "  %s\n", list[i].name, list[i].value,
                                list[i].help);
+    for (unsigned which = 0; which < TOP_KINDS; which++)
+        print_top(engine, (EngineTop)which, out);
 }

@@ -25,6 +25,8 @@ struct TranslationBlock {
     uint8_t *code; /* RX */
     uint32_t code_size;
     uint32_t fp_entry;  /* of code; 0: none */
+    uint16_t insns;        /* guest instructions */
+    uint64_t executions;   /* counted with EngineOptions.count, or by the interpreter */
     uint32_t jump_tag; /* stands for state.mode, cs_base, cs_limit */
     BlockState state;
     ram_off_t phys;        /* of the first guest byte */

@@ -11,10 +11,10 @@
 
 typedef struct BenchRow {
     const char *name;
-    const char *group;        /* int, fp, system, smc: a goal belongs to each */
-    unsigned reps;            /* runs of one unit that take 0.1 to 0.3 s natively */
-    uint32_t (*unit)(void);   /* one unit of work; returns its checksum, the same every time */
-    uint32_t check;           /* the checksum expected; 0: only compared with the native run's */
+    const char *group;          /* int, fp, system, smc: a goal belongs to each */
+    unsigned reps;              /* runs of one unit that take 0.1 to 0.3 s natively */
+    uint32_t (*unit)(void);     /* one unit of work; returns its checksum, the same every time */
+    uint32_t check;             /* the checksum expected; 0: only compared with the native run's */
     const char *(*setup)(void); /* untimed, or NULL; returns why the row cannot run, or NULL */
 } BenchRow;
 

@@ -11,9 +11,9 @@ typedef struct Insn {
 } Insn;
 
 static const Insn program[] = {
-    {OP_ADD, 1, 2, 0},  {OP_XOR, 2, 0, 0}, {OP_STORE, 1, 3, 0}, {OP_INC, 3, 0, 0},
-    {OP_MUL, 2, 4, 0},  {OP_SHR, 1, 5, 0}, {OP_LOAD, 5, 3, 0},  {OP_SUB, 1, 5, 0},
-    {OP_ADD, 2, 1, 0},  {OP_XOR, 5, 1, 0}, {OP_STORE, 2, 3, 0}, {OP_INC, 3, 0, 0},
+    {OP_ADD, 1, 2, 0},      {OP_XOR, 2, 0, 0},  {OP_STORE, 1, 3, 0}, {OP_INC, 3, 0, 0},
+    {OP_MUL, 2, 4, 0},      {OP_SHR, 1, 5, 0},  {OP_LOAD, 5, 3, 0},  {OP_SUB, 1, 5, 0},
+    {OP_ADD, 2, 1, 0},      {OP_XOR, 5, 1, 0},  {OP_STORE, 2, 3, 0}, {OP_INC, 3, 0, 0},
     {OP_BRANCH, 0, 0, -12}, {OP_HALT, 0, 0, 0},
 };
 
@@ -24,16 +24,35 @@ static uint32_t interp_switch(void)
     uint32_t r[8] = {LOOPS, 1, 2, 0, 2654435761u, 3, 0, 0}, memory[256] = {0};
     for (const Insn *pc = program;; pc++) {
         switch (pc->op) {
-        case OP_ADD: r[pc->a] += r[pc->b]; break;
-        case OP_SUB: r[pc->a] -= r[pc->b]; break;
-        case OP_XOR: r[pc->a] ^= r[pc->b]; break;
-        case OP_MUL: r[pc->a] *= r[pc->b]; break;
-        case OP_SHR: r[pc->a] >>= r[pc->b] & 7; break;
-        case OP_LOAD: r[pc->a] = memory[r[pc->b] & 255]; break;
-        case OP_STORE: memory[r[pc->b] & 255] = r[pc->a]; break;
-        case OP_INC: r[pc->a]++; break;
-        case OP_BRANCH: pc += --r[pc->a] ? pc->offset - 1 : 0; break;
-        case OP_HALT: return r[1] ^ r[2] ^ r[3];
+        case OP_ADD:
+            r[pc->a] += r[pc->b];
+            break;
+        case OP_SUB:
+            r[pc->a] -= r[pc->b];
+            break;
+        case OP_XOR:
+            r[pc->a] ^= r[pc->b];
+            break;
+        case OP_MUL:
+            r[pc->a] *= r[pc->b];
+            break;
+        case OP_SHR:
+            r[pc->a] >>= r[pc->b] & 7;
+            break;
+        case OP_LOAD:
+            r[pc->a] = memory[r[pc->b] & 255];
+            break;
+        case OP_STORE:
+            memory[r[pc->b] & 255] = r[pc->a];
+            break;
+        case OP_INC:
+            r[pc->a]++;
+            break;
+        case OP_BRANCH:
+            pc += --r[pc->a] ? pc->offset - 1 : 0;
+            break;
+        case OP_HALT:
+            return r[1] ^ r[2] ^ r[3];
         }
     }
 }
@@ -52,8 +71,7 @@ add:
 sub:
     r[pc->a] -= r[pc->b];
     NEXT;
-xor:
-    r[pc->a] ^= r[pc->b];
+    xor : r[pc->a] ^= r[pc->b];
     NEXT;
 mul:
     r[pc->a] *= r[pc->b];
@@ -91,15 +109,17 @@ halt:
         p[(n * 3) & 63] ^= x;                                                                      \
         return x + (x << 5 | x >> 27);                                                             \
     }
-#define CALL(n) x = f##n(x, p);
-#define NAME(n) f##n,
+#define CALL(n)   x = f##n(x, p);
+#define NAME(n)   f##n,
 #define TEN(m, n) m(n##0) m(n##1) m(n##2) m(n##3) m(n##4) m(n##5) m(n##6) m(n##7) m(n##8) m(n##9)
 #define HUNDRED(m, n)                                                                              \
-    TEN(m, n##0) TEN(m, n##1) TEN(m, n##2) TEN(m, n##3) TEN(m, n##4)                               \
-    TEN(m, n##5) TEN(m, n##6) TEN(m, n##7) TEN(m, n##8) TEN(m, n##9)
+    TEN(m, n##0)                                                                                   \
+    TEN(m, n##1) TEN(m, n##2) TEN(m, n##3) TEN(m, n##4) TEN(m, n##5) TEN(m, n##6) TEN(m, n##7)     \
+        TEN(m, n##8) TEN(m, n##9)
 #define EIGHT_HUNDRED(m)                                                                           \
-    HUNDRED(m, 10) HUNDRED(m, 11) HUNDRED(m, 12) HUNDRED(m, 13)                                    \
-    HUNDRED(m, 14) HUNDRED(m, 15) HUNDRED(m, 16) HUNDRED(m, 17)
+    HUNDRED(m, 10)                                                                                 \
+    HUNDRED(m, 11) HUNDRED(m, 12) HUNDRED(m, 13) HUNDRED(m, 14) HUNDRED(m, 15) HUNDRED(m, 16)      \
+        HUNDRED(m, 17)
 
 EIGHT_HUNDRED(DEFINE)
 
@@ -116,8 +136,8 @@ static uint32_t footprint(void)
     return x;
 }
 
-static uint32_t (*const table[16])(uint32_t, uint32_t *) = {TEN(NAME, 100) f1010, f1011, f1012,
-                                                            f1013, f1014, f1015};
+static uint32_t (*const table[16])(uint32_t, uint32_t *) = {
+    TEN(NAME, 100) f1010, f1011, f1012, f1013, f1014, f1015};
 
 static uint32_t call_indirect(uint32_t mask)
 {

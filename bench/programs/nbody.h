@@ -31,7 +31,8 @@ static uint32_t nbody(void)
     Body bodies[5];
     double sum = 0;
     for (int i = 0; i < 5; i++) {
-        bodies[i] = (Body){{i * 3.0, i * i * 0.5, 1.0 - i}, {0, 0.4 - 0.1 * i, 0.05 * i}, 4.0 / (i + 1)};
+        bodies[i] =
+            (Body){{i * 3.0, i * i * 0.5, 1.0 - i}, {0, 0.4 - 0.1 * i, 0.05 * i}, 4.0 / (i + 1)};
     }
     for (int step = 0; step < 5000; step++) {
         for (int i = 0; i < 5; i++) {

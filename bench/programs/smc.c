@@ -11,7 +11,8 @@ static uint8_t *code;
 
 static const char *make_arena(void)
 {
-    code = mmap(NULL, ARENA, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    code =
+        mmap(NULL, ARENA, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return code == MAP_FAILED ? "no memory may be writable and executable" : NULL;
 }
 

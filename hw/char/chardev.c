@@ -99,6 +99,13 @@ int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque
     return (int)front;
 }
 
+size_t chardev_inject(Chardev *chardev, const uint8_t *bytes, size_t count)
+{
+    size_t take = MIN(count, chardev_front_room(chardev, 0));
+    chardev_front_receive(chardev, 0, bytes, take);
+    return take;
+}
+
 /* Tap */
 
 void chardev_keep_tap(Chardev *chardev)

@@ -43,6 +43,9 @@ void chardev_free(Chardev *chardev);
 int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque);
 /* Any thread, io lock held. Bytes of an unfocused mux front end are still written. */
 void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count);
+/* Give front 0 bytes as if they came from the other side; how many it took. Io lock held. */
+size_t chardev_inject(Chardev *chardev, const uint8_t *bytes, size_t count);
+
 /* Keep what front 0 writes (the serial port's output), the last CHARDEV_TAP_BYTES of it, for those
  * who wait for a text. Io lock held. */
 enum { CHARDEV_TAP_BYTES = 65536 };

@@ -119,7 +119,7 @@ static unsigned compare_end(const OracleOutcome *host, const OracleOutcome *gues
                             GString *text)
 {
     unsigned diff = 0;
-    uint32_t distance = host->cr2 > guest->cr2 ? host->cr2 - guest->cr2 : guest->cr2 - host->cr2;
+    uint32_t distance = MIN(host->cr2 - guest->cr2, guest->cr2 - host->cr2); /* may wrap */
     uint32_t errors = (host->error ^ guest->error) & ~(slack && distance ? 1u : 0u);
     if (host->end != guest->end || host->vector != guest->vector || errors ||
         (distance && distance >= slack))
@@ -263,14 +263,15 @@ unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const Oracl
     unsigned faulting = INSN_UD;
     if (host->end == END_FAULT)
         faulting = insn_id(oc, model, host->out.eip - oc->code_at);
-    if (guest->end == END_FAULT && guest->vector == VEC_PF &&
+    if (host->end == END_HANG)
+        return 0; /* cut off wherever it was */
+    if (guest->end == END_FAULT &&
         fault_open(insn_id(oc, model, guest->out.eip - oc->code_at)))
         return 0;
-    if (segment_fault(host) && !segment_fault(guest) && wraps_around(oc, model, &host->out))
+    bool both = segment_fault(guest) && guest->out.eip == host->out.eip;
+    if (segment_fault(host) && !both && wraps_around(oc, model, &host->out))
         return 0;
     unsigned diff = compare_end(host, guest, cr2_slack(faulting), text);
-    if (host->end == END_HANG && guest->end == END_HANG)
-        return 0; /* cut off wherever they were */
     uint32_t undefined = 0;
     if ((host->out.eflags ^ guest->out.eflags) & FLAGS_ARITH)
         undefined = undefined_flags(oc, model);
@@ -278,9 +279,11 @@ unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const Oracl
     diff |= registers_open(faulting) ? registers & ~(unsigned)DIFF_GPR : registers;
     unsigned fpu = compare_fx(host->out.fx, guest->out.fx, text);
     diff |= fpu_open(faulting) ? 0 : fpu;
-    if (compare_memory(oc, model, host->data, guest->data, text))
-        diff |= memory_kind(oc, model, host, guest);
-    return diff;
+    bool same = !memcmp(host->data, guest->data, ORACLE_DATA_SIZE);
+    if (!compare_memory(oc, model, host->data, guest->data, text))
+        return same ? diff : diff & ~(unsigned)DIFF_FPU; /* allowed bytes may be loaded again */
+    unsigned kind = memory_kind(oc, model, host, guest);
+    return kind == DIFF_POINTERS ? kind : diff | kind; /* pointers in memory lead to anything */
 }
 
 static void print_fx(const uint8_t *fx, GString *text)

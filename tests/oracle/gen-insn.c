@@ -128,7 +128,14 @@ static void put_prefixes(Snippet *s, const GenRow *row, Bytes *b)
     Rng *rng = &s->rng;
     uint8_t list[6];
     unsigned n = 0;
-    if (row->prefix)
+    if (row->vex && rng_percent(rng, 95)) { /* only segments and 67 may stand before VEX */
+        if (rng_percent(rng, 8))
+            put(b, segments[rng_below(rng, sizeof segments)]);
+        if (rng_percent(rng, 4))
+            put(b, 0x67);
+        return;
+    }
+    if (row->prefix && !row->vex)
         list[n++] = row->prefix;
     else if (rng_percent(rng, 3) && !is_loop_cc(row))
         list[n++] = rng_percent(rng, 50) ? 0xf2 : 0xf3;
@@ -209,11 +216,7 @@ static bool build(Snippet *s, const GenRow *row, Bytes *b, X86Insn *insn)
     bool addr16 = memchr(b->bytes, 0x67, b->count);
     if (addr16 && rng_percent(&s->rng, 85)) /* 16-bit addresses reach the data by FS and GS only */
         put(b, 0x64 | rng_below(&s->rng, 2));
-    if (row->map)
-        put(b, 0x0f);
-    if (row->map > 1)
-        put(b, row->map == 2 ? 0x38 : 0x3a);
-    put(b, row->opcode);
+    b->count += gen_row_bytes(row, (uint8_t)rng_next(&s->rng), b->bytes + b->count);
     unsigned after_opcode = b->count;
     if (row->modrm)
         put_modrm(s, row, b, addr16);

@@ -19,6 +19,7 @@ enum {
 typedef struct {
     uint8_t map, opcode, prefix;
     bool modrm;
+    bool vex;           /* map and prefix go into a VEX prefix */
     uint8_t mem_regs;   /* bit r: memory forms with reg field r */
     uint64_t reg_forms; /* bit (modrm & 63): register forms */
     unsigned weight;    /* distinct instructions among them */
@@ -62,8 +63,17 @@ typedef struct {
     bool fpu_used;
 } Snippet;
 
+/* sub dword [counter], 1; jns back to some instruction: one to five rounds. */
+void gen_loop_end(Snippet *s);
+/* An instruction whose result shows the flags. */
+void gen_flag_reader(Snippet *s);
+/* gen-smc.c: the instructions of a GEN_SMC snippet. */
+void gen_smc_body(Snippet *s, unsigned count);
+
 void gen_rows_build(Gen *gen);
 void gen_rows_free(Gen *gen);
+/* Prefix, escape and opcode bytes of a row into at most 5 bytes; v: VEX.vvvv and W at random. */
+unsigned gen_row_bytes(const GenRow *row, uint8_t v, uint8_t *bytes);
 const GenRow *gen_rows_pick(const GenRows *rows, Rng *rng);
 
 /* Append bytes as one instruction. false: no room. */

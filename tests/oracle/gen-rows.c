@@ -34,23 +34,37 @@ static bool host_only(unsigned map, unsigned opcode)
     return false;
 }
 
+unsigned gen_row_bytes(const GenRow *row, uint8_t v, uint8_t *bytes)
+{
+    unsigned n = 0;
+    if (row->vex) { /* SDM 2A "VEX": R, X, vvvv are inverted and outside 64-bit mode 1 */
+        unsigned pp = row->prefix == 0x66 ? 1 : row->prefix == 0xf3 ? 2 : row->prefix == 0xf2 ? 3 : 0;
+        bytes[n++] = 0xc4;
+        bytes[n++] = (uint8_t)(0xe0 | row->map);
+        bytes[n++] = (uint8_t)(0x40 | (v & 0xb8) | pp);
+    } else {
+        if (row->map)
+            bytes[n++] = 0x0f;
+        if (row->map > 1)
+            bytes[n++] = row->map == 2 ? 0x38 : 0x3a;
+    }
+    bytes[n++] = row->opcode;
+    return n;
+}
+
 static FormKind classify(const Gen *gen, const GenRow *row, unsigned modrm, X86Insn *insn)
 {
     uint8_t bytes[X86_MAX_INSN] = {0};
     unsigned n = 0;
-    if (row->prefix)
+    if (row->prefix && !row->vex)
         bytes[n++] = row->prefix;
-    if (row->map)
-        bytes[n++] = 0x0f;
-    if (row->map > 1)
-        bytes[n++] = row->map == 2 ? 0x38 : 0x3a;
-    bytes[n++] = row->opcode;
+    n += gen_row_bytes(row, 0x38, bytes + n);
     bytes[n++] = (uint8_t)modrm;
     if (x86_decode(insn, bytes, sizeof bytes, GEN_MODE, &gen->model) != DECODE_OK)
         return FORM_NONE;
     if (insn->id == INSN_UD)
-        return host_only(row->map, row->opcode) ? FORM_NONE : FORM_UNDEFINED;
-    return skipped(insn->id) || insn->vex ? FORM_NONE : FORM_VALID;
+        return row->vex || host_only(row->map, row->opcode) ? FORM_NONE : FORM_UNDEFINED;
+    return skipped(insn->id) || insn->vex != row->vex ? FORM_NONE : FORM_VALID;
 }
 
 /* Integer instructions that never fault by themselves. */
@@ -86,9 +100,10 @@ static void builder_add(RowBuilder *b, const X86Insn *insn, unsigned modrm)
     b->seen[insn->id] = true;
 }
 
-static void build_opcode(Gen *gen, unsigned map, unsigned opcode, unsigned prefix)
+static void build_opcode(Gen *gen, unsigned map, unsigned opcode, unsigned prefix, bool vex)
 {
-    GenRow row = {.map = (uint8_t)map, .opcode = (uint8_t)opcode, .prefix = (uint8_t)prefix};
+    GenRow row = {.map = (uint8_t)map, .opcode = (uint8_t)opcode, .prefix = (uint8_t)prefix,
+                  .vex = vex};
     RowBuilder valid = {.row = row}, common = {.row = row}, undefined = {.row = row};
     for (unsigned i = 0; i < 8 + 64; i++) {
         unsigned modrm = i < 8 ? i << 3 : 0xc0 | (i - 8);
@@ -125,7 +140,9 @@ void gen_rows_build(Gen *gen)
             if ((map == 0 && is_prefix(opcode)) || (map == 1 && (opcode == 0x38 || opcode == 0x3a)))
                 continue;
             for (unsigned p = 0; p < (map ? G_N_ELEMENTS(prefixes) : 1); p++)
-                build_opcode(gen, map, opcode, prefixes[p]);
+                build_opcode(gen, map, opcode, prefixes[p], false);
+            for (unsigned p = 0; map > 1 && p < G_N_ELEMENTS(prefixes); p++)
+                build_opcode(gen, map, opcode, prefixes[p], true);
         }
     }
 }

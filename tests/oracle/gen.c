@@ -83,8 +83,7 @@ static void apply_fixup(OracleCase *oc, const Fixup *f)
 
 /* ---- pieces of blocks ---- */
 
-/* sub dword [counter], 1; jns back */
-static void emit_loop_end(Snippet *s)
+void gen_loop_end(Snippet *s)
 {
     OracleCase *oc = s->oc;
     if (oc->insn_count < 2 || oc->insn_count + 2 > ORACLE_MAX_INSNS)
@@ -134,7 +133,7 @@ static void emit_indirect(Snippet *s)
 }
 
 /* Readers of flags: their producer may be several instructions back. */
-static void emit_flag_reader(Snippet *s)
+void gen_flag_reader(Snippet *s)
 {
     static const uint8_t readers[][2] = {
         {0x9c}, {0x9f}, {0x19, 0xc0}, {0x11, 0xd2}, {0xd0, 0xd1}, {0xd1, 0xdb}, {0xf5},
@@ -153,11 +152,11 @@ static void emit_item(Snippet *s)
     if (kind < 8)
         emit_pointer(s);
     else if (kind < 12)
-        emit_loop_end(s);
+        gen_loop_end(s);
     else if (kind < 15)
         emit_indirect(s);
     else if (kind < 22)
-        emit_flag_reader(s);
+        gen_flag_reader(s);
     else if (kind < 62)
         gen_random_insn(s, gen_rows_pick(&gen->common, &s->rng));
     else
@@ -179,11 +178,13 @@ static void start_state(Snippet *s)
     gen_assign(s, REG_ESP, rng_percent(rng, 75) ? stack & ~3u : stack);
 }
 
-static uint32_t pick_code_at(Rng *rng)
+static uint32_t pick_code_at(Rng *rng, GenClass class)
 {
+    if (class == GEN_SMC)
+        return ORACLE_CODE + ORACLE_CODE_RW + rng_below(rng, 0x1000 - 2 * ORACLE_MAX_CODE);
     if (rng_percent(rng, 15)) /* some instruction crosses a page */
         return ORACLE_CODE + 0x1000 * (1 + rng_below(rng, 2)) - rng_below(rng, 40);
-    return ORACLE_CODE + rng_below(rng, ORACLE_CODE_SIZE - 2 * ORACLE_MAX_CODE);
+    return ORACLE_CODE + rng_below(rng, ORACLE_CODE_RW - 2 * ORACLE_MAX_CODE);
 }
 
 /* inc ecx: shows whether a branch was taken. */
@@ -194,12 +195,14 @@ void gen_case(Gen *gen, GenClass class, uint64_t seed, OracleCase *oc)
     Snippet s = {.gen = gen, .rng = {seed}, .class = class, .oc = oc};
     oc->seed = seed;
     oc->code_size = oc->insn_count = oc->patch_count = 0;
-    oc->code_at = oc->in.eip = pick_code_at(&s.rng);
+    oc->code_at = oc->in.eip = pick_code_at(&s.rng, class);
     start_state(&s);
     if (class == GEN_SINGLE) {
         bool undefined = rng_percent(&s.rng, 3);
         gen_random_insn(&s, gen_rows_pick(undefined ? &gen->undefined : &gen->valid, &s.rng));
         gen_emit(&s, marker_insn, sizeof marker_insn);
+    } else if (class == GEN_SMC) {
+        gen_smc_body(&s, 2 + rng_below(&s.rng, ORACLE_MAX_INSNS - 1));
     } else {
         unsigned count = 2 + rng_below(&s.rng, ORACLE_MAX_INSNS - 1);
         for (unsigned tries = 0; oc->insn_count < count && tries < 40; tries++)

@@ -15,6 +15,7 @@ typedef struct Gen Gen;
 typedef enum {
     GEN_SINGLE, /* one instruction; operands arranged for it */
     GEN_BLOCK,  /* 2 to 16, with branches */
+    GEN_SMC,    /* the same, and it modifies itself */
 } GenClass;
 
 Gen *gen_new(const CpuModel *model);

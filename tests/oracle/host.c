@@ -217,7 +217,9 @@ static bool map_memory(Host *host, GError **error)
                          host->code_fd, 0);
     return host->code_rw != MAP_FAILED &&
            map_at(ORACLE_CODE, ORACLE_CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, host->code_fd,
-                  error);
+                  error) &&
+           mprotect((void *)(uintptr_t)(ORACLE_CODE + ORACLE_CODE_RW),
+                    ORACLE_CODE_SIZE - ORACLE_CODE_RW, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
 }
 
 /* The read-only page is filled before it becomes so. */

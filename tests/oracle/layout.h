@@ -7,6 +7,7 @@
 
 #define ORACLE_CODE 0x10000000      /* executable, read-only for the snippet */
 #define ORACLE_CODE_SIZE 0x4000
+#define ORACLE_CODE_RW 0x3000       /* offset of the last code page, which is writable too */
 #define ORACLE_DATA 0x10010000      /* writable, then one read-only page, then nothing */
 #define ORACLE_DATA_RW 0x2000
 #define ORACLE_DATA_SIZE 0x3000

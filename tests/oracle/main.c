@@ -107,9 +107,9 @@ static const char *blame(Oracle *o, const OracleCase *oc)
     return agrees ? "translated code agrees with the host" : "translated code fails too";
 }
 
-static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
+static void report_failure(Oracle *o, unsigned number)
 {
-    OracleCase oc = *failing;
+    OracleCase oc = o->cases[number];
     unsigned small = rerun(o, o->guest, &oc, NULL);
     o->wanted = small;
     if (small && o->shrinks++ < MAX_SHRINKS) {
@@ -122,7 +122,10 @@ static void report_failure(Oracle *o, const OracleCase *failing, unsigned diff)
     if (show) {
         g_autoptr(GString) text = g_string_new(NULL);
         oracle_print_case(&oc, text);
-        rerun(o, o->guest, &oc, text);
+        if (small)
+            rerun(o, o->guest, &oc, text);
+        else
+            oracle_compare(&oc, &o->model, &o->expected[number], &o->got[number], text);
         printf("FAIL %s: %s\n%s\n", signature, small ? blame(o, &oc) : "", text->str);
         fflush(stdout);
     }
@@ -156,7 +159,7 @@ static void run_batch(Oracle *o, GenClass class, uint64_t seed, unsigned count)
             continue;
         }
         o->failed++;
-        report_failure(o, &o->cases[i], diff);
+        report_failure(o, i);
     }
 }
 
@@ -196,12 +199,19 @@ static void run(Oracle *o)
     double start = now();
     const char *class = o->options.class;
     uint64_t cases = o->options.only >= 0 ? 1 : (uint64_t)o->options.cases;
-    if (strcmp(class, "block"))
-        run_class(o, GEN_SINGLE, cases);
-    if (!strcmp(class, "block"))
-        run_class(o, GEN_BLOCK, cases);
-    else if (!strcmp(class, "both"))
-        run_class(o, GEN_BLOCK, cases / 5);
+    static const struct {
+        const char *name;
+        GenClass class;
+        unsigned divisor;
+    } parts[] = {
+        {"single", GEN_SINGLE, 1}, {"block", GEN_BLOCK, 1}, {"smc", GEN_SMC, 1},
+        {"both", GEN_SINGLE, 1}, {"both", GEN_BLOCK, 5},
+        {"all", GEN_SINGLE, 1}, {"all", GEN_BLOCK, 5}, {"all", GEN_SMC, 20},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (!strcmp(class, parts[i].name))
+            run_class(o, parts[i].class, cases / parts[i].divisor);
+    }
     print_summary(o, now() - start);
     if (o->options.coverage)
         gen_print_coverage(o->gen, stdout);
@@ -216,7 +226,7 @@ static bool one_of(const char *value, const char *const *list)
 
 static bool parse(Options *options, int argc, char **argv, GError **error)
 {
-    static const char *const classes[] = {"single", "block", "both", NULL};
+    static const char *const classes[] = {"single", "block", "smc", "both", "all", NULL};
     static const char *const engines[] = {"jit", "interp", "one", "nochain", "host", NULL};
     *options = (Options){.cases = 100000, .seed = 1, .only = -1, .show = 20};
     const GOptionEntry entries[] = {
@@ -224,7 +234,7 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         {"seed", 's', 0, G_OPTION_ARG_INT64, &options->seed, "which ones", "S"},
         {"only", 0, 0, G_OPTION_ARG_INT64, &options->only, "one case, by its printed seed", "SEED"},
         {"class", 'c', 0, G_OPTION_ARG_STRING, &options->class,
-         "single, block, both (N singles, N/5 blocks)", "CLASS"},
+         "single, block, smc, both (N singles, N/5 blocks), all (and N/20 smc)", "CLASS"},
         {"engine", 'e', 0, G_OPTION_ARG_STRING, &options->engine,
          "jit, interp, one, nochain, host (against itself)", "ENGINE"},
         {"cpu", 0, 0, G_OPTION_ARG_STRING, &options->model, "CPU model", "MODEL"},
@@ -239,7 +249,7 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, error))
         return false;
-    options->class = options->class ? options->class : g_strdup("both");
+    options->class = options->class ? options->class : g_strdup("all");
     options->engine = options->engine ? options->engine : g_strdup("jit");
     if (one_of(options->class, classes) && one_of(options->engine, engines))
         return true;

@@ -112,6 +112,16 @@ static void init_mode(Match *m, bool protected)
 }
 
 /* Registers point into RAM more often than not; small floats in the FP registers. */
+/* As a load and a store leave it: an engine may or may not have gone through that. */
+static void canonical_fp(uint8_t *image)
+{
+    _Alignas(16) uint8_t host[512];
+    asm volatile("fxsave64 %0\n\tfxrstor64 %1\n\tfxsave64 %1\n\tfxrstor64 %0"
+                 : "+m"(host), "+m"(*(uint8_t(*)[512])image)
+                 :
+                 : "memory");
+}
+
 static void random_state(Match *m)
 {
     VCpu *v = &m->cpu->v;
@@ -127,6 +137,7 @@ static void random_state(Match *m)
     v->fp_area[0] = 0x7f;
     v->fp_area[1] = 0x03;
     v->fp_area[4] = (uint8_t)g_rand_int(m->rand);
+    canonical_fp(v->fp_area);
     for (unsigned i = 0; i < FIXTURE_RAM; i += 4) {
         uint32_t x = i * 2654435761u ^ v->flags;
         memcpy(m->f.ram + i, &x, 4);

@@ -155,7 +155,9 @@ static void check_block(const char *name)
         if (op->op == IR_INSN)
             cr_assert_eq(live, 0, "%s: temp used before it is set", name);
         if (op->d.kind == IR_TEMP && writes) {
-            cr_assert(op->width >= 4 || op->op == IR_LDSTATE, "%s: narrow write", name);
+            cr_assert(op->width >= 4 || op->op == IR_LDSTATE || op->op == IR_LEA,
+                      "%s: narrow write by %s", name,
+                      ir_op_info[op->op].text);
             if (!(shape & IR_SHAPE_D_READ))
                 live &= ~(1u << op->d.n);
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "monitor/command.h"
 #include "monitor/expression.h"
 #include "monitor/keys.h"
 #include "monitor/line-edit.h"
@@ -46,6 +47,20 @@ __attribute__((weak)) const DeviceBus *pc_bus(const Pc *pc)
     return ((Bed *)(uintptr_t)pc)->bus;
 }
 
+__attribute__((weak)) Fdc *pc_fdc(const Pc *pc)
+{
+    return NULL;
+}
+__attribute__((weak)) uint64_t pc_irq_count(const Pc *pc, unsigned irq)
+{
+    return irq;
+}
+
+static MachineState state_of(Machine *machine)
+{
+    return bed_of(machine)->running ? MACHINE_RUNNING : MACHINE_PAUSED;
+}
+
 static bool is_running(Machine *machine)
 {
     return bed_of(machine)->running;
@@ -60,6 +75,10 @@ static void on_stop(Machine *machine)
 static void on_cont(Machine *machine)
 {
     bed_of(machine)->running = true;
+}
+
+static void on_step(Machine *machine, bool interrupts, bool timers)
+{
 }
 
 static void on_reset(Machine *machine)
@@ -101,8 +120,10 @@ static Bed *bed_new(void)
                              .clock = bed->bus->clock,
                              .pc = (Pc *)bed,
                              .running = is_running,
+                             .state = state_of,
                              .stop = on_stop,
                              .cont = on_cont,
+                             .step = on_step,
                              .reset = on_reset,
                              .power_button = on_reset,
                              .quit = on_quit,
@@ -410,6 +431,79 @@ Test(monitor, stopped_machine_keeps_the_prompt)
     bed_free(bed);
 }
 
+static char *complete(Bed *bed, const char *line)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    command_complete(&bed->machine, line, words);
+    GString *out = g_string_new(NULL);
+    for (guint i = 0; i < words->len; i++)
+        g_string_append_printf(out, "%s ", (const char *)g_ptr_array_index(words, i));
+    return g_string_free(out, FALSE);
+}
+
+Test(monitor, completion)
+{
+    static const struct {
+        const char *line, *words;
+    } cases[] = {
+        {"system_", "system_powerdown system_reset "},
+        {"info re", "registers "},
+        {"info registers ", ""},
+        {"help scr", "screendump screentext "},
+        {"? scr", "screendump screentext "},
+        {"log in_", "in_asm "},
+        {"sendkey ctrl-alt-del", "ctrl-alt-delete "},
+        {"wait sc", "screen "},
+        {"memsave 0 10 /nonexistent/", ""},
+        {"nosuch x", ""},
+        {"stop x", ""},
+    };
+    Bed *bed = bed_new();
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *words = complete(bed, cases[i].line);
+        cr_expect_str_eq(words, cases[i].words, "'%s' gave '%s'", cases[i].line, words);
+    }
+    g_autofree char *all = complete(bed, "");
+    cr_expect_not_null(strstr(all, "screentext "));
+    bed_free(bed);
+}
+
+Test(monitor, waiting_and_sending)
+{
+    Bed *bed = bed_new();
+    MachineChardev list[MACHINE_CHARDEVS] = {{"serial0", NULL, chardev_new_memory(), 0}};
+    int front = chardev_attach(list[0].chardev, NULL, NULL);
+    chardev_keep_tap(list[0].chardev);
+    bed->machine.chardevs = list;
+    expect_output(bed, "wait", "place (serial, screen, exit) is missing\n");
+    expect_output(bed, "wait serial", "regular expression is missing\n");
+    expect_output(bed, "wait serial x 10 y", "too many arguments: 'y'\n");
+    expect_output(bed, "wait serial x 99999999", "at most 1000000 seconds\n");
+    expect_output(bed, "wait screen x", "the machine has no display\n");
+    expect_in_output(bed, "wait serial1 x", "nothing can be read from 'serial1'");
+    expect_output(bed, "wait serial x", "this command takes its time; it cannot be used here\n");
+    expect_output(bed, "send serial0 \"\\x\"", "bad escape; known are \\n \\t \\e \\\\ \\\"\n");
+    expect_output(bed, "send monitor x", "there is no serial port 'monitor'\n");
+    expect_output(bed, "step", "the machine must be stopped (stop), not running or off\n");
+    GString *long_text = g_string_new(NULL);
+    for (int i = 0; i < 100000; i++)
+        g_string_append_printf(long_text, "%05d", i);
+    chardev_write(list[0].chardev, front, (const uint8_t *)long_text->str, long_text->len);
+    uint64_t from = 3;
+    GString *kept = chardev_tap_read(list[0].chardev, &from);
+    cr_expect_eq(kept->len, (gsize)CHARDEV_TAP_BYTES);
+    cr_expect_eq(from, long_text->len - CHARDEV_TAP_BYTES);
+    cr_expect_str_eq(kept->str, long_text->str + from);
+    from = UINT64_MAX;
+    g_string_free(kept, TRUE);
+    kept = chardev_tap_read(list[0].chardev, &from);
+    cr_expect(kept->len == 0 && from == long_text->len);
+    g_string_free(kept, TRUE);
+    g_string_free(long_text, TRUE);
+    chardev_free(list[0].chardev);
+    bed_free(bed);
+}
+
 /* Random lines of command words: one answer, never a crash. */
 Test(monitor, survives_nonsense, .timeout = 60)
 {
@@ -452,6 +546,20 @@ Test(monitor, survives_nonsense, .timeout = 60)
         "%s%n",
         "qtree",
         "events",
+        "wait",
+        "serial",
+        "screen",
+        "step",
+        "change",
+        "eject",
+        "floppy0",
+        "send",
+        "mouse_move",
+        "tlb",
+        "mem",
+        "irq",
+        "roms",
+        "history",
     };
     Bed *bed = bed_new();
     g_autoptr(GRand) random = g_rand_new_with_seed(3);

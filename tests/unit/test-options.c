@@ -198,6 +198,18 @@ Test(options, consoles)
                     "tcp:[::1]:1", "file:a,b", NULL);
 }
 
+Test(options, qmp_and_scripts)
+{
+    Config c = parse_good("-qmp unix:/tmp/q,server,nowait -script test.mon");
+    cr_expect_str_eq(c.qmp, "unix:/tmp/q,server,nowait");
+    cr_expect_str_eq(c.script, "test.mon");
+    config_clear(&c);
+    c = parse_good("-chardev socket,id=q,path=/tmp/q,server=on,wait=off -mon chardev=q,mode=control");
+    cr_expect_str_eq(c.qmp, "unix:/tmp/q,server,nowait");
+    cr_expect_null(c.monitor);
+    config_clear(&c);
+}
+
 Test(options, bad_consoles)
 {
     parse_bad("-serial stdio -monitor stdio", "'stdio' is used by both");
@@ -205,6 +217,9 @@ Test(options, bad_consoles)
     parse_bad("-serial mon:stdio -monitor pty", "the monitor has a place already");
     parse_bad("-serial null -serial null -serial null", "the board has 2 serial ports");
     parse_bad("-serial vc", "no text consoles");
+    parse_bad("-gdb 1234", "unknown character device");
+    parse_bad("-gdb mon:stdio", "cannot be shared");
+    parse_bad("-gdb stdio -serial stdio", "'stdio' is used by both");
     parse_bad("-serial foo", "unknown character device");
     parse_bad("-serial file:", "takes an argument");
     parse_bad("-serial stdio:x", "takes no argument");
@@ -221,6 +236,11 @@ Test(options, bad_consoles)
     parse_bad("-chardev pty,id=c,mux=on -serial chardev:c -serial chardev:c", "used twice");
     parse_bad("-debugcon mon:stdio", "cannot be shared");
     parse_bad("-debugcon null -debugcon null", "one debug console");
+    parse_bad("-qmp null -qmp null", "there is one QMP monitor");
+    parse_bad("-qmp mon:stdio", "cannot share");
+    parse_bad("-qmp stdio -serial stdio", "'stdio' is used by both");
+    parse_bad("-chardev null,id=c -mon chardev=c,mode=x", "readline or control");
+    parse_bad("-mon mode=control", "needs chardev=ID");
     parse_bad("-parallel stdio", "there is no parallel port");
     parse_bad("-echr 0", "character code");
 }
@@ -317,7 +337,6 @@ Test(options, bad_running)
     parse_bad("-pidfile /nonexistent/x", "cannot write");
     parse_bad("-stats-json /tmp/dbtvm-same -D /tmp/dbtvm-same", "is the file of");
     parse_bad("-L /nonexistent", "not a directory");
-    parse_bad("-action panic=none", "there is no panic device");
     parse_bad("-action reboot=fly", "reset or shutdown");
     parse_bad("-loadvm x", "cannot be loaded");
     parse_bad("-k de", "set the layout in the guest");
@@ -409,5 +428,21 @@ Test(options, survives_nonsense)
         else
             cr_assert(error && code == 1);
         g_clear_error(&error);
+    }
+}
+
+Test(options, gdb)
+{
+    static const struct {
+        const char *line, *spec;
+    } rows[] = {{"-s -S", "tcp::1234"},
+                {"-gdb unix:/tmp/x", "unix:/tmp/x"},
+                {"-s -gdb none", NULL},
+                {"-chardev socket,id=g,host=::1,port=7,server=on,wait=off -gdb chardev:g",
+                 "tcp:[::1]:7,server,nowait"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Config c = parse_good(rows[i].line);
+        cr_expect(g_strcmp0(c.gdb, rows[i].spec) == 0, "%s: %s", rows[i].line, c.gdb);
+        config_clear(&c);
     }
 }

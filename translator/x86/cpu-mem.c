@@ -96,6 +96,13 @@ bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset,
     return fault_code(f, which == SEG_SS ? VEC_SS : VEC_GP, cpu->in_delivery ? 1 : 0);
 }
 
+void cpu_check_alignment(CpuX86 *cpu, gva_t gva, unsigned size)
+{
+    Fault f;
+    if (!mem_aligned(cpu, gva, size, &f))
+        cpu_raise(cpu, f);
+}
+
 gva_t cpu_ref_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write)
 {
     const unsigned which = ref & 7;

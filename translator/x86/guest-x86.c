@@ -76,6 +76,7 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     const int vector = cpu->board.acknowledge ? cpu->board.acknowledge(cpu->board.opaque) : -1;
     if (vector < 0)
         return true;
+    trace(irq_taken, (unsigned)vector, vcpu->pc);
     Event event = {.kind = EVENT_EXTERNAL, .vector = (uint8_t)vector,
                    .return_pc = (uint32_t)vcpu->pc};
     return event_deliver(cpu, event);
@@ -92,10 +93,10 @@ static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     if (which >= SEG_COUNT)
         return (uint32_t)b;
     if (!seg_linear(cpu, &cpu->seg[which], which, (uint32_t)b, MAX(size, 1u), (a >> 24) & 1, &gva,
-                    &f) ||
-        /* what must be aligned in any case has its own #GP */
-        (!((a >> 25) & 1) && !mem_aligned(cpu, gva, size, &f)))
+                    &f))
         cpu_raise(cpu, f);
+    if (!((a >> 25) & 1)) /* what must be aligned in any case has its own #GP */
+        cpu_check_alignment(cpu, gva, size);
     return gva;
 }
 

@@ -118,6 +118,8 @@ uint64_t helper_far_jmp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     CpuX86 *cpu = cpu_x86(vcpu);
     const uint32_t pc = (uint32_t)b & (uint32_t)width_mask((unsigned)(c & 0xff));
     Fault f;
+    log_printf(LOG_PCALL, "far jmp %04x:%08x at %04x:%08x CPL %u", (unsigned)a & 0xffff, pc,
+               cpu->seg[SEG_CS].selector, (unsigned)vcpu->pc, cpu->cpl);
     if (cpu_protected(cpu)) {
         /* A task switch saves the EIP of the next instruction: its length is in the upper half. */
         if (!jmp_protected(cpu, (uint16_t)a, pc, (uint32_t)(vcpu->pc + ((c >> 8) & 15)), &f))
@@ -219,6 +221,8 @@ uint64_t helper_far_call(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const uint32_t pc = (uint32_t)b & (uint32_t)width_mask(size);
     Fault f;
     bool ok;
+    log_printf(LOG_PCALL, "far call %04x:%08x at %04x:%08x CPL %u", (unsigned)a & 0xffff, pc,
+               cpu->seg[SEG_CS].selector, (unsigned)vcpu->pc, cpu->cpl);
     if (cpu_protected(cpu)) {
         ok = call_protected(cpu, (uint16_t)a, pc, size, (uint32_t)c, &f);
     } else {
@@ -305,6 +309,8 @@ uint64_t helper_far_ret(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     CpuX86 *cpu = cpu_x86(vcpu);
     const unsigned size = a & 0xff;
     Fault f;
+    log_printf(LOG_PCALL, "far ret at %04x:%08x CPL %u", cpu->seg[SEG_CS].selector,
+               (unsigned)vcpu->pc, cpu->cpl);
     const bool ok = cpu_protected(cpu) ? ret_protected(cpu, size, b & 0xffff, &f)
                                        : ret_plain(cpu, size, b & 0xffff, &f);
     if (!ok)

@@ -89,9 +89,7 @@ static uint32_t guest_fdp(const CpuX86 *cpu)
 static gva_t fx_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, bool write)
 {
     const gva_t gva = cpu_ref_linear(cpu, ref, offset, FX_SIZE, write);
-    Fault f;
-    if (!mem_aligned(cpu, gva, 4, &f)) /* as host CPUs have it: #AC below 4, #GP below 16 */
-        cpu_raise(cpu, f);
+    cpu_check_alignment(cpu, gva, 4); /* as host CPUs have it: #AC below 4, #GP below 16 */
     if (gva & 15)
         cpu_raise_code(cpu, VEC_GP, 0);
     return gva;
@@ -114,6 +112,13 @@ uint64_t helper_fxsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+/* B and ES follow the unmasked pending exceptions (SDM 2 "FLDENV"). */
+static uint32_t fix_status(uint32_t fcw, uint32_t fsw)
+{
+    fsw &= ~0x8080u;
+    return fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw;
+}
+
 uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
@@ -128,6 +133,7 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     put32(image + FX_FDP + 4, 0);
     memcpy(area, image, FX_MXCSR);
     put16(area + FX_FCW, (get16(image + FX_FCW) & 0x1f3f) | 0x40); /* reserved bits do not stay */
+    put16(area + FX_FSW, fix_status(get16(area + FX_FCW), get16(image + FX_FSW)));
     area[FX_TAG + 1] = 0;
     put16(area + FX_FOP, get16(image + FX_FOP) & 0x7ff);
     memcpy(area + FX_ST, image + FX_ST, FX_XMM - FX_ST);
@@ -247,13 +253,6 @@ static void raise_pending(CpuX86 *cpu)
         cpu_raise_plain(cpu, VEC_MF);
 }
 
-/* B and ES follow the unmasked pending exceptions (SDM 2 "FLDENV"). */
-static uint32_t fix_status(uint32_t fcw, uint32_t fsw)
-{
-    fsw &= ~0x8080u;
-    return fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw;
-}
-
 static void load_env(CpuX86 *cpu, unsigned op_size, const uint8_t *env)
 {
     uint8_t *area = cpu->v.fp_area;
@@ -284,9 +283,7 @@ static void load_env(CpuX86 *cpu, unsigned op_size, const uint8_t *env)
 static gva_t env_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write)
 {
     const gva_t gva = cpu_ref_linear(cpu, ref, offset, size, write);
-    Fault f;
-    if (!mem_aligned(cpu, gva, ref_op_size(ref), &f))
-        cpu_raise(cpu, f);
+    cpu_check_alignment(cpu, gva, ref_op_size(ref));
     return gva;
 }
 

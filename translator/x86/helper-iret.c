@@ -168,6 +168,8 @@ uint64_t helper_iret(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         ok = iret_protected(cpu, size, &f);
     if (!ok)
         cpu_raise(cpu, f);
+    log_printf(LOG_PCALL, "iret to %04x:%08x CPL %u", cpu->seg[SEG_CS].selector, (unsigned)vcpu->pc,
+               cpu->cpl);
     cpu->nmi_masked = false;
     return 0;
 }

@@ -35,6 +35,8 @@ static void set_paging(CpuX86 *cpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, bo
     regs.cr4 = cr4;
     if (load && (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !cpu_load_pdptes(cpu, &regs))
         cpu_raise_code(cpu, VEC_GP, 0);
+    if (cr3 != cpu->cr3)
+        trace(cr3_write, cr3);
     cpu->cr0 = cr0;
     cpu->cr3 = cr3;
     cpu->cr4 = cr4;

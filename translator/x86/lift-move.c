@@ -55,7 +55,8 @@ void lift_nop(Lift *l, int arg)
 /* SDM 2A "CLFLUSH": faults as a byte load does. */
 void lift_clflush(Lift *l, int arg)
 {
-    IrInsn *op = ir_append(l->ir, IR_MOV, 1);
+    IrInsn *op = ir_append(l->ir, IR_MOVZX, 4);
+    op->src_width = 1;
     op->d = ir_temp(lift_new_temp(l));
     op->a = ir_mem();
     lift_mem(l, op, 1);

@@ -144,6 +144,17 @@ static void append_high_byte(Lift *l, const Operand *high, unsigned destination)
     op->a = saved;
 }
 
+/* A store by CS faults, whoever executes it: but a pending x87 exception comes first. */
+static void wait_before_bad_store(Lift *l)
+{
+    const X86Insn *insn = l->insn;
+    const uint32_t attrs = insn->attrs;
+    if (!find_memory(insn) || insn->seg != SEG_CS || !(attrs & ATTR_MEM_WRITE) || !waits_for_x87(insn))
+        return;
+    IrInsn *op = ir_append(l->ir, IR_NATIVE, 4);
+    op->native = (IrNative){.opcode = 0x9b, .fpu = true, .x87 = true}; /* WAIT */
+}
+
 void lift_native(Lift *l, int arg)
 {
     const X86Insn *insn = l->insn;
@@ -153,6 +164,7 @@ void lift_native(Lift *l, int arg)
     /* Without a coprocessor and with CR0.EM clear, nobody answers an escape (486 SX). */
     if ((insn->attrs & ATTR_X87) && !cpu_has(l->model, FEAT_FPU))
         return;
+    wait_before_bad_store(l);
     if (insn->opd_count > 1 && insn->opd[1].high8)
         append_high_byte(l, &insn->opd[1], insn->opd[0].reg);
     else
