@@ -273,7 +273,7 @@ tests:
         adc edx, 0
         mov ecx, 0x6e0
         wrmsr
-        mov ecx, 20000000
+        mov ecx, 300000000
 %$wait: loop %$wait
         want VEC, 0
         done
@@ -289,7 +289,7 @@ tests:
         mov edx, 0x300001
         sti
         wrmsr                           ; past it now
-        mov ecx, 20000000
+        mov ecx, 300000000
 %$wait: loop %$wait
         want VEC, 0
         eq "deadline read back", ebx, 0x300000
