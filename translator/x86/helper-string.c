@@ -342,7 +342,8 @@ static bool string_quick(CpuX86 *cpu, StringOp op, unsigned size, unsigned seg)
     const uint32_t mode = cpu->mode;
     if (bytes > GUEST_PAGE_SIZE || count == 0 || v->dir[0] < 0 || v->stepping ||
         v->mmu.watch_used || mode_seg_use(mode, SEG_ES) > IR_SEG_BASE ||
-        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF))
+        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF) ||
+        (mode & MODE_ALIGN_CHECK))
         return false;
     const StringRun r = {.cpu = cpu, .mode = mode & MODE_USER ? MMU_USER : MMU_SUPERVISOR};
     const uint32_t to = (uint32_t)(v->gpr[REG_EDI] + v->seg_base[SEG_ES]);
