@@ -54,8 +54,8 @@ static gboolean on_spin_sample(gpointer opaque)
     Watch *watch = opaque;
     bool halted;
     const gva_t pc = sample_pc(watch, &halted);
-    const bool same = !halted && watch->machine->running(watch->machine) &&
-                      pc - watch->spin_pc + NEAR / 2 < NEAR;
+    const bool same =
+        !halted && watch->machine->running(watch->machine) && pc - watch->spin_pc + NEAR / 2 < NEAR;
     watch->spin_samples = same ? watch->spin_samples + 1 : 0;
     if (!same) {
         watch->spin_pc = pc;
