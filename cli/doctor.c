@@ -22,13 +22,14 @@
 #include "cli/config.h"
 #include "cli/firmware.h"
 
-#define GIB               (UINT64_C(1) << 30)
-#define WINDOW_SPACE      (8 * GIB)
-#define HWCAP2_FSGSBASE_  2 /* bit 1 of AT_HWCAP2 on x86 */
-#define MAPS_WANTED       65530
-#define FAULT_COSTLY_NS   20000
-#define FAULT_HOPELESS_NS 200000
-#define FAULT_ROUNDS      300
+#define GIB                 (UINT64_C(1) << 30)
+#define WINDOW_SPACE        (8 * GIB)
+#define HWCAP2_FSGSBASE_    2 /* bit 1 of AT_HWCAP2 on x86 */
+#define MAPS_WANTED         65530
+#define FAULT_COSTLY_NS     20000
+#define FAULT_HOPELESS_NS   200000
+#define FAULT_ROUNDS        300
+#define ADDRESSES_LEAST_MIB 256
 
 typedef enum { FINE, SLOWER, BROKEN } Severity;
 
@@ -144,10 +145,15 @@ static Finding check_limit(void)
     if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
         return finding(FINE, "none (RLIMIT_AS)");
     const uint64_t mib = limit.rlim_cur >> 20;
-    if (mib < 512)
-        return finding(BROKEN, "%" PRIu64 " MiB (ulimit -v): too little; 'ulimit -v unlimited'",
+    if (mib < ADDRESSES_LEAST_MIB)
+        return finding(BROKEN,
+                       "%" PRIu64 " MiB (ulimit -v): too little for a guest; 'ulimit -v unlimited'",
                        mib);
-    return finding(SLOWER, "%" PRIu64 " MiB (ulimit -v): too little for address windows", mib);
+    return finding(SLOWER,
+                   "%" PRIu64
+                   " MiB (ulimit -v): too little for address windows; guests use the soft "
+                   "TLB, and need a small -m",
+                   mib);
 }
 
 static Finding check_overcommit(void)
