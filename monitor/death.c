@@ -9,9 +9,8 @@
 #include "monitor/symbols.h"
 
 static const char *const headlines[] = {
-    [DEATH_TRIPLE_FAULT] =
-        "triple fault: an exception could not be delivered, nor the double fault "
-        "that followed",
+    [DEATH_TRIPLE_FAULT] = ("triple fault: an exception could not be delivered, nor the double "
+                            "fault that followed"),
     [DEATH_RESET] = "the guest asked for a reset",
     [DEATH_HALT] = "the guest halted the CPU with interrupts off: nothing will wake it",
     [DEATH_SPIN] = "the guest only spins at one place",
