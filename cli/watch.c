@@ -122,7 +122,7 @@ Watch *watch_new(Machine *machine, const Config *config)
 void watch_start(Watch *watch)
 {
     if (watch->config->timeout_seconds)
-        g_timeout_add_seconds(watch->config->timeout_seconds, on_timeout, watch);
+        g_timeout_add(watch->config->timeout_seconds * 1000, on_timeout, watch);
     if (watch->config->spin_seconds)
         g_timeout_add(SPIN_SAMPLE_MS, on_spin_sample, watch);
 }
