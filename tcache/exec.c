@@ -156,6 +156,11 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     return engine;
 }
 
+bool engine_has_windows(const Engine *engine)
+{
+    return engine->windows != NULL;
+}
+
 void engine_free(Engine *engine)
 {
     g_clear_pointer(&engine->perf_map, fclose);
