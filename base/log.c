@@ -164,17 +164,22 @@ static bool parse_range(const char *text, LogRange *range)
     return range->first <= range->last && (to || value > 0);
 }
 
+static bool parse_range_error(const char *text, GError **error)
+{
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
+                "'%s' is not FROM..TO, FROM+SIZE or LAST-SIZE (at most %d ranges)", text, MAX_RANGES);
+    return false;
+}
+
 bool log_set_filter(const char *ranges, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(ranges, ",", -1);
     unsigned count = 0;
+    if (!*words)
+        return parse_range_error("", error);
     for (char **word = words; *word; word++) {
-        if (count == MAX_RANGES || !parse_range(*word, &log_ranges[count++])) {
-            g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
-                        "'%s' is not FROM..TO, FROM+SIZE or LAST-SIZE (at most %d ranges)", *word,
-                        MAX_RANGES);
-            return false;
-        }
+        if (count == MAX_RANGES || !parse_range(*word, &log_ranges[count++]))
+            return parse_range_error(*word, error);
     }
     log_range_count = count;
     return true;

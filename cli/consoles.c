@@ -55,8 +55,8 @@ bool consoles_open(Consoles *consoles, const Config *config, AddressSpace *as, C
         if (consoles->serial[i] && g_str_has_prefix(config->serial[i], "mon:"))
             chardev_make_mux(consoles->serial[i], config->escape_char, quit, quit_opaque);
     }
-    return open_device(consoles, &consoles->debugcon, "debugcon", "-debugcon", config->debugcon,
-                       as, error);
+    return open_device(consoles, &consoles->debugcon, "debugcon", "-debugcon", config->debugcon, as,
+                       error);
 }
 
 /* "mon:stdio" on a serial port: monitor and port share it. */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/check-inputs.h"
 #include "cli/config.h"
 #include "cli/doctor.h"
 #include "cli/exit-codes.h"
@@ -52,8 +53,8 @@ int main(int argc, char **argv)
     const bool strict = config.strict_exit;
     if (strict)
         catch_internal_errors();
-    if (!host_check(&error) || !log_open(config.log_items, config.log_file, &error) ||
-        !(vm = vm_new(&config, &error))) {
+    if (!host_check(&error) || !check_inputs(&config, &error) ||
+        !log_open(config.log_items, config.log_file, &error) || !(vm = vm_new(&config, &error))) {
         config_clear(&config);
         return fail(error, strict);
     }

@@ -19,6 +19,7 @@
 #include "cli/pid-file.h"
 #include "cli/stats.h"
 #include "cli/watch.h"
+#include "cli/window.h"
 #include "hw/display/display.h"
 #include "monitor/death.h"
 #include "monitor/gdbstub.h"
@@ -44,7 +45,6 @@ struct Vm {
     Consoles consoles;
     Script *script;
     bool pidfile; /* written */
-    GdbStub *gdb;
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
     Watch *watch;
@@ -123,6 +123,11 @@ static void quit_by_host(Vm *vm, const char *reason)
 {
     post_event(vm, MACHINE_EVENT_SHUTDOWN, false, reason);
     vm_quit(vm, 0);
+}
+
+void vm_close(void *vm)
+{
+    quit_by_host(vm, "host-ui");
 }
 
 static void request_vcpu(Vm *vm)
@@ -215,14 +220,20 @@ static void request_panic(void *opaque, bool crash_loaded)
     if (!vm->panicked)
         fputs(text, stderr);
     vm->panicked = true;
-    if (crash_loaded || action == PANIC_NONE)
+    const bool goes_on = crash_loaded || action == PANIC_NONE;
+    post_event(vm, crash_loaded ? MACHINE_EVENT_CRASH_KERNEL : MACHINE_EVENT_PANIC, true,
+               goes_on ? "run" : action == PANIC_PAUSE ? "pause" : "poweroff");
+    if (goes_on)
         return;
-    halt_vcpu(vm, MACHINE_PAUSED);
-    if (action == PANIC_SHUTDOWN || action == PANIC_EXIT_FAILURE)
-        post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-panic");
+    if (action == PANIC_PAUSE) {
+        request_stop(vm, MACHINE_PANICKED);
+        return;
+    }
+    post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-panic");
+    halt_vcpu(vm, MACHINE_OFF);
     if (action == PANIC_SHUTDOWN)
         quit_strictly(vm, CODE_PANIC);
-    else if (action == PANIC_EXIT_FAILURE)
+    else
         vm_quit(vm, CODE_USER_ERROR);
 }
 
@@ -535,11 +546,6 @@ static void cpu_pin(void *opaque, int line, bool level)
         cpu_set_line(vm->cpu, (uint32_t)line, level);
 }
 
-static void mux_quit(void *opaque)
-{
-    quit_by_host(opaque, "host-ui");
-}
-
 static int64_t rtc_base(const Config *c)
 {
     if (c->rtc_base >= 0)
@@ -621,56 +627,6 @@ static bool build_cpu(Vm *vm, GError **error)
     return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
-static void display_render(void *opaque, Surface *surface)
-{
-    vga_render(pc_vga(((Vm *)opaque)->pc), surface);
-}
-
-static void display_key(void *opaque, unsigned scancode, bool down)
-{
-    i8042_key(pc_keyboard(((Vm *)opaque)->pc), scancode, down);
-}
-
-static void display_mouse(void *opaque, int dx, int dy, int dz, unsigned buttons)
-{
-    i8042_mouse(pc_keyboard(((Vm *)opaque)->pc), dx, dy, dz, buttons);
-}
-
-static void display_lock(void *opaque)
-{
-    address_space_lock(((Vm *)opaque)->as);
-}
-
-static void display_unlock(void *opaque)
-{
-    address_space_unlock(((Vm *)opaque)->as);
-}
-
-static void display_quit(void *opaque)
-{
-    quit_by_host(opaque, "host-ui");
-}
-
-static void open_display(Vm *vm)
-{
-    const Config *c = vm->config;
-    if (!c->vga || c->nographic || c->display == DISPLAY_NONE)
-        return;
-    const DisplayHost host = {.opaque = vm,
-                              .lock = display_lock,
-                              .unlock = display_unlock,
-                              .render = display_render,
-                              .key = display_key,
-                              .mouse = display_mouse,
-                              .quit = display_quit};
-    GError *error = NULL;
-    vm->display = sdl_display_new(&host, c->name ? c->name : "dbtvm", &error);
-    if (!vm->display) {
-        fprintf(stderr, "dbtvm: no window (%s); going on as with -display none\n", error->message);
-        g_error_free(error);
-    }
-}
-
 static void fill_machine(Vm *vm)
 {
     vm->machine = (Machine){
@@ -697,6 +653,14 @@ static void fill_machine(Vm *vm)
     };
 }
 
+static bool open_gdb(Vm *vm, GError **error)
+{
+    vm->machine.gdb = gdb_stub_new(&vm->machine, vm->config->gdb, error);
+    if (!vm->machine.gdb)
+        g_prefix_error(error, "-gdb: ");
+    return vm->machine.gdb != NULL;
+}
+
 Vm *vm_new(const Config *config, GError **error)
 {
     Vm *vm = g_new0(Vm, 1);
@@ -716,7 +680,7 @@ Vm *vm_new(const Config *config, GError **error)
     vm->as = address_space_new(vm->ram);
     vm->clock = clock_new(io_lock, io_unlock, vm->as);
     vm->stopped = MACHINE_PRELAUNCH;
-    if (!consoles_open(&vm->consoles, config, vm->as, mux_quit, vm, error) ||
+    if (!consoles_open(&vm->consoles, config, vm->as, vm_close, vm, error) ||
         !build_board(vm, error) || !build_cpu(vm, error))
         goto fail;
     fill_machine(vm);
@@ -726,9 +690,9 @@ Vm *vm_new(const Config *config, GError **error)
         goto fail;
     if (config->pidfile && !(vm->pidfile = pid_file_write(config->pidfile, error)))
         goto fail;
-    if (config->gdb && !(vm->gdb = gdb_stub_new(&vm->machine, config->gdb, error)))
+    if (config->gdb && !open_gdb(vm, error))
         goto fail;
-    open_display(vm);
+    vm->display = window_open(vm, config);
     return vm;
 fail:
     vm_free(vm);
@@ -765,8 +729,8 @@ int vm_run(Vm *vm)
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);
     g_main_loop_run(vm->loop);
-    gdb_stub_free(vm->gdb, vm->exit_code); /* while its client can be told of the end */
-    vm->gdb = NULL;
+    gdb_stub_free(vm->machine.gdb, vm->exit_code); /* while its client can be told of the end */
+    vm->machine.gdb = NULL;
     machine_stop(&vm->machine);
     write_profile(vm);
     stats_write(vm->config, vm->engine);
@@ -787,7 +751,7 @@ static void stop_thread(Vm *vm)
 void vm_free(Vm *vm)
 {
     stop_thread(vm);
-    gdb_stub_free(vm->gdb, 0);
+    gdb_stub_free(vm->machine.gdb, 0);
     g_clear_pointer(&vm->watch, watch_free);
     g_clear_pointer(&vm->machine.profile, profile_free);
     g_clear_pointer(&vm->display, sdl_display_free);

@@ -14,6 +14,8 @@ Vm *vm_new(const Config *config, GError **error);
 int vm_run(Vm *vm);
 void vm_free(Vm *vm);
 Machine *vm_machine(Vm *vm);
+/* The user has closed the window or pressed the escape key: leave vm_run with 0. vm: a Vm. */
+void vm_close(void *vm);
 /* Leave vm_run with `code`; any thread. */
 void vm_quit(Vm *vm, int code);
 

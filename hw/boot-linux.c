@@ -405,7 +405,7 @@ bool boot_linux_load(FwCfg *fw_cfg, const char *kernel_path, const char *initrd,
         boot_file_error(kernel_role, kernel_path, error,
                         "neither a Linux bzImage nor a multiboot kernel (no boot header found); "
                         "give the file that a boot loader would load, such as vmlinuz");
-    if (ok)
+    if (ok && fw_cfg)
         boot_image_publish(&image, fw_cfg);
     for (int i = 0; i < PIECE_COUNT; i++) {
         if (image.pieces[i].data)

@@ -17,7 +17,7 @@
 /* initrd (may be NULL): one file for Linux; for multiboot "file args,file args...", with
  * ",," for a comma. cmdline: may be NULL. low_ram: bytes of RAM from address 0 up to the
  * hole below 4 GiB. Adds the fw_cfg items, the ROM and "bootorder". On failure nothing
- * is added and *error names the file and the remedy. */
+ * is added (fw_cfg NULL: only looks) and *error names the file and the remedy. */
 bool boot_linux_load(FwCfg *fw_cfg, const char *kernel, const char *initrd, const char *cmdline,
                      uint64_t low_ram, GError **error);
 

@@ -8,7 +8,6 @@
 
 enum { STEPS_MAX = 1000 };
 
-
 bool command_quit(Command *command, GError **error)
 {
     if (!command_end(command, error))

@@ -7,8 +7,8 @@
 #include "monitor/media.h"
 
 const MediaDrive media_drives[MEDIA_DRIVES] = {
-    {"ide0-hd0", "ide0-cd0", 0, 0},   {"ide0-hd1", "ide0-cd1", 0, 1}, {"ide1-hd0", "ide1-cd0", 1, 0},
-    {"ide1-hd1", "ide1-cd1", 1, 1},   {"floppy0", NULL, 0, 0},        {"floppy1", NULL, 0, 1},
+    {"ide0-hd0", "ide0-cd0", 0, 0}, {"ide0-hd1", "ide0-cd1", 0, 1}, {"ide1-hd0", "ide1-cd0", 1, 0},
+    {"ide1-hd1", "ide1-cd1", 1, 1}, {"floppy0", NULL, 0, 0},        {"floppy1", NULL, 0, 1},
 };
 
 static bool is_floppy(const MediaDrive *drive)
@@ -88,8 +88,8 @@ bool media_change(Machine *machine, const char *name, const char *path, bool rea
     if (is_floppy(drive))
         done = fdc_change(pc_fdc(machine->pc), drive->unit, block, error);
     else
-        done = ide_cdrom_change(pc_ide(machine->pc), drive->channel, drive->unit, block, force,
-                                error);
+        done =
+            ide_cdrom_change(pc_ide(machine->pc), drive->channel, drive->unit, block, force, error);
     machine_leave(machine);
     if (!done && block)
         block_free(block);

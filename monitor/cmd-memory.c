@@ -141,8 +141,7 @@ void command_show_code(Machine *machine, GString *out)
     Command command = {.machine = machine, .out = out};
     uint64_t pc;
     machine_enter(machine);
-    if (!machine_register(machine, "pc", &pc) ||
-        !show_code(&command, &one, pc, read_linear, NULL))
+    if (!machine_register(machine, "pc", &pc) || !show_code(&command, &one, pc, read_linear, NULL))
         g_string_append(out, "no code there\n");
     machine_leave(machine);
 }

@@ -140,8 +140,9 @@ static bool find_place(Command *command, Wait *wait, GError **error)
     wait->chardev = machine_chardev(machine, label);
     wait->look = look_at_chardev;
     return (wait->chardev && chardev_is_tapped(wait->chardev->chardev)) ||
-           command_error(error, "nothing can be read from '%s'; wait knows serial, serial1, "
-                                "debugcon, screen and exit where the machine has them",
+           command_error(error,
+                         "nothing can be read from '%s'; wait knows serial, serial1, "
+                         "debugcon, screen and exit where the machine has them",
                          wait->place);
 }
 

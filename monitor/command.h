@@ -21,7 +21,7 @@ typedef struct {
     void *poll_state;
     GDestroyNotify poll_free;
     bool awaits_exit; /* what it waits for is the end of the process */
-    bool unattended; /* it goes on even when nobody polls */
+    bool unattended;  /* it goes on even when nobody polls */
 } Command;
 
 typedef bool (*CommandRun)(Command *command, GError **error);

@@ -106,8 +106,8 @@ static const struct {
     void (*offer)(Completion *completion);
 } kinds[] = {
     {"COMMAND", offer_commands}, {"SUBJECT", offer_subjects}, {"ITEMS", offer_log_items},
-    {"DRIVE", offer_drives},     {"PLACE", offer_places},     {"PORT", offer_ports},     {"KEYS", offer_keys},
-    {"FILE", offer_files},
+    {"DRIVE", offer_drives},     {"PLACE", offer_places},     {"PORT", offer_ports},
+    {"KEYS", offer_keys},        {"FILE", offer_files},
 };
 
 static const char *arguments_of(const char *name)

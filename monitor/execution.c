@@ -45,10 +45,8 @@ Execution *execution_start(Machine *machine, const char *line, const GPtrArray *
     g_autoptr(GError) error = NULL;
     Execution *execution = g_new0(Execution, 1);
     execution->line = g_strchomp(g_strdup(line));
-    execution->command = (Command){.machine = machine,
-                                   .rest = execution->line,
-                                   .out = g_string_new(NULL),
-                                   .history = history};
+    execution->command = (Command){
+        .machine = machine, .rest = execution->line, .out = g_string_new(NULL), .history = history};
     execution->done = done;
     execution->opaque = opaque;
     if (command_run(&execution->command, &error) && execution->command.poll) {

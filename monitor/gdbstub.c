@@ -214,10 +214,8 @@ GdbStub *gdb_stub_new(Machine *machine, const char *spec, GError **error)
 {
     g_autofree char *full = server_spec(spec);
     Chardev *chardev = chardev_open(full, io_lock, io_unlock, machine->as, error);
-    if (!chardev) {
-        g_prefix_error(error, "-gdb: ");
+    if (!chardev)
         return NULL;
-    }
     GdbStub *stub = g_new0(GdbStub, 1);
     stub->machine = machine;
     stub->chardev = chardev;
@@ -233,6 +231,11 @@ GdbStub *gdb_stub_new(Machine *machine, const char *spec, GError **error)
     stub->front = chardev_attach(chardev, &handler, stub);
     address_space_unlock(machine->as);
     return stub;
+}
+
+bool gdb_stub_connected(const GdbStub *stub)
+{
+    return stub->connected || stub->came;
 }
 
 void gdb_stub_free(GdbStub *stub, int exit_code)

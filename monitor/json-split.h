@@ -12,10 +12,10 @@
 enum { JSON_SPLIT_MAX = 1 << 20, JSON_SPLIT_DEPTH = 64 };
 
 typedef struct {
-    GString *text;    /* of the value that is not complete */
-    uint64_t depth;   /* open brackets */
+    GString *text;  /* of the value that is not complete */
+    uint64_t depth; /* open brackets */
     bool in_string, escaped;
-    bool skip_line;   /* something else: skipped up to the end of the line */
+    bool skip_line;    /* something else: skipped up to the end of the line */
     const char *fault; /* why the value is thrown away */
 } JsonSplit;
 

@@ -15,6 +15,7 @@ typedef enum {
     MACHINE_PAUSED,
     MACHINE_PRELAUNCH, /* -S: did not run yet */
     MACHINE_OFF,       /* the guest switched itself off, -no-shutdown keeps it here */
+    MACHINE_PANICKED,  /* the guest said so, -action panic=pause */
     MACHINE_IO_ERROR,  /* the host's disk is full; cont tries again */
 } MachineState;
 
@@ -24,12 +25,14 @@ typedef enum {
     MACHINE_EVENT_RESET,
     MACHINE_EVENT_SHUTDOWN,
     MACHINE_EVENT_POWERDOWN,
+    MACHINE_EVENT_PANIC,
+    MACHINE_EVENT_CRASH_KERNEL, /* a panic, too: it goes on in another kernel */
 } MachineEventKind;
 
 typedef struct {
     MachineEventKind kind;
     bool guest;         /* RESET, SHUTDOWN: the guest's doing */
-    const char *reason; /* of those two: "guest-reset", a literal */
+    const char *reason; /* a literal; of those two: "guest-reset"; of panics: what happens now */
 } MachineEvent;
 
 typedef void (*MachineListener)(void *opaque, const MachineEvent *event);
@@ -57,6 +60,7 @@ struct Machine {
     MachineChardev *chardevs;  /* MACHINE_CHARDEVS, empty ones have no label */
     GArray *listeners;         /* machine_listen's; NULL: none */
     unsigned mouse_buttons;    /* held by mouse_button, as i8042_mouse takes them */
+    struct GdbStub *gdb;   /* NULL: no gdb is served */
     struct KeyQueue *keys; /* the monitor's, NULL at first; key_queue_free before the rest */
     const struct Symbols *symbols; /* --symbols, or NULL */
     struct Profile *profile;       /* samples being taken, or NULL; profile_free before the engine */

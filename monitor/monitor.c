@@ -100,9 +100,8 @@ static gboolean run_line(gpointer opaque)
     Monitor *monitor = opaque;
     monitor->source = 0;
     /* The prompt comes when it is done: after sendkey and type, when the guest has read the keys */
-    monitor->execution =
-        execution_start(monitor->machine, monitor->line, line_edit_history(monitor->edit),
-                        finish_line, monitor);
+    monitor->execution = execution_start(monitor->machine, monitor->line,
+                                         line_edit_history(monitor->edit), finish_line, monitor);
     return G_SOURCE_REMOVE;
 }
 

@@ -2,25 +2,27 @@
  * Follows SDM 3A "Paging", tables of the paging-structure formats. */
 #include "monitor/page-list.h"
 
-#define ENTRY_P (UINT64_C(1) << 0)
-#define ENTRY_RW (UINT64_C(1) << 1)
-#define ENTRY_US (UINT64_C(1) << 2)
-#define ENTRY_PS (UINT64_C(1) << 7)
-#define ENTRY_NX (UINT64_C(1) << 63)
+#define ENTRY_P      (UINT64_C(1) << 0)
+#define ENTRY_RW     (UINT64_C(1) << 1)
+#define ENTRY_US     (UINT64_C(1) << 2)
+#define ENTRY_PS     (UINT64_C(1) << 7)
+#define ENTRY_NX     (UINT64_C(1) << 63)
 #define ADDRESS_MASK UINT64_C(0x000ffffffffff000)
 
 /* One row a level, from the root down. */
 typedef struct {
     uint8_t shift, index_bits, entry_bytes;
-    bool large; /* bit 7 may end the walk here */
+    bool large;  /* bit 7 may end the walk here */
     bool rights; /* the entry restricts what lies below */
 } Level;
 
 static const Level levels_32[] = {{22, 10, 4, true, true}, {12, 10, 4, false, true}};
 static const Level levels_pae[] = {
     {30, 2, 8, false, false}, {21, 9, 8, true, true}, {12, 9, 8, false, true}};
-static const Level levels_4[] = {
-    {39, 9, 8, false, true}, {30, 9, 8, true, true}, {21, 9, 8, true, true}, {12, 9, 8, false, true}};
+static const Level levels_4[] = {{39, 9, 8, false, true},
+                                 {30, 9, 8, true, true},
+                                 {21, 9, 8, true, true},
+                                 {12, 9, 8, false, true}};
 
 typedef struct {
     const PagingRegs *regs;
@@ -74,8 +76,8 @@ static bool visit_table(List *list, unsigned level, uint64_t table, const PageMa
         if (row->rights) {
             page.user &= (entry & ENTRY_US) != 0;
             page.writable &= (entry & ENTRY_RW) != 0;
-            page.no_execute |= row->entry_bytes == 8 && (list->regs->efer & WALK_EFER_NXE) &&
-                               (entry & ENTRY_NX);
+            page.no_execute |=
+                row->entry_bytes == 8 && (list->regs->efer & WALK_EFER_NXE) && (entry & ENTRY_NX);
         }
         bool leaf = level + 1 == list->depth || (row->large && pse && (entry & ENTRY_PS));
         if (!(leaf ? visit_leaf(list, level, entry, &page)
@@ -91,8 +93,12 @@ bool page_list(const PagingRegs *regs, const WalkMemory *memory, uint64_t limit,
     bool pae = regs->cr4 & WALK_CR4_PAE, four = regs->efer & WALK_EFER_LMA;
     List list = {.regs = regs,
                  .memory = memory,
-                 .levels = four ? levels_4 : pae ? levels_pae : levels_32,
-                 .depth = four ? 4 : pae ? 3 : 2,
+                 .levels = four  ? levels_4
+                           : pae ? levels_pae
+                                 : levels_32,
+                 .depth = four  ? 4
+                          : pae ? 3
+                                : 2,
                  .left = limit,
                  .visit = visit,
                  .opaque = opaque};

@@ -9,8 +9,8 @@
 typedef struct {
     gva_t gva;
     gpa_t gpa;
-    uint64_t size;  /* bytes */
-    uint64_t entry; /* the last one: low bits as in SDM 3A, bit 63 no execute */
+    uint64_t size;                   /* bytes */
+    uint64_t entry;                  /* the last one: low bits as in SDM 3A, bit 63 no execute */
     bool user, writable, no_execute; /* of all levels */
 } PageMapping;
 

@@ -48,9 +48,9 @@ static bool check_type(JsonNode *node, const char *name, char letter, GError **e
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
         if (types[i].letter != letter)
             continue;
-        bool good = json_node_get_node_type(node) == types[i].node &&
-                    (types[i].node != JSON_NODE_VALUE ||
-                     json_node_get_value_type(node) == types[i].value);
+        bool good =
+            json_node_get_node_type(node) == types[i].node &&
+            (types[i].node != JSON_NODE_VALUE || json_node_get_value_type(node) == types[i].value);
         return good || command_error(error, "Invalid parameter type for '%s', expected: %s", name,
                                      types[i].name);
     }
@@ -186,10 +186,9 @@ JsonNode *qmp_screendump(QmpCall *call, GError **error)
 static JsonNode *save_memory(QmpCall *call, const char *name, GError **error)
 {
     g_autofree char *path = quote(qmp_string(call, "filename"));
-    g_autofree char *line =
-        g_strdup_printf("%s 0x%" PRIx64 " 0x%" PRIx64 " %s", name,
-                        (uint64_t)qmp_integer(call, "val", 0),
-                        (uint64_t)qmp_integer(call, "size", 0), path);
+    g_autofree char *line = g_strdup_printf("%s 0x%" PRIx64 " 0x%" PRIx64 " %s", name,
+                                            (uint64_t)qmp_integer(call, "val", 0),
+                                            (uint64_t)qmp_integer(call, "size", 0), path);
     return run_line(call->machine, line, error);
 }
 

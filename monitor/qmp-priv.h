@@ -29,13 +29,13 @@ const QmpCommand *qmp_find(const char *name);
 /* args may be NULL. false: one is missing, unknown or of another type. */
 bool qmp_check_arguments(const QmpCommand *command, JsonObject *args, GError **error);
 
-JsonNode *qmp_empty(void);     /* {} */
-JsonNode *qmp_version(void);   /* as in the greeting */
+JsonNode *qmp_empty(void);                               /* {} */
+JsonNode *qmp_version(void);                             /* as in the greeting */
 const char *qmp_string(QmpCall *call, const char *name); /* NULL: not given */
 int64_t qmp_integer(QmpCall *call, const char *name, int64_t otherwise);
 bool qmp_boolean(QmpCall *call, const char *name);
 
-#define QMP(name, run, args)      JsonNode *run(QmpCall *call, GError **error);
+#define QMP(name, run, args) JsonNode *run(QmpCall *call, GError **error);
 #define QMP_LINE(name, line)
 #define QMP_CONNECTION(name, args)
 #include "monitor/qmp-commands.def"

@@ -25,7 +25,7 @@ struct Qmp {
     JsonSplit split;
     GQueue *waiting; /* of Request */
     size_t waiting_bytes;
-    guint source;    /* runs the next one */
+    guint source; /* runs the next one */
     /* human-monitor-command */
     Execution *execution;
     JsonNode *execution_id;
@@ -83,13 +83,27 @@ static void greet(Qmp *qmp)
     send_object(qmp, hello);
 }
 
+static JsonObject *event_data(const MachineEvent *event)
+{
+    JsonObject *data = json_object_new();
+    if (event->kind == MACHINE_EVENT_PANIC || event->kind == MACHINE_EVENT_CRASH_KERNEL) {
+        json_object_set_string_member(data, "action", event->reason);
+        return data;
+    }
+    json_object_set_boolean_member(data, "guest", event->guest);
+    json_object_set_string_member(data, "reason", event->reason);
+    return data;
+}
+
 static void on_machine_event(void *opaque, const MachineEvent *event)
 {
     static const char *const names[] = {[MACHINE_EVENT_STOP] = "STOP",
                                         [MACHINE_EVENT_RESUME] = "RESUME",
                                         [MACHINE_EVENT_RESET] = "RESET",
                                         [MACHINE_EVENT_SHUTDOWN] = "SHUTDOWN",
-                                        [MACHINE_EVENT_POWERDOWN] = "POWERDOWN"};
+                                        [MACHINE_EVENT_POWERDOWN] = "POWERDOWN",
+                                        [MACHINE_EVENT_PANIC] = "GUEST_PANICKED",
+                                        [MACHINE_EVENT_CRASH_KERNEL] = "GUEST_CRASHLOADED"};
     Qmp *qmp = opaque;
     if (!qmp->negotiated)
         return;
@@ -99,12 +113,8 @@ static void on_machine_event(void *opaque, const MachineEvent *event)
     json_object_set_int_member(time, "microseconds", now % G_USEC_PER_SEC);
     json_object_set_object_member(object, "timestamp", time);
     json_object_set_string_member(object, "event", names[event->kind]);
-    if (event->reason) {
-        JsonObject *data = json_object_new();
-        json_object_set_boolean_member(data, "guest", event->guest);
-        json_object_set_string_member(data, "reason", event->reason);
-        json_object_set_object_member(object, "data", data);
-    }
+    if (event->reason)
+        json_object_set_object_member(object, "data", event_data(event));
     send_object(qmp, object);
 }
 
@@ -154,10 +164,11 @@ static void run_command(Qmp *qmp, const char *name, JsonObject *args, JsonNode *
     const QmpCommand *command = qmp_find(name);
     bool capabilities = !strcmp(name, "qmp_capabilities");
     if (!qmp->negotiated && !capabilities) {
-        send_error(qmp, not_found, "Expecting capabilities negotiation with 'qmp_capabilities'", id);
+        send_error(qmp, not_found, "Expecting capabilities negotiation with 'qmp_capabilities'",
+                   id);
     } else if (qmp->negotiated && capabilities) {
-        send_error(qmp, not_found,
-                   "Capabilities negotiation is already complete, command ignored", id);
+        send_error(qmp, not_found, "Capabilities negotiation is already complete, command ignored",
+                   id);
     } else if (!command) {
         g_autofree char *text = g_strdup_printf("The command %s has not been found", name);
         send_error(qmp, not_found, text, id);
@@ -202,8 +213,7 @@ static char *check_request(JsonNode *root)
 static void run_text(Qmp *qmp, const char *text)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
-    if (!g_utf8_validate(text, -1, NULL) ||
-        !json_parser_load_from_data(parser, text, -1, NULL)) {
+    if (!g_utf8_validate(text, -1, NULL) || !json_parser_load_from_data(parser, text, -1, NULL)) {
         send_error(qmp, generic, "JSON parse error", NULL);
         return;
     }
@@ -265,8 +275,7 @@ static size_t on_can_receive(void *opaque)
 {
     const Qmp *qmp = opaque;
     /* A request has two bytes at least, so that one read cannot queue very many more. */
-    return g_queue_get_length(qmp->waiting) < WAITING_MAX &&
-                   qmp->waiting_bytes < WAITING_BYTES_MAX
+    return g_queue_get_length(qmp->waiting) < WAITING_MAX && qmp->waiting_bytes < WAITING_BYTES_MAX
                ? READ_MAX
                : 0;
 }

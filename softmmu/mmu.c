@@ -36,12 +36,15 @@ void mmu_init(Mmu *mmu, AddressSpace *as, TlbArrays *tlb)
     mmu->tlb = tlb;
     mmu->journal.index = g_new(uint32_t, JOURNAL_CAPACITY);
     mmu->global_journal.index = g_new(uint32_t, JOURNAL_CAPACITY);
+    mmu->stored_pages =
+        g_new0(uint8_t, ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS);
 }
 
 void mmu_destroy(Mmu *mmu)
 {
     g_free(mmu->journal.index);
     g_free(mmu->global_journal.index);
+    g_free(mmu->stored_pages);
 }
 
 static void clear_entry(Mmu *mmu, uint32_t key)
@@ -99,6 +102,9 @@ void mmu_flush_page(Mmu *mmu, gva_t gva)
 void mmu_protect_ram_page(Mmu *mmu, ram_off_t offset)
 {
     uint64_t hva = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), offset & GUEST_PAGE_MASK);
+    if (!mmu->stored_pages[offset >> GUEST_PAGE_BITS])
+        return;
+    mmu->stored_pages[offset >> GUEST_PAGE_BITS] = 0;
     unsigned counts[2] = {mmu->journal.count, mmu->global_journal.count};
     const uint32_t *keys[2] = {mmu->journal.index, mmu->global_journal.index};
     for (unsigned j = 0; j < 2; j++) {
@@ -180,6 +186,8 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
     journal_add(mmu, (uint32_t)mode << TLB_INDEX_BITS | i, walk->global);
     tlb->read_tag[i] = read ? -(page + 1) : 0;
     tlb->write_tag[i] = write ? -(page + 1) : 0;
+    if (write)
+        mmu->stored_pages[target.ram_offset >> GUEST_PAGE_BITS] = 1;
     tlb->code_tag[i] = may && code ? -(page + 1) : 0;
     tlb->addend[i] = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), target.ram_offset) -
                      (gva & GUEST_PAGE_MASK);

@@ -45,6 +45,7 @@ typedef struct Mmu {
     MmuWatch watch[MMU_WATCHES];
     unsigned watch_used;  /* bit i: slot i watches */
     unsigned watch_hits;  /* bit i: slot i was accessed; whoever acts on it clears it */
+    uint8_t *stored_pages; /* by RAM page: a write entry may lead to it */
     bool self_modified; /* why the last access gave up without a fault: execute it alone */
     /* Entries filled since the last flush, so that a flush costs what was used. */
     struct {

@@ -13,7 +13,6 @@ static void unmark_page(Cache *cache, uint64_t page)
 {
     address_space_code_pages(cache->as)[page] = 0;
     cache->lines[page] = 0;
-    cache->smc_hot[page] = 0;
 }
 
 static unsigned page_index(const TranslationBlock *tb, uint64_t page)
@@ -89,8 +88,10 @@ static void note_miss(Cache *cache, uint64_t page)
 {
     if (cache->pages[page])
         return;
-    if (++cache->smc_miss[page] >= SMC_MISSES)
+    if (++cache->smc_miss[page] >= SMC_MISSES) {
+        cache->smc_hot[page] = 0;
         unmark_page(cache, page);
+    }
 }
 
 bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size)

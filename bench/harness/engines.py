@@ -127,6 +127,9 @@ class Machine:
         self.argv = self.command + self.CONSOLE + [
             "-m", str(memory), "-kernel", kernel, "-initrd", initrd, "-append", self.APPEND]
 
+    def add_flags(self, flags):
+        self.command, self.argv = self.command + flags, self.argv + flags
+
     def talk(self, argv):
         with open(os.path.join(build.OUT, self.name + ".log"), "ab") as log:
             return Talker(argv, log)

@@ -106,13 +106,13 @@ noise:  imul esi, esi, 1103515245
         mov edx, esi
         shr edx, 13
         and dx, 0x7ff           ; the ISA ports below 800h
-        cmp dx, 0xf4
+        mov bx, dx
+        and bx, 0xfff8
+        cmp bx, 0xf0            ; the way out
         je skip
-        cmp dx, 0x505
+        cmp bx, 0x60            ; the reset pulse
         je skip
-        cmp dx, 0x64            ; the reset pulse
-        je skip
-        cmp dx, 0x92
+        cmp bx, 0x90            ; reset and A20
         je skip
         test esi, 0x40000000
         jz narrow

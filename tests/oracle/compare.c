@@ -119,7 +119,7 @@ static unsigned compare_end(const OracleOutcome *host, const OracleOutcome *gues
                             GString *text)
 {
     unsigned diff = 0;
-    uint32_t distance = host->cr2 > guest->cr2 ? host->cr2 - guest->cr2 : guest->cr2 - host->cr2;
+    uint32_t distance = MIN(host->cr2 - guest->cr2, guest->cr2 - host->cr2); /* may wrap */
     uint32_t errors = (host->error ^ guest->error) & ~(slack && distance ? 1u : 0u);
     if (host->end != guest->end || host->vector != guest->vector || errors ||
         (distance && distance >= slack))
@@ -268,7 +268,8 @@ unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const Oracl
     if (guest->end == END_FAULT &&
         fault_open(insn_id(oc, model, guest->out.eip - oc->code_at)))
         return 0;
-    if (segment_fault(host) && !segment_fault(guest) && wraps_around(oc, model, &host->out))
+    bool both = segment_fault(guest) && guest->out.eip == host->out.eip;
+    if (segment_fault(host) && !both && wraps_around(oc, model, &host->out))
         return 0;
     unsigned diff = compare_end(host, guest, cr2_slack(faulting), text);
     uint32_t undefined = 0;
@@ -278,8 +279,9 @@ unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const Oracl
     diff |= registers_open(faulting) ? registers & ~(unsigned)DIFF_GPR : registers;
     unsigned fpu = compare_fx(host->out.fx, guest->out.fx, text);
     diff |= fpu_open(faulting) ? 0 : fpu;
+    bool same = !memcmp(host->data, guest->data, ORACLE_DATA_SIZE);
     if (!compare_memory(oc, model, host->data, guest->data, text))
-        return diff;
+        return same ? diff : diff & ~(unsigned)DIFF_FPU; /* allowed bytes may be loaded again */
     unsigned kind = memory_kind(oc, model, host, guest);
     return kind == DIFF_POINTERS ? kind : diff | kind; /* pointers in memory lead to anything */
 }

@@ -198,6 +198,18 @@ Test(options, consoles)
                     "tcp:[::1]:1", "file:a,b", NULL);
 }
 
+Test(options, qmp_and_scripts)
+{
+    Config c = parse_good("-qmp unix:/tmp/q,server,nowait -script test.mon");
+    cr_expect_str_eq(c.qmp, "unix:/tmp/q,server,nowait");
+    cr_expect_str_eq(c.script, "test.mon");
+    config_clear(&c);
+    c = parse_good("-chardev socket,id=q,path=/tmp/q,server=on,wait=off -mon chardev=q,mode=control");
+    cr_expect_str_eq(c.qmp, "unix:/tmp/q,server,nowait");
+    cr_expect_null(c.monitor);
+    config_clear(&c);
+}
+
 Test(options, bad_consoles)
 {
     parse_bad("-serial stdio -monitor stdio", "'stdio' is used by both");
@@ -224,6 +236,11 @@ Test(options, bad_consoles)
     parse_bad("-chardev pty,id=c,mux=on -serial chardev:c -serial chardev:c", "used twice");
     parse_bad("-debugcon mon:stdio", "cannot be shared");
     parse_bad("-debugcon null -debugcon null", "one debug console");
+    parse_bad("-qmp null -qmp null", "there is one QMP monitor");
+    parse_bad("-qmp mon:stdio", "cannot share");
+    parse_bad("-qmp stdio -serial stdio", "'stdio' is used by both");
+    parse_bad("-chardev null,id=c -mon chardev=c,mode=x", "readline or control");
+    parse_bad("-mon mode=control", "needs chardev=ID");
     parse_bad("-parallel stdio", "there is no parallel port");
     parse_bad("-echr 0", "character code");
 }

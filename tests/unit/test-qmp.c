@@ -54,7 +54,8 @@ Test(qmp, exchanges)
     machine_emit(&machine, &(MachineEvent){MACHINE_EVENT_RESET, true, "guest-reset"});
     const char *event = chardev_memory_output(chardev)->str;
     cr_expect_not_null(strstr(event, "\"event\":\"RESET\",\"data\":{\"guest\":true,\"reason\":"
-                                     "\"guest-reset\"}"), "%s", event);
+                                     "\"guest-reset\"}"),
+                       "%s", event);
     qmp_free(qmp);
     cr_expect_null(machine.listeners);
     chardev_free(chardev);

@@ -86,6 +86,16 @@ bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset,
     return fault_code(f, which == SEG_SS ? VEC_SS : VEC_GP, cpu->in_delivery ? 1 : 0);
 }
 
+/* SDM 3A "Alignment Check Exception (#AC)". */
+void cpu_check_alignment(CpuX86 *cpu, gva_t gva, unsigned size)
+{
+    const unsigned alignment = size == 10 ? 8 : size;
+    if (!(cpu->mode & MODE_ALIGN_CHECK) || (alignment & (alignment - 1)))
+        return;
+    if (gva & (alignment - 1))
+        cpu_raise_code(cpu, VEC_AC, 0);
+}
+
 gva_t cpu_ref_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write)
 {
     const unsigned which = ref & 7;

@@ -232,8 +232,8 @@ bool cpu_load_pdptes(CpuX86 *cpu, PagingRegs *regs)
 
 void cpu_set_line(CpuX86 *cpu, uint32_t line, bool level)
 {
-    if (!level) {
-        atomic_fetch_and(&cpu->lines, ~line);
+    if (!level) { /* NMI and INIT are edges: the latch stays until they are taken */
+        atomic_fetch_and(&cpu->lines, ~(line & CPU_LINE_INTR));
         return;
     }
     atomic_fetch_or(&cpu->lines, line);

@@ -80,15 +80,6 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     return event_deliver(cpu, event);
 }
 
-/* SDM 3A "Alignment Check Exception (#AC)": 10-byte operands are checked as 8-byte ones. */
-static bool misaligned(const CpuX86 *cpu, gva_t gva, unsigned size)
-{
-    if (!(cpu->mode & MODE_ALIGN_CHECK))
-        return false;
-    const unsigned alignment = size == 10 ? 8 : size;
-    return (alignment & (alignment - 1)) == 0 && (gva & (alignment - 1)) != 0;
-}
-
 /* a = seg | size << 8 | write << 24, b = offset. */
 static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -101,8 +92,7 @@ static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         return (uint32_t)b;
     if (!seg_linear(cpu, &cpu->seg[which], which, (uint32_t)b, MAX(size, 1u), (a >> 24) & 1, &gva, &f))
         cpu_raise(cpu, f);
-    if (misaligned(cpu, gva, size))
-        cpu_raise_code(cpu, VEC_AC, 0);
+    cpu_check_alignment(cpu, gva, size);
     return gva;
 }
 

@@ -70,6 +70,14 @@ static void store_table(CpuX86 *cpu, const DescTable *table, uint64_t ref, uint6
 {
     const gva_t gva = cpu_ref_linear(cpu, ref, offset, 6, true);
     const int mode = cpu_mmu_mode(cpu);
+    const gva_t end = (uint32_t)(gva + 5) & GUEST_PAGE_MASK;
+    gpa_t gpa;
+    Fault f;
+    /* Nothing is stored if the second page would fault. */
+    if (!mmu_translate(&cpu->v.mmu, gva, MMU_WRITE, mode, &gpa, &f) ||
+        (end != (gva & GUEST_PAGE_MASK) &&
+         !mmu_translate(&cpu->v.mmu, end, MMU_WRITE, mode, &gpa, &f)))
+        cpu_raise(cpu, f);
     cpu_store(cpu, gva, 2, mode, table->limit);
     /* MANUAL: with 16-bit operands the SDM says that byte 5 is zero; since the 386 CPUs store it. */
     cpu_store(cpu, gva + 2, 4, mode, table->base);

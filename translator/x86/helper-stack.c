@@ -111,11 +111,8 @@ uint64_t helper_popf(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     }
     if (cpu->cpl <= cpu_iopl(cpu))
         mask |= EFLAGS_IF;
-    if (cpu->cpl == 0) {
+    if (cpu->cpl == 0) /* VIF and VIP stay: only IRET changes them */
         mask |= EFLAGS_IOPL;
-        if (size == 4)
-            cpu_set_eflags(cpu, 0, EFLAGS_VIF | EFLAGS_VIP);
-    }
     cpu_set_eflags(cpu, value, mask);
     return 0;
 }

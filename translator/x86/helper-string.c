@@ -54,6 +54,7 @@ static gva_t element_linear(StringRun *r, unsigned seg, uint32_t offset, bool wr
     Fault f;
     if (!seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, r->size, write, &gva, &f))
         cpu_raise(r->cpu, f);
+    cpu_check_alignment(r->cpu, gva, r->size);
     return gva;
 }
 
@@ -95,7 +96,7 @@ static Side side_begin(StringRun *r, unsigned seg, uint32_t offset, bool write, 
 
 static bool fast_usable(const StringRun *r)
 {
-    return r->step > 0 && r->left > 1;
+    return r->step > 0 && r->left > 1 && !(r->cpu->mode & MODE_ALIGN_CHECK);
 }
 
 /* ---- elements ---- */

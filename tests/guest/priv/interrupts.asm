@@ -1,0 +1,278 @@
+; SPDX-License-Identifier: MIT
+; Maskable interrupts, NMI, shadows and priorities. Interrupts come from the local APIC by self-IPI,
+; so that they wait at a known instruction.
+; SDM 3A "Masking Maskable Hardware Interrupts", "Masking Exceptions and Interrupts When Switching
+; Stacks", "Priority Among Concurrent Events", "Nonmaskable Interrupt (NMI)", "Issuing
+; Interprocessor Interrupts"; SDM 2 "STI", "POPF", "HLT".
+%include "priv.inc"
+        gdt_end
+SVR     equ 0xfee000f0
+EOI     equ 0xfee000b0
+ICR     equ 0xfee00300
+VEC     equ 0x33
+%macro send 0
+        mov dword [ICR], 0x44000 | VEC
+%endmacro
+%macro send_nmi 0
+        mov dword [ICR + 0x10], 0       ; to APIC 0: shorthand "self" is for fixed ones only
+        mov dword [ICR], 0x4400
+%endmacro
+; ends the interrupt in service and unmasks NMI
+calm:   push eax
+        mov dword [EOI], 0
+        pushfd
+        push cs
+        push dword .x
+        iretd
+.x:     pop eax
+        ret
+
+tests:
+        mov dword [SVR], 0x1ff
+        begin "waits while IF is clear"
+        send
+        nop
+        nop
+        want NONE
+        done
+        begin "... and comes then"
+        sti
+        nop
+        nop
+        want VEC, 0
+        done
+        call calm
+        begin "STI: one instruction of shadow"
+        send
+        sti
+        nop
+        at
+        nop
+        want VEC, 0
+        eq "EFLAGS", [t_eflags], IF | 2
+        want_at
+        call calm
+        begin "STI; CLI lets nothing through"
+        send
+        sti
+        cli
+        nop
+        want NONE
+        done
+        begin "... still waiting"
+        sti
+        nop
+        nop
+        want VEC, 0
+        done
+        call calm
+        begin "STI; STI"
+        send
+        sti
+        sti
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "POPF has no shadow"
+        send
+        push dword IF | 2
+        popfd
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "IRET has no shadow"
+        send
+        push dword IF | 2
+        push cs
+        push dword %$at
+        iretd
+        nop
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "STI; MOV SS: the second shadow begins"
+        mov eax, ss
+        send
+        sti
+        mov ss, ax
+        nop
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "MOV SS with IF set"
+        mov eax, ss
+        push dword IF | 2
+        send
+        mov ss, ax
+        popfd
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "STI; HLT wakes"
+        send
+        sti
+        hlt
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "STI; JMP"
+        send
+        sti
+        jmp %$at
+        nop
+        at
+        nop
+        want VEC, 0
+        want_at
+        call calm
+        begin "STI; REP"
+        mov ecx, 4
+        mov edi, DATA
+        send
+        sti
+        rep stosb
+        want VEC, 0
+        done
+        call calm
+        begin "STI; fault: the fault first"
+        send
+        sti
+        at
+        ud2
+        want UD, 0
+        eq "EFLAGS", [t_eflags], IF | RF | 2
+        want_at
+        begin "... and the interrupt is still there"
+        sti
+        nop
+        nop
+        want VEC, 0
+        done
+        call calm
+        begin "POPF sets IF and TF: interrupt before the next instruction"
+        send
+        push dword IF | TF | 2
+        popfd
+        at
+        nop
+        want VEC, 0
+        eq "EFLAGS", [t_eflags], IF | TF | 2
+        want_at
+        call calm
+        begin "STI under TF: the trap comes first"
+        send
+        push dword TF | 2
+        popfd
+        sti
+        at
+        nop
+        want DB_, 0
+        want_at
+        begin "... and then the interrupt"
+        sti
+        nop
+        nop
+        want VEC, 0
+        done
+        call calm
+        begin "priority class: 3x before 2x"
+        mov dword [ICR], 0x44000 | 0x22
+        send
+        sti
+        nop
+        nop
+        want VEC, 0
+        done
+        call calm
+        begin "... the lower one afterwards"
+        sti
+        nop
+        nop
+        want 0x22, 0
+        done
+        call calm
+        begin_user "CPL 3, IOPL 0: interrupt comes at once", IF
+        nop
+        want NONE
+        done
+        begin "sent while IF is set"
+        sti
+        nop
+        send
+        mov ecx, 100000                 ; when exactly is not promised
+%$wait: loop %$wait
+        want VEC, 0
+        done
+        call calm
+        begin "CR8-like TPR holds it back"
+        mov dword [0xfee00080], 0x40
+        send
+        sti
+        nop
+        nop
+        cli
+        mov dword [0xfee00080], 0
+        want NONE
+        done
+        begin "... until it is lowered"
+        sti
+        nop
+        nop
+        want VEC, 0
+        done
+        call calm
+        ; NMI
+        begin "NMI with IF clear"
+        send_nmi
+        mov ecx, 100000
+%$wait: loop %$wait
+        want NMI_, 0
+        done
+        begin "NMI is masked until IRET"
+        send_nmi
+        nop
+        nop
+        want NONE
+        done
+        begin "IRET opens NMI"
+        pushfd
+        push cs
+        push dword %$at
+        iretd
+        at
+        nop
+        want NMI_, 0
+        want_at
+        call calm
+        begin_v86 "interrupt in V86 with IF, IOPL 3", IF | IOPL3
+        nop
+        want NONE
+        done
+        send
+        begin_v86 "pending interrupt is taken on entry to V86", IF
+%$at:   nop
+        want VEC, 0
+        eq "EFLAGS", [t_eflags], VM | IF | 2
+        want_at
+        call calm
+        send
+        begin_user "pending interrupt is taken on entry to CPL 3", IF
+        nop
+        want VEC, 0
+        eq "CS", [t_cs], UCODE
+        done
+        call calm
+        ret
+        image_end

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""Logs, statistics, hot blocks, profiles, doctor, manual."""
+import json
+import pathlib
+import re
+import subprocess
+import time
+
+from bed import BINARY, BUILD, contains, image, mishap, run, scratch, test
+
+LOGGED = {  # item -> (guest, what it must say)
+    "in_asm": ("triple_protected", r"IN: mode .*\n0x000f8000:\s+fa\s+cli"),
+    "op": ("triple_protected", r"^OP:\n"),
+    "op_opt": ("triple_protected", r"^OP after passes:\n"),
+    "out_asm": ("triple_protected", r"^OUT: \[size=\d+\]\n-- 0x[0-9a-f]{8}:"),
+    "exec": ("triple_protected", r"^TB 0x[0-9a-f]+ pc 00008000"),
+    "exec,cpu": ("triple_protected", r"^TB .*\n  ax [0-9a-f]{8} cx"),
+    "int": ("triple_protected", r"^#PF e=2 cr2=c0de0000"),
+    "mmu": ("triple_protected", r"^walk of c0de0000 mode 0: #PF 2"),
+    "pcall": ("triple_protected", r"^far jmp 0008:000f80"),
+    "cpu_reset": ("reset", r"CPU reset \(keyboard controller, port 64h\)"),
+    "unimp": ("garbage-1", r"unassigned port"),
+    "guest_errors": ("garbage-77777", r"."),
+    "page": ("garbage-1", r"^memory map changed"),
+}
+
+
+def log_of(guest, items, *more):
+    with scratch() as folder:
+        path = f"{folder}/log"
+        mishap(guest, "-no-reboot" if guest != "reset" else "-serial", *(
+            [] if guest != "reset" else ["none"]), "-timeout", "5", "-device",
+            "isa-debug-exit,iobase=0xf4,iosize=4", "-d", items, "-D", path, *more)
+        return pathlib.Path(path).read_text()
+
+
+@test
+def every_log_item_says_something():
+    listed = re.findall(r"^([a-z_]+) ", run("-d", "help", check=0).out, re.M)
+    for item in listed:
+        assert item == "nochain" or any(item in i.split(",") for i in LOGGED), item
+    for items, (guest, pattern) in LOGGED.items():
+        if items == "cpu_reset":
+            text = log_of(guest, items, "-strict-exit")
+        elif items == "page":
+            text = log_of("pci_garbage-1", items)
+        else:
+            text = log_of(guest, items)
+        assert re.search(pattern, text, re.M), (items, pattern, text[:600])
+
+
+@test
+def nochain_shows_every_block():
+    with_chains = log_of("triple_real", "exec")
+    without = log_of("triple_real", "exec,nochain")
+    assert without.count("TB ") >= with_chains.count("TB ") > 3
+
+
+@test
+def address_filter():
+    text = log_of("triple_protected", "in_asm,exec", "-dfilter", "0xf8056..0xf8100")
+    shown = {int(a, 16) for a in re.findall(r"^0x([0-9a-f]{8}):", text, re.M)}
+    assert shown and min(shown) >= 0xf8056, text
+    whole = log_of("triple_protected", "in_asm", "-dfilter", "0xf8000+0x100,0x100-0x10")
+    contains(whole, "0x000f8000:")
+    for bad in ("x", "1..", "5..4", "1+0", "1-0", "1..2x", "", "-1..5", "1.2"):
+        r = run("-dfilter", bad, check=1)
+        contains(r.err, "dbtvm: -dfilter")
+
+
+@test
+def trace_events():
+    text = log_of("reset", "trace:port_write", "-strict-exit")
+    contains(text, "port_write port 0064 size 1 <- 000000fe")
+    both = log_of("triple_protected", "trace:*")
+    contains(both, "tlb_fill", "tlb_flush", "cr3_write")
+    contains(run("-d", "trace:help", check=0).out, "ide_command", "port_read")
+    contains(run("-trace", "help", check=0).out, "ide_command")
+    contains(run("-d", "trace:nosuch", check=1).err, "nosuch")
+    r = mishap("spin", "-monitor", "stdio", check=0,
+               stdin=b"trace-event port* on\ninfo trace-events\ntrace-event x off\nlog none\nquit\n")
+    contains(r.out, "port_read         on", "no trace event is called 'x'")
+
+
+@test
+def statistics():
+    with scratch() as folder:
+        path = f"{folder}/stats.json"
+        r = mishap("garbage-1", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-stats",
+                   "-stats-json", path, check=33)
+        data = json.loads(pathlib.Path(path).read_text())
+    contains(r.err, "gen code size", "expansion ratio", "Top ports:", "exit_chain")
+    assert data["blocks"] > 0 and data["top_ports"], data
+    assert all(isinstance(p["count"], int) for p in data["top_ports"])
+    counts = [p["count"] for p in data["top_ports"]]
+    assert counts == sorted(counts, reverse=True), counts
+
+
+@test
+def written_code_is_counted():
+    with scratch() as folder:
+        path = f"{folder}/stats.json"
+        mishap("smc", "-timeout", "2", "-stats-json", path, check=124)
+        data = json.loads(pathlib.Path(path).read_text())
+    assert data["top_smc_pages"][0]["address"] == 0x20000, data["top_smc_pages"]
+    assert {p["address"] for p in data["top_ports"]} >= {0x80}
+
+
+def monitor_after(seconds, commands, *args):
+    process = subprocess.Popen([BINARY, "-m", "16", "-vga", "none", "-display", "none", "-bios",
+                                image("hot"), "-monitor", "stdio", *args], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(seconds)
+    out = process.communicate((commands + "\nquit\n").encode(), timeout=20)[0].decode()
+    assert process.returncode == 0, out
+    return out.replace("\r", "")
+
+
+def symbols(form):
+    return f"{BUILD}/tests/guest/hot-{form}.o,offset=0xf8000"
+
+
+@test
+def hot_blocks_are_counted():
+    for engine in ([], ["--interp"], ["--no-chain"]):
+        out = monitor_after(1.5, "info hot 3 code", "-count", "-symbols", symbols("elf32"), *engine)
+        rows = re.findall(r"^\s*(\d+)\s+(\d+)\s+\d+\s+\d+\s+0x([0-9a-f]{8}) \((\w+)\+", out, re.M)
+        assert len(rows) == 3 and rows[0][3] == "worker", out
+        assert int(rows[0][0]) > 20 * int(rows[2][0]), out
+        contains(out, "dec eax")
+
+
+@test
+def hot_wants_counting_or_samples():
+    out = monitor_after(0.5, "info hot\ninfo hot 0\ninfo hot 5 bogus\ninfo hot 99999999999\n"
+                        "profile off\nprofile /nonexistent/x\ninfo version bogus")
+    contains(out, "nothing is counted", "the count must be 1 to 200", "too many arguments",
+             "no samples")
+
+
+@test
+def profile_on_request():
+    out = monitor_after(1, "profile on\nwait screen nothing 2\ninfo hot 2\nprofile off",
+                        "-symbols", symbols("elf64"))
+    assert "samples      %" in out, out
+
+
+@test
+def profile_folds_stacks():
+    with scratch() as folder:
+        text_map = pathlib.Path(f"{folder}/System.map")
+        text_map.write_text("000f8000 T entry\n000f8024 t hot_start\nf803a T outer\n"
+                            "garbage\n000f8053 T worker\n000f9000 D data\n")
+        path = f"{folder}/out.folded"
+        mishap("hot", "-profile", path, "-symbols", text_map, "-timeout", "3", check=124)
+        lines = pathlib.Path(path).read_text().splitlines()
+    stacks = {l.rsplit(" ", 1)[0]: int(l.rsplit(" ", 1)[1]) for l in lines}
+    best = max(stacks, key=stacks.get)
+    assert best == "kernel;hot_start;outer;worker", stacks
+    assert stacks[best] > 500, stacks
+
+
+@test
+def symbols_in_the_report():
+    r = mishap("hot", "-timeout", "1", "-symbols", symbols("elf32"), check=124)
+    assert re.search(r"\((worker|outer|hot_start)\+0x", r.err), r
+
+
+@test
+def bad_symbols():
+    with scratch() as folder:
+        elf = (BUILD / "tests/guest/hot-elf32.o").read_bytes()
+        wide = (BUILD / "tests/guest/hot-elf64.o").read_bytes()
+        for name, data in (("empty", b""), ("text", b"hello\n"), ("head", elf[:40]),
+                           ("cut", elf[: len(elf) // 2]), ("wide", wide[:70]),
+                           ("noise", elf[:32] + bytes(range(256)) * 8)):
+            path = pathlib.Path(folder) / name
+            path.write_bytes(data)
+            r = mishap("spin", "-symbols", path, "-timeout", "1")
+            assert r.code in (1, 124), r
+            if r.code == 1:
+                assert len(r.err.splitlines()) == 1 and name in r.err, r
+        for size in range(0, len(wide), 7):
+            path = pathlib.Path(folder) / "flip"
+            path.write_bytes(wide[:size] + b"\xff" * 4 + wide[size + 4:])
+            assert mishap("halt", "-symbols", path, "-strict-exit").code in (1, 83)
+        contains(mishap("spin", "-symbols", f"{folder}/none", check=1).err, "none")
+
+
+@test
+def perf_map():
+    process = subprocess.Popen([BINARY, "-m", "16", "-vga", "none", "-display", "none", "-bios",
+                                image("hot"), "-perfmap", "-timeout", "1"], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    process.wait(20)
+    path = pathlib.Path(f"/tmp/perf-{process.pid}.map")
+    text = path.read_text()
+    path.unlink()
+    assert re.search(r"^[0-9a-f]+ [0-9a-f]+ guest_000f80", text, re.M), text
+
+
+@test
+def doctor():
+    r = run("doctor")
+    assert r.code in (0, 1), r
+    contains(r.out, "FSGSBASE", "mmap_min_addr", "max_map_count", "seccomp", "firmware", "Guests" if
+             r.code else "Nothing is in the way")
+    tight = subprocess.run(["bash", "-c", f"ulimit -v 400000; {BINARY} doctor"], capture_output=True,
+                           text=True, timeout=30, check=False)
+    assert tight.returncode == 2 and "BROKEN" in tight.stdout, tight
+
+
+@test
+def manual_and_completion_know_every_option():
+    page = (BUILD / "docs/dbtvm.1").read_text().replace("\\-", "-")
+    words = (BUILD / "docs/dbtvm").read_text()
+    listed = re.findall(r"^  -([\w-]+)", run("-help", check=0).out.split("Not offered")[0],
+                        re.M)
+    assert len(listed) > 40, listed
+    for name in listed:
+        contains(page, f"\\fB-{name}\\fR")
+        contains(words, f" -{name} ")
+    commands = re.findall(r"^([a-z0-9_-]+)", mishap("spin", "-monitor", "stdio",
+                                                 stdin=b"help\nquit\n", check=0).out, re.M)
+    for name in set(commands) - {"dbtvm"}:
+        contains(page, f"\\fB{name}\\fR")
+    bash = subprocess.run(["bash", "-c", f"source {BUILD}/docs/dbtvm; COMP_WORDS=(dbtvm -d int,mm); "
+                           "COMP_CWORD=2; _dbtvm; echo ${COMPREPLY[@]}; COMP_WORDS=(dbtvm -kern); "
+                           "COMP_CWORD=1; _dbtvm; echo ${COMPREPLY[@]}"], capture_output=True,
+                          text=True, timeout=20, check=False)
+    assert bash.stdout.split() == ["int,mmu", "-kernel"], bash
