@@ -80,11 +80,13 @@ void board_open(Board *board)
         .request_exit = note_exit,
         .request_panic = note_panic,
     };
+    address_space_begin(board->as); /* one rebuild of the map, not sixty */
     board->pc = pc_new(&config, board->as, board->clock, NULL);
     g_assert(board->pc);
     pc_reset(board->pc);
     address_space_set_a20(board->as, true);
     assign_addresses(pc_pci(board->pc));
+    address_space_commit(board->as);
 }
 
 void board_close(Board *board)

@@ -25,7 +25,9 @@ static Bench *bench_new(void)
     AddressSpace *as = address_space_new(ram);
     address_space_add_ram(as, "ram", 0, RAM_BYTES, 0, ram_alloc(ram, "ram", RAM_BYTES));
     g_assert(cpu_model_parse(&model, "max", NULL));
+    fuzz_leaks_expected(true);
     bench->cpu = cpu_new(as, &model, &(CpuBoard){0}, NULL);
+    fuzz_leaks_expected(false);
     codegen_init_vcpu(&bench->cpu->v);
     ir_block_init(&bench->ir, x86_guest_ops.helpers, x86_guest_ops.helper_count);
     bench->out.code = g_malloc(HOST_BYTES);

@@ -31,6 +31,9 @@ static inline uint64_t input_take(Input *input, unsigned size)
 /* From now on the process works in a new empty folder, and its standard output goes nowhere:
  * lines of the user may name files and print. */
 void fuzz_enter_sandbox(void);
+/* A leak checker finds no pointers in a CPU's mapping: what is allocated between these is kept for
+ * the process's life. */
+void fuzz_leaks_expected(bool expected);
 /* The input as text that names no file outside that folder; caller frees. */
 char *fuzz_text(const uint8_t *bytes, size_t count);
 

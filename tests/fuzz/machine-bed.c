@@ -54,7 +54,9 @@ Machine *machine_bed(void)
     chardev_keep_tap(board.serial);
     chardevs[0] = (MachineChardev){"serial0", g_strdup("null"), board.serial, 0};
     g_assert(cpu_model_parse(&model, "max", NULL));
+    fuzz_leaks_expected(true);
     CpuX86 *cpu = cpu_new(board.as, &model, &(CpuBoard){0}, NULL);
+    fuzz_leaks_expected(false);
     g_assert(cpu);
     cpu_reset(cpu);
     const EngineOptions options = {.interp = true, .count = true, .cache_bytes = CACHE_BYTES};

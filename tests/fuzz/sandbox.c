@@ -26,6 +26,17 @@ void fuzz_enter_sandbox(void)
     atexit(remove_folder);
 }
 
+/* NULL without the sanitizer. */
+__attribute__((weak)) void __lsan_disable(void);
+__attribute__((weak)) void __lsan_enable(void);
+
+void fuzz_leaks_expected(bool expected)
+{
+    void (*call)(void) = expected ? __lsan_disable : __lsan_enable;
+    if (call)
+        call();
+}
+
 /* A slash stays only behind a letter or digit: "x/10i" is a format, "a/b" is not there; "/etc"
  * and "../x" would be. */
 char *fuzz_text(const uint8_t *bytes, size_t count)

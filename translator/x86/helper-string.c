@@ -91,7 +91,10 @@ static Side side_begin(StringRun *r, unsigned seg, uint32_t offset, bool write, 
     if (count == 0 || !seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, count * r->size, write,
                                   &gva, &f))
         return none;
-    return (Side){tlb_host(r, gva, write), count};
+    uint8_t *host = tlb_host(r, gva, write);
+    if (!host && write && !r->cpu->v.mmu.watch_used)
+        host = mmu_store_beside_code(&r->cpu->v.mmu, gva, count * r->size, r->mode);
+    return (Side){host, count};
 }
 
 static bool fast_usable(const StringRun *r)
