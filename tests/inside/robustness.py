@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A bad host day: no address space, a second instance, SIGTERM at a terminal, SIGKILL while the
 guest writes."""
+import fcntl
 import os
 import pathlib
 import pty
@@ -74,8 +75,13 @@ def a_second_instance_is_refused():
 def sigterm_restores_the_terminal():
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
+
+    def adopt():  # only a foreground job's terminal is set raw
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
     process = start("-bios", image("spin"), "-serial", "mon:stdio", stdin=slave, stdout=slave,
-                    stderr=slave)
+                    stderr=slave, preexec_fn=adopt)
     try:
         deadline = time.monotonic() + 20
         while termios.tcgetattr(slave) == before:
