@@ -71,6 +71,13 @@ def a_second_instance_is_refused():
             first.wait()
 
 
+def wait_until(true, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
 @test
 def sigterm_restores_the_terminal():
     master, slave = pty.openpty()
@@ -80,25 +87,26 @@ def sigterm_restores_the_terminal():
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
-    process = start("-bios", image("spin"), "-serial", "mon:stdio", stdin=slave, stdout=slave,
-                    stderr=slave, preexec_fn=adopt)
-    try:
-        deadline = time.monotonic() + 20
-        while termios.tcgetattr(slave) == before:
-            assert time.monotonic() < deadline and process.poll() is None, "the terminal is not raw"
-            time.sleep(0.02)
-        time.sleep(0.3)
-        sent = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
-        took = time.monotonic() - sent
-        assert took < (10 if sanitized() else 1), f"{took:.1f} s"
-        assert termios.tcgetattr(slave) == before
-    finally:
-        process.kill()
-        process.wait()
-        os.close(master)
-        os.close(slave)
+    with scratch() as folder:
+        # The shell keeps the session, whose end would hang up the terminal.
+        pidfile = pathlib.Path(folder) / "pid"
+        shell = subprocess.Popen(
+            ["sh", "-c", '"$@"; sleep 60', "sh", BINARY, "-m", "16", "-vga", "none", "-display",
+             "none", "-bios", image("spin"), "-serial", "mon:stdio", "-pidfile", str(pidfile)],
+            stdin=slave, stdout=slave, stderr=slave, preexec_fn=adopt)
+        try:
+            wait_until(lambda: termios.tcgetattr(slave) != before and pidfile.exists(), 20,
+                       "the terminal is not raw")
+            time.sleep(0.3)
+            process = pathlib.Path("/proc") / pidfile.read_text().strip()
+            os.kill(int(process.name), signal.SIGTERM)
+            wait_until(lambda: not process.exists(), 10 if sanitized() else 1, "it is still there")
+            assert termios.tcgetattr(slave) == before
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+            os.close(master)
+            os.close(slave)
 
 
 @test
