@@ -119,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         return 0;
     }
     g_assert(bench->ir.guest_insns >= 1 && bench->ir.guest_insns <= limits.max_insns);
-    g_assert(bench->ir.guest_bytes <= size);
+    g_assert(bench->ir.guest_bytes >= 1 && bench->ir.guest_bytes <= size);
+    g_assert(!need_second);
     verify(&bench->ir);
     pipeline_run(&bench->ir, bits & 0x2000);
     verify(&bench->ir);

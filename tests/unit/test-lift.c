@@ -501,6 +501,8 @@ Test(lift, fetch_stops_at_the_cs_limit)
     cr_expect_eq(block.insns[1].aux, HELPER_raise);
     cr_expect_eq(block.insns[1].imm, VEC_GP);
     cr_expect_eq(last_op()->op, IR_EXIT_PC);
+    cr_expect_eq(block.guest_bytes, 4);
+    cr_assert(translate(&run, code + 1, 4, NULL), "the limit is the page's end: no other is needed");
     run.state.pc = PC + 5;
     cr_assert(translate(&run, code + 5, sizeof code - 5, NULL));
     cr_expect_eq(block.insns[1].aux, HELPER_raise);
@@ -532,6 +534,7 @@ Test(lift, fifteen_bytes_are_the_limit)
     cr_assert(translate(&run, code, sizeof code, NULL));
     cr_expect_eq(block.insns[1].aux, HELPER_raise);
     cr_expect_eq(block.insns[1].imm, VEC_GP);
+    cr_expect_eq(block.guest_bytes, 15, "a store to any of them makes it another block");
 }
 
 /* Whatever the bytes: a well-formed block that ends once. */

@@ -35,18 +35,22 @@ static const uint8_t *gather(const Source *source, unsigned offset, uint8_t *buf
     return buffer;
 }
 
-static FetchResult fetch_insn(const Lift *l, const Source *source, unsigned offset, X86Insn *insn)
+/* *seen: bytes that a fault of the fetch depends on, at least one. */
+static FetchResult fetch_insn(const Lift *l, const Source *source, unsigned offset, X86Insn *insn,
+                              unsigned *seen)
 {
     uint8_t buffer[X86_MAX_INSN];
     unsigned count;
+    *seen = 1;
     if (!lift_target_ok(l, l->pc))
         return FETCH_FAULT;
     const uint8_t *bytes = gather(source, offset, buffer, &count);
     bool limited = false;
-    if (!(l->mode & MODE_LONG64) && (uint64_t)l->cs_limit - l->pc + 1 < count) {
+    if (!(l->mode & MODE_LONG64) && (uint64_t)l->cs_limit - l->pc + 1 <= count) {
         count = (unsigned)(l->cs_limit - l->pc) + 1;
         limited = true;
     }
+    *seen = MAX(count, 1);
     switch (x86_decode(insn, bytes, count, l->mode, l->model)) {
     case DECODE_OK:
         return FETCH_OK;
@@ -58,15 +62,16 @@ static FetchResult fetch_insn(const Lift *l, const Source *source, unsigned offs
     g_assert_not_reached();
 }
 
-/* The fetch itself faults: #GP(0) at l->pc. */
-static void lift_fetch_fault(Lift *l)
+/* The fetch itself faults: #GP(0) at l->pc. The block covers all `seen` bytes, as others in their
+ * place may be an instruction. */
+static void lift_fetch_fault(Lift *l, unsigned seen)
 {
     IrInsn *mark = ir_append(l->ir, IR_INSN, 0);
     mark->imm = (int64_t)l->pc;
     mark->aux = 1;
     l->temps = 0;
     lift_raise(l, VEC_GP, true, 0);
-    l->ir->guest_bytes += 1;
+    l->ir->guest_bytes += seen;
     l->ir->guest_insns += 1;
 }
 
@@ -123,7 +128,8 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
     block->solo = state->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS);
     while (!l.end) {
         l.pc = l.next_pc;
-        FetchResult result = fetch_insn(&l, &source, block->guest_bytes, &insn);
+        unsigned seen;
+        FetchResult result = fetch_insn(&l, &source, block->guest_bytes, &insn, &seen);
         bool fits = result == FETCH_OK && block->guest_bytes + insn.length <= limits->max_bytes;
         if (block->guest_insns && !fits) {
             lift_fall_through(&l, l.pc); /* its fault or its page is the next block's */
@@ -135,7 +141,7 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
             return false;
         }
         if (result == FETCH_FAULT) {
-            lift_fetch_fault(&l);
+            lift_fetch_fault(&l, seen);
             break;
         }
         unsigned before = block->count;
