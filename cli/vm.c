@@ -220,14 +220,20 @@ static void request_panic(void *opaque, bool crash_loaded)
     if (!vm->panicked)
         fputs(text, stderr);
     vm->panicked = true;
-    if (crash_loaded || action == PANIC_NONE)
+    const bool goes_on = crash_loaded || action == PANIC_NONE;
+    post_event(vm, crash_loaded ? MACHINE_EVENT_CRASH_KERNEL : MACHINE_EVENT_PANIC, true,
+               goes_on ? "run" : action == PANIC_PAUSE ? "pause" : "poweroff");
+    if (goes_on)
         return;
-    halt_vcpu(vm, MACHINE_PAUSED);
-    if (action == PANIC_SHUTDOWN || action == PANIC_EXIT_FAILURE)
-        post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-panic");
+    if (action == PANIC_PAUSE) {
+        request_stop(vm, MACHINE_PANICKED);
+        return;
+    }
+    post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-panic");
+    halt_vcpu(vm, MACHINE_OFF);
     if (action == PANIC_SHUTDOWN)
         quit_strictly(vm, CODE_PANIC);
-    else if (action == PANIC_EXIT_FAILURE)
+    else
         vm_quit(vm, CODE_USER_ERROR);
 }
 
@@ -618,6 +624,10 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
+    const EngineOptions *wanted = &vm->config->engine;
+    if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
+        fprintf(stderr, "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
+                        "slower soft TLB\n");
     return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 

@@ -134,7 +134,7 @@ extern const char codegen_stub_mem_begin[];
 extern const char codegen_stub_mem_commit[];
 extern const char codegen_stub_exit_chain[];
 extern const char codegen_stub_exit_lookup[];
-_Noreturn void codegen_stub_leave(VCpu *vcpu, ExitReason reason);
+void codegen_stub_leave(VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
 /* codegen_enter with a value for R8. */
 ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8);
 /* runtime.c, called by stubs.S and native thunks */

@@ -185,7 +185,7 @@ FUNCTION codegen_stub_exit_reason
 exit_spilled:
     SAVE_FP
     mov eax, r8d
-    pop VC(STUB_HOST_RSP)
+    pop qword ptr VC(STUB_HOST_RSP)
     pop r15
     pop r14
     pop r13

@@ -17,6 +17,7 @@ bool info_status(Command *command, GError **error)
                                         [MACHINE_PAUSED] = "paused",
                                         [MACHINE_PRELAUNCH] = "paused (prelaunch)",
                                         [MACHINE_OFF] = "paused (shutdown)",
+                                        [MACHINE_PANICKED] = "paused (guest-panicked)",
                                         [MACHINE_IO_ERROR] = "paused (io-error)"};
     MachineState state = command->machine->state(command->machine);
     g_string_append_printf(command->out, "VM status: %s\n", names[state]);

@@ -15,6 +15,7 @@ typedef enum {
     MACHINE_PAUSED,
     MACHINE_PRELAUNCH, /* -S: did not run yet */
     MACHINE_OFF,       /* the guest switched itself off, -no-shutdown keeps it here */
+    MACHINE_PANICKED,  /* the guest said so, -action panic=pause */
     MACHINE_IO_ERROR,  /* the host's disk is full; cont tries again */
 } MachineState;
 
@@ -24,12 +25,14 @@ typedef enum {
     MACHINE_EVENT_RESET,
     MACHINE_EVENT_SHUTDOWN,
     MACHINE_EVENT_POWERDOWN,
+    MACHINE_EVENT_PANIC,
+    MACHINE_EVENT_CRASH_KERNEL, /* a panic, too: it goes on in another kernel */
 } MachineEventKind;
 
 typedef struct {
     MachineEventKind kind;
     bool guest;         /* RESET, SHUTDOWN: the guest's doing */
-    const char *reason; /* of those two: "guest-reset", a literal */
+    const char *reason; /* a literal; of those two: "guest-reset"; of panics: what happens now */
 } MachineEvent;
 
 typedef void (*MachineListener)(void *opaque, const MachineEvent *event);

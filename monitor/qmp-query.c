@@ -41,11 +41,10 @@ JsonNode *qmp_query_version(QmpCall *call, GError **error)
 
 JsonNode *qmp_query_status(QmpCall *call, GError **error)
 {
-    static const char *const names[] = {[MACHINE_RUNNING] = "running",
-                                        [MACHINE_PAUSED] = "paused",
-                                        [MACHINE_PRELAUNCH] = "prelaunch",
-                                        [MACHINE_OFF] = "shutdown",
-                                        [MACHINE_IO_ERROR] = "io-error"};
+    static const char *const names[] = {
+        [MACHINE_RUNNING] = "running",         [MACHINE_PAUSED] = "paused",
+        [MACHINE_PRELAUNCH] = "prelaunch",     [MACHINE_OFF] = "shutdown",
+        [MACHINE_PANICKED] = "guest-panicked", [MACHINE_IO_ERROR] = "io-error"};
     MachineState state = call->machine->state(call->machine);
     JsonObject *status = json_object_new();
     json_object_set_string_member(status, "status", names[state]);

@@ -83,13 +83,27 @@ static void greet(Qmp *qmp)
     send_object(qmp, hello);
 }
 
+static JsonObject *event_data(const MachineEvent *event)
+{
+    JsonObject *data = json_object_new();
+    if (event->kind == MACHINE_EVENT_PANIC || event->kind == MACHINE_EVENT_CRASH_KERNEL) {
+        json_object_set_string_member(data, "action", event->reason);
+        return data;
+    }
+    json_object_set_boolean_member(data, "guest", event->guest);
+    json_object_set_string_member(data, "reason", event->reason);
+    return data;
+}
+
 static void on_machine_event(void *opaque, const MachineEvent *event)
 {
     static const char *const names[] = {[MACHINE_EVENT_STOP] = "STOP",
                                         [MACHINE_EVENT_RESUME] = "RESUME",
                                         [MACHINE_EVENT_RESET] = "RESET",
                                         [MACHINE_EVENT_SHUTDOWN] = "SHUTDOWN",
-                                        [MACHINE_EVENT_POWERDOWN] = "POWERDOWN"};
+                                        [MACHINE_EVENT_POWERDOWN] = "POWERDOWN",
+                                        [MACHINE_EVENT_PANIC] = "GUEST_PANICKED",
+                                        [MACHINE_EVENT_CRASH_KERNEL] = "GUEST_CRASHLOADED"};
     Qmp *qmp = opaque;
     if (!qmp->negotiated)
         return;
@@ -99,12 +113,8 @@ static void on_machine_event(void *opaque, const MachineEvent *event)
     json_object_set_int_member(time, "microseconds", now % G_USEC_PER_SEC);
     json_object_set_object_member(object, "timestamp", time);
     json_object_set_string_member(object, "event", names[event->kind]);
-    if (event->reason) {
-        JsonObject *data = json_object_new();
-        json_object_set_boolean_member(data, "guest", event->guest);
-        json_object_set_string_member(data, "reason", event->reason);
-        json_object_set_object_member(object, "data", data);
-    }
+    if (event->reason)
+        json_object_set_object_member(object, "data", event_data(event));
     send_object(qmp, object);
 }
 

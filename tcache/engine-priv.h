@@ -4,7 +4,6 @@
 #define TCACHE_ENGINE_PRIV_H
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "tcache/tb.h"
@@ -14,7 +13,6 @@
 #define FETCH_CACHE_SIZE 64
 #define OTHER_PAGES 4096
 #define RECENT_BLOCKS 16
-#define HOST_SIGNALS 4
 #define NO_STORE ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
@@ -79,7 +77,6 @@ struct Engine {
     bool breaks_changed;
     bool leave_break;      /* stopped at a breakpoint: run on past it */
     EngineStop debug_stop;
-    struct sigaction previous[HOST_SIGNALS]; /* who had the signals before us */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies

@@ -13,7 +13,9 @@
 /* The one mutable that is neither on the stack nor in the machine: which engine this thread runs. */
 static __thread Engine *current_engine;
 
-static const int host_signals[HOST_SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+/* Signals belong to the process, and so does who had them before us. */
+static const int host_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static struct sigaction previous[G_N_ELEMENTS(host_signals)];
 
 enum { TRAP_DE = 0, TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19 };
 
@@ -115,16 +117,15 @@ static void print_hex(const char *name, uint64_t value)
     (void)!write(STDERR_FILENO, text, n);
 }
 
-/* The instruction faults again and whoever had the signal first ends the process. */
-static void give_back(int sig)
+/* Whoever had the signal first ends the process: the instruction faults again, or, if somebody sent
+ * the signal, it is raised again. */
+static void give_back(int sig, bool sent)
 {
-    for (unsigned i = 0; current_engine && i < HOST_SIGNALS; i++) {
-        if (host_signals[i] == sig) {
-            sigaction(sig, &current_engine->previous[i], NULL);
-            return;
-        }
-    }
-    signal(sig, SIG_DFL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(host_signals); i++)
+        if (host_signals[i] == sig)
+            sigaction(sig, &previous[i], NULL);
+    if (sent)
+        raise(sig);
 }
 
 static void report_own_fault(int sig, siginfo_t *info, ucontext_t *uc)
@@ -137,7 +138,7 @@ static void report_own_fault(int sig, siginfo_t *info, ucontext_t *uc)
     print_hex(" address ", (uint64_t)(uintptr_t)info->si_addr);
     if (current_engine)
         print_hex(" guest pc", current_engine->vcpu->pc);
-    give_back(sig);
+    give_back(sig, info->si_code <= 0);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -158,11 +159,11 @@ void host_fault_attach(Engine *engine)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGSEGV);
-    for (unsigned i = 0; i < HOST_SIGNALS; i++) {
+    for (unsigned i = 0; i < G_N_ELEMENTS(host_signals); i++) {
         struct sigaction before;
         sigaction(host_signals[i], &action, &before);
         if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != on_signal)
-            engine->previous[i] = before;
+            previous[i] = before;
     }
     current_engine = engine;
 }

@@ -72,6 +72,12 @@ class Guest:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
+    def assert_no_writable_code(self):
+        """No page of the process is writable and executable."""
+        with open(f"/proc/{self.process.pid}/maps") as maps:
+            both = [line for line in maps if line.split()[1].startswith("rwx")]
+        assert not both, both
+
     def wait(self, seconds):
         """Exit code."""
         deadline = time.monotonic() + seconds

@@ -119,7 +119,7 @@ static unsigned compare_end(const OracleOutcome *host, const OracleOutcome *gues
                             GString *text)
 {
     unsigned diff = 0;
-    uint32_t distance = host->cr2 > guest->cr2 ? host->cr2 - guest->cr2 : guest->cr2 - host->cr2;
+    uint32_t distance = MIN(host->cr2 - guest->cr2, guest->cr2 - host->cr2); /* may wrap */
     uint32_t errors = (host->error ^ guest->error) & ~(slack && distance ? 1u : 0u);
     if (host->end != guest->end || host->vector != guest->vector || errors ||
         (distance && distance >= slack))

@@ -12,7 +12,7 @@
 enum {
     PDPT = 0x1000, PD = 0x2000, PT = 0x3000, LOW_SIZE = 0x10000,
     PTE_P = 1, PTE_RW = 2, PTE_US = 4, PTE_A = 0x20, PTE_D = 0x40,
-    WATCH_US = 100000, /* a case that is still there after two looks hangs */
+    WATCH_US = 500000, /* a case that is still there after two looks hangs */
 };
 #define PTE_NX (UINT64_C(1) << 63)
 

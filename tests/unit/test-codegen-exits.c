@@ -460,7 +460,7 @@ Test(codegen_exits, native_thunk)
 }
 
 static jmp_buf left;
-_Noreturn static void leave_test(VCpu *vcpu, ExitReason reason)
+__attribute__((noreturn)) static void leave_test(VCpu *vcpu, ExitReason reason)
 {
     longjmp(left, (int)reason + 1);
 }

@@ -31,7 +31,8 @@ static const HelperInfo helpers[] = {
 
 static void setup(void)
 {
-    cpu = g_malloc0(sizeof *cpu);
+    cpu = aligned_alloc(_Alignof(CpuX86), sizeof *cpu);
+    memset(cpu, 0, sizeof *cpu);
     memset(cpu->model.features, 0xff, sizeof cpu->model.features);
     cpu->model.family = 6;
     cpu->model.has_cpuid = true;
@@ -41,7 +42,7 @@ static void setup(void)
 static void teardown(void)
 {
     ir_block_destroy(&block);
-    g_free(cpu);
+    free(cpu);
 }
 
 /* --- the notation --- */

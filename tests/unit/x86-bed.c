@@ -7,7 +7,7 @@
 static jmp_buf leave_target;
 static ExitReason leave_reason;
 
-static _Noreturn void leave(VCpu *vcpu, ExitReason reason)
+__attribute__((noreturn)) static void leave(VCpu *vcpu, ExitReason reason)
 {
     leave_reason = reason;
     longjmp(leave_target, 1);

@@ -163,13 +163,13 @@ static bool unsigned_fits(unsigned width, const uint64_t acc[2], uint64_t a)
 static bool signed_fits(unsigned width, const uint64_t acc[2], uint64_t a)
 {
     uint64_t mask = width_mask(width);
-    __int128 dividend =
-        width == 1 ? (__int128)(int16_t)acc[0]
-                   : ((__int128)sign_extend(acc[1], width) << (8 * width)) | (__int128)(acc[0] & mask);
+    const unsigned __int128 high = (unsigned __int128)(__int128)sign_extend(acc[1], width);
+    const __int128 dividend = width == 1 ? (__int128)(int16_t)acc[0]
+                                         : (__int128)(high << (8 * width) | (acc[0] & mask));
     int64_t divisor = sign_extend(a, width);
     if (divisor == 0)
         return false;
-    if (divisor == -1 && dividend == (__int128)1 << 127)
+    if (divisor == -1 && dividend == (__int128)((unsigned __int128)1 << 127))
         return false;
     __int128 quotient = dividend / divisor;
     __int128 limit = (__int128)1 << (8 * width - 1);

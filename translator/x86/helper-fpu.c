@@ -89,6 +89,7 @@ static uint32_t guest_fdp(const CpuX86 *cpu)
 static gva_t fx_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, bool write)
 {
     const gva_t gva = cpu_ref_linear(cpu, ref, offset, FX_SIZE, write);
+    cpu_check_alignment(cpu, gva, 4); /* as host CPUs have it: #AC below 4, #GP below 16 */
     if (gva & 15)
         cpu_raise_code(cpu, VEC_GP, 0);
     return gva;
@@ -279,13 +280,20 @@ static void load_env(CpuX86 *cpu, unsigned op_size, const uint8_t *env)
     put32(area + FX_FDP + 4, 0);
 }
 
+static gva_t env_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write)
+{
+    const gva_t gva = cpu_ref_linear(cpu, ref, offset, size, write);
+    cpu_check_alignment(cpu, gva, ref_op_size(ref));
+    return gva;
+}
+
 uint64_t helper_fnstenv(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     const unsigned size = env_size(ref_op_size(a));
     uint8_t env[28];
     build_env(cpu, ref_op_size(a), env);
-    copy_image(cpu, cpu_ref_linear(cpu, a, b, size, true), env, size, true);
+    copy_image(cpu, env_linear(cpu, a, b, size, true), env, size, true);
     /* FNSTENV masks all exceptions afterwards. */
     const uint32_t fcw = get16(vcpu->fp_area + FX_FCW) | 0x3f;
     put16(vcpu->fp_area + FX_FCW, fcw);
@@ -299,7 +307,7 @@ uint64_t helper_fldenv(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const unsigned size = env_size(ref_op_size(a));
     uint8_t env[28];
     raise_pending(cpu);
-    copy_image(cpu, cpu_ref_linear(cpu, a, b, size, false), env, size, false);
+    copy_image(cpu, env_linear(cpu, a, b, size, false), env, size, false);
     load_env(cpu, ref_op_size(a), env);
     return 0;
 }
@@ -320,7 +328,7 @@ uint64_t helper_fnsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     build_env(cpu, ref_op_size(a), image);
     for (unsigned i = 0; i < 8; i++)
         memcpy(image + env + 10 * i, vcpu->fp_area + FX_ST + 16 * i, 10);
-    copy_image(cpu, cpu_ref_linear(cpu, a, b, env + 80, true), image, env + 80, true);
+    copy_image(cpu, env_linear(cpu, a, b, env + 80, true), image, env + 80, true);
     init_x87(vcpu->fp_area);
     return 0;
 }
@@ -331,7 +339,7 @@ uint64_t helper_frstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const unsigned env = env_size(ref_op_size(a));
     uint8_t image[28 + 80];
     raise_pending(cpu);
-    copy_image(cpu, cpu_ref_linear(cpu, a, b, env + 80, false), image, env + 80, false);
+    copy_image(cpu, env_linear(cpu, a, b, env + 80, false), image, env + 80, false);
     load_env(cpu, ref_op_size(a), image);
     for (unsigned i = 0; i < 8; i++) {
         uint8_t *st = vcpu->fp_area + FX_ST + 16 * i;

@@ -863,6 +863,32 @@ system: mov dword [PT2], (LIN(image) + 0x0000) | 3      ; alias of the image, su
         mov fs, ax
         want PF, 3
         want_at
+; a table that reaches into an absent page: selectors 1000h - (gdt mod 1000h) and above
+        mov dword [PT2 + 4], 0
+        call flush
+        mov word [gdtr_l], 0xffff
+        lgdt [gdtr_l]
+%macro query 1
+        begin %1
+        mov eax, 0x1ff8
+        mov ebx, 0x55
+        nop
+        %deftok %%insn %1
+        at
+        %%insn
+        want PF, 0
+        eq "EBX", ebx, 0x55
+        want_at
+%endmacro
+        query "lar ebx, eax"
+        query "lsl ebx, eax"
+        query "verr ax"
+        query "verw ax"
+        query "mov es, ax"
+        query "lldt ax"
+        query "ltr ax"
+        query "jmp 0x1ff8:0"
+        query "call 0x1ff8:0"
         lgdt [gdtr_image]
         ; entry 13 of the IDT in an absent page: #GP meets #PF, which is served
         mov dword [PT2], PAGES | 7

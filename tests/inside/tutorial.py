@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""docs/debugging.md is executed as written: every sh block in one shell, and the lines of a text
+block must appear, in this order, in what the block before it printed (blanks do not count)."""
+import re
+import subprocess
+
+from bed import BUILD, ROOT, Skip, test
+
+BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.M | re.S)
+MARK = "--- end of block ---"
+
+
+def squeeze(text):
+    return re.sub(r"\s+", " ", text)
+
+
+@test
+def debugging_tutorial():
+    if BUILD != ROOT / "build":
+        raise Skip("the tutorial speaks of build/")
+    try:
+        subprocess.run([str(ROOT / "scripts/guest-linux"), "686"], capture_output=True, timeout=600,
+                       check=True)
+    except (subprocess.SubprocessError, OSError) as error:
+        raise Skip(f"cannot fetch the kernel: {error}") from error
+    blocks = BLOCK.findall((ROOT / "docs/debugging.md").read_text())
+    script = "".join(f"{body}\necho '{MARK}'\n" for kind, body in blocks if kind == "sh")
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=ROOT, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=400, check=False)
+    printed = done.stdout.split(MARK + "\n")
+    assert done.returncode == 0, done.stdout[-3000:]
+    at = -1
+    for kind, body in blocks:
+        if kind == "sh":
+            at += 1
+            continue
+        text = squeeze(printed[at])
+        for line in body.splitlines():
+            found = text.find(squeeze(line).strip())
+            assert found >= 0, f"{line!r} is not (in this order) in {printed[at][-2500:]}"
+            text = text[found:]
