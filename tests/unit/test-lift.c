@@ -538,6 +538,40 @@ Test(lift, fifteen_bytes_are_the_limit)
 }
 
 /* Whatever the bytes: a well-formed block that ends once. */
+/* Printed IR reads back as itself. */
+static void check_text(const char *name)
+{
+    g_autoptr(GString) text = g_string_new(NULL), again = g_string_new(NULL);
+    IrBlock copy;
+    GError *error = NULL;
+    ir_block_init(&copy, block.helpers, block.helper_count);
+    ir_print(&block, text);
+    cr_assert(ir_parse(&copy, text->str, &error), "%s: %s\n%s", name,
+              error ? error->message : "", text->str);
+    ir_print(&copy, again);
+    cr_assert_str_eq(text->str, again->str, "%s", name);
+    cr_assert_eq(copy.count, block.count);
+    ir_block_destroy(&copy);
+}
+
+Test(lift, ir_text_is_checked)
+{
+    static const char *const bad[] = {"", "block", "block 0x0 next 0x0 insns 0 bytes 0\nfoo.4 _, _, _",
+                                      "block 0x0 next 0x0 insns 0 bytes 0\nmov.4 r0, q1, _",
+                                      "block 0x0 next 0x0 insns 0 bytes 0\nmov.4 r0, xs.flat[_+_*1+0]a4, _",
+                                      "block 0x0 next 0x0 insns 0 bytes 0\nmov.4 r0, r1, _ bogus=1",
+                                      "block 0x0 next 0x0 insns 0 bytes 0\ncall.4 _, _, _ @nothing(_, _, _)"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        IrBlock copy;
+        GError *error = NULL;
+        ir_block_init(&copy, NULL, 0);
+        cr_expect_not(ir_parse(&copy, bad[i], &error), "accepted: %s", bad[i]);
+        cr_expect_not_null(error);
+        g_clear_error(&error);
+        ir_block_destroy(&copy);
+    }
+}
+
 Test(lift, any_bytes_lift)
 {
     static const uint32_t modes[] = {FLAT0,
@@ -562,6 +596,8 @@ Test(lift, any_bytes_lift)
         g_autofree char *name = g_strdup_printf("round %u: %02x %02x %02x %02x", round, code[0],
                                                 code[1], code[2], code[3]);
         check_block(name);
+        if (round % 16 == 0)
+            check_text(name);
         for (unsigned k = 0; k < block.count; k++) {
             bool last = k == block.count - 1;
             bool ends = ir_op_info[block.insns[k].op].attrs & IR_ATTR_END;

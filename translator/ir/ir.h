@@ -115,7 +115,6 @@ typedef struct {
     uint8_t cond;      /* x86 condition 0..15 */
     bool lock;
     bool checked;      /* INSN: the instruction's accesses do not use the address window */
-    uint8_t live_flags; /* reserved to the liveness pass */
     uint16_t aux;      /* helper id, instruction length, ExitReason */
     IrOpd d, a, b;
     IrOpd args[3];     /* CALL */

@@ -25,6 +25,10 @@ static void print_mem(const IrInsn *insn, GString *out)
         g_string_append_printf(out, "s%u", m->size);
     if (m->user)
         g_string_append_c(out, 'u');
+    if (m->aligned)
+        g_string_append_c(out, 'A');
+    if (m->waits)
+        g_string_append_c(out, 'W');
 }
 
 static void print_opd(const IrInsn *insn, IrOpd opd, int64_t imm, GString *out)
