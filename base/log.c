@@ -77,8 +77,8 @@ bool log_open(uint32_t mask, const char *path, GError **error)
     if (path) {
         f = fopen(path, "we");
         if (!f) {
-            g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write log file '%s': %s", path,
-                        g_strerror(errno));
+            g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write log file '%s': %s",
+                        path, g_strerror(errno));
             return false;
         }
         setvbuf(f, NULL, _IOLBF, 0);
@@ -167,7 +167,8 @@ static bool parse_range(const char *text, LogRange *range)
 static bool parse_range_error(const char *text, GError **error)
 {
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
-                "'%s' is not FROM..TO, FROM+SIZE or LAST-SIZE (at most %d ranges)", text, MAX_RANGES);
+                "'%s' is not FROM..TO, FROM+SIZE or LAST-SIZE (at most %d ranges)", text,
+                MAX_RANGES);
     return false;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Counts by key in bounded memory: the most frequent keys survive (after Metwally, Agrawal and El
  * Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data Streams"). A newcomer takes
- * over the count of the rarest entry near it, so counts of rare keys may be too high. For slow paths. */
+ * over the count of the rarest entry near it, so counts of rare keys may be too high. For slow
+ * paths. */
 #ifndef BASE_TOP_TABLE_H
 #define BASE_TOP_TABLE_H
 

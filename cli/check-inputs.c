@@ -19,7 +19,8 @@ static bool check_bios(const Config *config, GError **error)
     if (size % BIOS_GRAIN == 0 && size <= BIOS_MAX)
         return true;
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE,
-                "-bios %s: has %zu bytes; firmware is a multiple of 64 KiB, at most 4 MiB", name, size);
+                "-bios %s: has %zu bytes; firmware is a multiple of 64 KiB, at most 4 MiB", name,
+                size);
     return false;
 }
 

@@ -624,6 +624,10 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
+    const EngineOptions *wanted = &vm->config->engine;
+    if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
+        fprintf(stderr, "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
+                        "slower soft TLB\n");
     return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 

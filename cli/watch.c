@@ -12,9 +12,7 @@ enum { SETTLE_MS = 200, SPIN_SAMPLE_MS = 100, NEAR = 64 };
 struct Watch {
     Machine *machine;
     const Config *config;
-    guint timeout, spin;
     gint halts, storms; /* set by the vCPU thread; reported at most once each */
-    guint halt_source, storm_source;
     bool said_halt, said_storm, said_spin;
     gva_t spin_pc;
     unsigned spin_samples;
@@ -31,7 +29,6 @@ static gboolean on_timeout(gpointer opaque)
 {
     Watch *watch = opaque;
     g_autofree char *detail = g_strdup_printf("--timeout %u", watch->config->timeout_seconds);
-    watch->timeout = 0;
     report(watch, DEATH_TIMEOUT, detail);
     watch->machine->quit(watch->machine, CODE_TIMEOUT);
     return G_SOURCE_REMOVE;
@@ -54,8 +51,8 @@ static gboolean on_spin_sample(gpointer opaque)
     Watch *watch = opaque;
     bool halted;
     const gva_t pc = sample_pc(watch, &halted);
-    const bool same = !halted && watch->machine->running(watch->machine) &&
-                      pc - watch->spin_pc + NEAR / 2 < NEAR;
+    const bool same =
+        !halted && watch->machine->running(watch->machine) && pc - watch->spin_pc + NEAR / 2 < NEAR;
     watch->spin_samples = same ? watch->spin_samples + 1 : 0;
     if (!same) {
         watch->spin_pc = pc;
@@ -75,7 +72,6 @@ static gboolean on_halted(gpointer opaque)
 {
     Watch *watch = opaque;
     const CpuX86 *cpu = watch->machine->cpu;
-    watch->halt_source = 0;
     watch->machine->pause(watch->machine);
     const bool dead = cpu->v.halted && !(cpu->eflags & EFLAGS_IF);
     watch->machine->resume(watch->machine);
@@ -92,7 +88,6 @@ static gboolean on_halted(gpointer opaque)
 static gboolean on_storm(gpointer opaque)
 {
     Watch *watch = opaque;
-    watch->storm_source = 0;
     g_atomic_int_set(&watch->storms, 0);
     if (!watch->said_storm)
         report(watch, DEATH_STORM, NULL);
@@ -105,11 +100,11 @@ void watch_distress(Watch *watch, CpuDistress what)
     switch (what) {
     case CPU_DEAD_HALT:
         if (g_atomic_int_compare_and_exchange(&watch->halts, 0, 1))
-            watch->halt_source = g_timeout_add(SETTLE_MS, on_halted, watch);
+            g_timeout_add(SETTLE_MS, on_halted, watch);
         break;
     case CPU_FAULT_STORM:
         if (g_atomic_int_compare_and_exchange(&watch->storms, 0, 1))
-            watch->storm_source = g_idle_add(on_storm, watch);
+            g_idle_add(on_storm, watch);
         break;
     }
 }
@@ -127,17 +122,15 @@ Watch *watch_new(Machine *machine, const Config *config)
 void watch_start(Watch *watch)
 {
     if (watch->config->timeout_seconds)
-        watch->timeout = g_timeout_add_seconds(watch->config->timeout_seconds, on_timeout, watch);
+        g_timeout_add(watch->config->timeout_seconds * 1000, on_timeout, watch);
     if (watch->config->spin_seconds)
-        watch->spin = g_timeout_add(SPIN_SAMPLE_MS, on_spin_sample, watch);
+        g_timeout_add(SPIN_SAMPLE_MS, on_spin_sample, watch);
 }
 
-/* The vCPU thread is gone. */
+/* The vCPU thread is gone, so no source is added any more. */
 void watch_free(Watch *watch)
 {
-    guint *sources[] = {&watch->timeout, &watch->spin, &watch->halt_source, &watch->storm_source};
-    for (size_t i = 0; i < G_N_ELEMENTS(sources); i++)
-        if (*sources[i])
-            g_source_remove(*sources[i]);
+    while (g_source_remove_by_user_data(watch))
+        continue;
     g_free(watch);
 }

@@ -78,11 +78,12 @@ static HostOpd segment_base(const IrMem *mem)
     return host_mem(R15, VCPU_DISP((int32_t)(offsetof(VCpu, seg_base) + (mem->seg & 7u) * 8)));
 }
 
-/* R8 = guest->seg_check(seg | size << 8 | write << 24, R8), or a fault. */
+/* R8 = guest->seg_check(seg | size << 8 | write << 24 | aligned << 25, R8), or a fault. */
 static void call_seg_check(Codegen *c, const IrInsn *insn, uint64_t pc)
 {
     Emit *e = &c->e;
-    uint32_t what = insn->mem.seg | access_size(insn) << 8 | (uint32_t)ir_mem_writes(insn) << 24;
+    uint32_t what = insn->mem.seg | access_size(insn) << 8 | (uint32_t)ir_mem_writes(insn) << 24 |
+                    (uint32_t)insn->mem.aligned << 25;
     emit_mov(e, 4, R9, R8);
     emit_mov_imm(e, R8, what);
     emit_load(e, 8, R11, VCPU_FIELD(guest));

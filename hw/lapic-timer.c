@@ -150,9 +150,3 @@ void lapic_set_tsc_deadline(Lapic *lapic, uint64_t tsc)
     lapic->tsc_deadline = tsc;
     lapic_timer_rearm(lapic);
 }
-
-void lapic_tsc_changed(Lapic *lapic)
-{
-    if (timer_mode(lapic) == TIMER_TSC_DEADLINE && lapic->tsc_deadline)
-        lapic_timer_rearm(lapic);
-}

@@ -44,8 +44,6 @@ uint64_t lapic_base_msr(const Lapic *lapic);
 bool lapic_set_base_msr(Lapic *lapic, uint64_t value);
 uint64_t lapic_tsc_deadline(const Lapic *lapic);
 void lapic_set_tsc_deadline(Lapic *lapic, uint64_t tsc);
-/* The TSC changed its offset (WRMSR to it): a pending deadline moves. */
-void lapic_tsc_changed(Lapic *lapic);
 
 /* Register page, offsets 0..FFFh. */
 uint32_t lapic_read(Lapic *lapic, uint32_t offset);

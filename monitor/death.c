@@ -20,10 +20,26 @@ static const char *const headlines[] = {
 };
 
 static const char *const exceptions[32] = {
-    "#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range",
-    "#UD invalid opcode", "#NM no FPU", "#DF double fault", "coprocessor overrun", "#TS invalid TSS",
-    "#NP segment not present", "#SS stack fault", "#GP general protection", "#PF page fault",
-    NULL, "#MF x87 error", "#AC alignment", "#MC machine check", "#XM SIMD error",
+    "#DE divide error",
+    "#DB debug",
+    "NMI",
+    "#BP breakpoint",
+    "#OF overflow",
+    "#BR bound range",
+    "#UD invalid opcode",
+    "#NM no FPU",
+    "#DF double fault",
+    "coprocessor overrun",
+    "#TS invalid TSS",
+    "#NP segment not present",
+    "#SS stack fault",
+    "#GP general protection",
+    "#PF page fault",
+    NULL,
+    "#MF x87 error",
+    "#AC alignment",
+    "#MC machine check",
+    "#XM SIMD error",
 };
 
 static bool real_mode(const CpuX86 *cpu)
@@ -40,8 +56,13 @@ static void append_page_fault(const DeliveredEvent *event, GString *out)
 {
     const uint64_t e = event->error;
     g_string_append_printf(out, " (%s %s of %08" PRIx64 ", %s)", e & 4 ? "user" : "supervisor",
-                           e & 16 ? "fetch" : e & 2 ? "write" : "read", event->cr2,
-                           e & 8 ? "reserved bit set" : e & 1 ? "not permitted" : "not present");
+                           e & 16  ? "fetch"
+                           : e & 2 ? "write"
+                                   : "read",
+                           event->cr2,
+                           e & 8   ? "reserved bit set"
+                           : e & 1 ? "not permitted"
+                                   : "not present");
 }
 
 static void append_selector(const DeliveredEvent *event, GString *out)
@@ -125,9 +146,9 @@ static void append_place(const Machine *machine, GString *out)
                            (unsigned)cpu->v.pc, at);
     symbols_append(machine->symbols, at, out);
     g_string_append_printf(out, ", %s mode, %d-bit code, CPL %u, interrupts %s%s\n",
-                           !(cpu->cr0 & CR0_PE)         ? "real"
-                           : cpu->eflags & EFLAGS_VM    ? "virtual-8086"
-                                                        : "protected",
+                           !(cpu->cr0 & CR0_PE)      ? "real"
+                           : cpu->eflags & EFLAGS_VM ? "virtual-8086"
+                                                     : "protected",
                            machine_code_bits(machine), cpu->cpl,
                            cpu->eflags & EFLAGS_IF ? "on" : "off", cpu->v.halted ? ", halted" : "");
 }

@@ -16,7 +16,8 @@ typedef enum {
 } Death;
 
 /* Write the report on the state that the vCPU has now and keep it for `info death`. detail: who
- * asked for the reset; may be NULL. vCPU thread, or vCPU paused. Returns the text, the machine's. */
+ * asked for the reset; may be NULL. vCPU thread, or vCPU paused. Returns the text, the machine's.
+ */
 const char *death_report(Machine *machine, Death death, const char *detail);
 
 #endif

@@ -87,7 +87,7 @@ static void sample(void *opaque)
         return;
     }
     const unsigned count = walk(cpu, frames);
-    g_autoptr(GString) text = g_string_new(!(cpu->cr0 & CR0_PE) ? "real mode"
+    g_autoptr(GString) text = g_string_new(!(cpu->cr0 & CR0_PE)      ? "real mode"
                                            : cpu->eflags & EFLAGS_VM ? "virtual-8086"
                                            : cpu->cpl == 3           ? "user"
                                                                      : "kernel");

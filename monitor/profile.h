@@ -11,7 +11,8 @@ typedef struct Profile Profile;
 Profile *profile_new(Machine *machine);
 /* Stops it; vCPU stopped. */
 void profile_free(Profile *profile);
-/* One line a stack, "outermost;...;innermost COUNT": the folded form that flame graph tools read. */
+/* One line a stack, "outermost;...;innermost COUNT": the folded form that flame graph tools read.
+ */
 bool profile_write(const Profile *profile, const char *path, GError **error);
 /* Samples by address of the block, most first. vCPU stopped. */
 unsigned profile_list(const Profile *profile, TopEntry *out, unsigned capacity);

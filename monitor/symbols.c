@@ -88,7 +88,7 @@ static void read_symbols(Symbols *symbols, const Image *image, const Elf64_Shdr 
             memcpy(&sym, at, sizeof sym);
         } else {
             memcpy(&narrow, at, sizeof narrow);
-            sym = (Elf64_Sym){narrow.st_name, narrow.st_info, narrow.st_other,
+            sym = (Elf64_Sym){narrow.st_name,  narrow.st_info,  narrow.st_other,
                               narrow.st_shndx, narrow.st_value, narrow.st_size};
         }
         if (!is_code(&sym) || sym.st_name >= strings->sh_size)

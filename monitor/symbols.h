@@ -14,7 +14,8 @@ typedef struct Symbols Symbols;
  * the file cannot be read or names no code. */
 Symbols *symbols_load(const char *path, uint64_t offset, GError **error);
 void symbols_free(Symbols *symbols);
-/* The function that address lies in, *into bytes from its start; NULL: none. symbols may be NULL. */
+/* The function that address lies in, *into bytes from its start; NULL: none. symbols may be NULL.
+ */
 const char *symbols_find(const Symbols *symbols, uint64_t address, uint64_t *into);
 /* Address of a name. */
 bool symbols_lookup(const Symbols *symbols, const char *name, uint64_t *address);

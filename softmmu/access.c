@@ -50,9 +50,7 @@ static bool note_watches(Mmu *mmu, gva_t gva, unsigned size, bool read, bool wri
     return true;
 }
 
-/* A store into a page of translated code that the TLB knows: no walk. NULL: not such a store, or
- * (self_modified) the running block is in the way. */
-static void *store_beside_code(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, int mode)
+void *mmu_store_beside_code(Mmu *mmu, gva_t gva, unsigned size, int mode)
 {
     const TlbArrays *tlb = &mmu->tlb[mode];
     const uint32_t i = (gva >> GUEST_PAGE_BITS) & (TLB_ENTRIES - 1);
@@ -64,7 +62,6 @@ static void *store_beside_code(Mmu *mmu, MemAccess *access, gva_t gva, unsigned 
         mmu->self_modified = true;
         return NULL;
     }
-    access->bounced = false;
     return host;
 }
 
@@ -78,7 +75,8 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
     mmu->self_modified = false;
     mmu->slow_accesses++;
     if (write && !mmu->watch_used) {
-        void *host = store_beside_code(mmu, access, gva, size, mode);
+        void *host = mmu_store_beside_code(mmu, gva, size, mode);
+        access->bounced = false;
         if (host || mmu->self_modified)
             return host;
     }

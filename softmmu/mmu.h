@@ -97,6 +97,11 @@ void access_commit(Mmu *mmu, MemAccess *access);
 /* How a page walk reads this guest's memory; `marks`: it sets accessed and dirty bits. */
 WalkMemory mmu_walk_memory(Mmu *mmu, bool marks);
 
+/* Host pointer for a store of `size` bytes, all in one page, to a page of translated code that the
+ * TLB knows; the blocks in the way are gone then. NULL: another kind of page, or the running block is
+ * in the way. */
+void *mmu_store_beside_code(Mmu *mmu, gva_t gva, unsigned size, int mode);
+
 /* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault);

@@ -44,6 +44,27 @@ void chain_unlink(Cache *cache, TranslationBlock *tb)
     }
 }
 
+void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target)
+{
+    if (slot->target)
+        return;
+    chain_link(cache, slot, target);
+    g_ptr_array_add(cache->volatile_links, slot);
+}
+
+void chain_unlink_volatile(Cache *cache)
+{
+    for (guint i = 0; i < cache->volatile_links->len; i++) {
+        ExitSlot *slot = g_ptr_array_index(cache->volatile_links, i);
+        if (!slot->target)
+            continue;
+        forget_incoming(slot);
+        slot->target = NULL;
+        patch(cache, slot, slot->owner->code + slot->stub_offset);
+    }
+    g_ptr_array_set_size(cache->volatile_links, 0);
+}
+
 void chain_unlink_all(Cache *cache)
 {
     for (unsigned i = 0; i < TB_UNITS; i++)

@@ -156,6 +156,11 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     return engine;
 }
 
+bool engine_has_windows(const Engine *engine)
+{
+    return engine->windows != NULL;
+}
+
 void engine_free(Engine *engine)
 {
     g_clear_pointer(&engine->perf_map, fclose);
@@ -288,10 +293,11 @@ static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, 
     bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
     if (!alive || slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
         return;
-    bool same_page = tb->second_page == RAM_OFF_NONE &&
-                     slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS;
-    if (same_page || (tb->state.memory & MEMORY_GLOBAL))
+    const bool same_page = slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS;
+    if ((same_page && tb->second_page == RAM_OFF_NONE) || global)
         chain_link(&engine->cache, slot, tb);
+    else if (same_page)
+        chain_link_volatile(&engine->cache, slot, tb);
 }
 
 /* The direct exit that was taken; its target becomes pc. */

@@ -42,7 +42,8 @@ static bool fetch_page(Engine *engine, gva_t gva, FetchPage *page)
 }
 
 /* Bytes to decode: the page itself, or a copy read through the bus where code lies in a device. */
-static const uint8_t *page_bytes(Engine *engine, const FetchPage *page, unsigned from, uint8_t *copy)
+static const uint8_t *page_bytes(Engine *engine, const FetchPage *page, unsigned from,
+                                 uint8_t *copy)
 {
     if (page->host)
         return page->host + from;
@@ -53,7 +54,8 @@ static const uint8_t *page_bytes(Engine *engine, const FetchPage *page, unsigned
 
 static void mark_code_page(Engine *engine, const FetchPage *page)
 {
-    uint8_t *mark = &address_space_code_pages(engine->cache.as)[page->ram_offset >> GUEST_PAGE_BITS];
+    uint8_t *mark =
+        &address_space_code_pages(engine->cache.as)[page->ram_offset >> GUEST_PAGE_BITS];
     if (*mark)
         return;
     __atomic_store_n(mark, 1, __ATOMIC_SEQ_CST);
@@ -162,40 +164,34 @@ static void keep_ir(Engine *engine, TranslationBlock *tb)
     tb->ir->capacity = engine->ir.count;
 }
 
-static TranslationBlock *new_block(Engine *engine, const BlockState *state, const FetchPage *first,
-                                   const FetchPage *second, bool crosses)
+/* NULL: the unit is full. */
+static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint32_t tag,
+                                   const FetchPage *first, const FetchPage *second, bool crosses)
 {
     Cache *cache = &engine->cache;
-    uint32_t tag = cache_jump_tag(cache, state);
-    for (;;) {
-        Unit *unit = &cache->unit[cache->current];
-        if (unit->size - unit->used < BLOCK_MIN_ROOM) {
-            cache_next_unit(cache);
-            continue;
-        }
-        TranslationBlock *tb =
-            cache_alloc_meta(cache, sizeof *tb + CODEGEN_MAX_EXITS * sizeof(ExitSlot));
-        unsigned room = GUEST_PAGE_SIZE - (linear_pc(state) & ~GUEST_PAGE_MASK);
-        *tb = (TranslationBlock){
-            .state = *state,
-            .jump_tag = tag,
-            .phys = first->ram_offset + (GUEST_PAGE_SIZE - room),
-            .second_page = crosses ? second->ram_offset : RAM_OFF_NONE,
-            .size = engine->ir.guest_bytes,
-            .first_size = MIN(room, engine->ir.guest_bytes),
-            .insns = (uint16_t)engine->ir.guest_insns,
-            .solo = engine->ir.solo,
-            .unit = (uint16_t)cache->current,
-        };
-        if (engine->options.interp)
-            keep_ir(engine, tb);
-        else if (!generate(engine, tb, crosses)) {
-            cache_next_unit(cache);
-            continue;
-        }
-        cache_insert(cache, tb);
-        return tb;
-    }
+    const Unit *unit = &cache->unit[cache->current];
+    if (unit->size - unit->used < BLOCK_MIN_ROOM)
+        return NULL;
+    TranslationBlock *tb =
+        cache_alloc_meta(cache, sizeof *tb + CODEGEN_MAX_EXITS * sizeof(ExitSlot));
+    unsigned room = GUEST_PAGE_SIZE - (linear_pc(state) & ~GUEST_PAGE_MASK);
+    *tb = (TranslationBlock){
+        .state = *state,
+        .jump_tag = tag,
+        .phys = first->ram_offset + (GUEST_PAGE_SIZE - room),
+        .second_page = crosses ? second->ram_offset : RAM_OFF_NONE,
+        .size = engine->ir.guest_bytes,
+        .first_size = MIN(room, engine->ir.guest_bytes),
+        .insns = (uint16_t)engine->ir.guest_insns,
+        .solo = engine->ir.solo,
+        .unit = (uint16_t)cache->current,
+    };
+    if (engine->options.interp)
+        keep_ir(engine, tb);
+    else if (!generate(engine, tb, crosses))
+        return NULL;
+    cache_insert(cache, tb);
+    return tb;
 }
 
 static void count_block(Engine *engine, const TranslationBlock *tb)
@@ -214,6 +210,7 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     uint64_t start = now_ns();
     FetchPage second = {0};
     bool crosses;
+    uint32_t tag = cache_jump_tag(&engine->cache, state); /* may flush, so before the marks */
     mark_code_page(engine, first);
     unsigned max_insns = engine->options.one_insn ? 1 : BLOCK_MAX_INSNS;
     if (!lift_block(engine, state, max_insns, first, &second, &crosses))
@@ -230,7 +227,13 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     if (state->memory & MEMORY_WINDOW)
         demote_mark_block(engine, first->ram_offset);
     log_block_ir(engine, LOG_OP_OPT, "OP after passes:\n");
-    TranslationBlock *tb = new_block(engine, state, first, &second, crosses);
+    TranslationBlock *tb = new_block(engine, state, tag, first, &second, crosses);
+    if (!tb) {
+        /* Eviction takes the mark off pages without blocks, so from the start: a write after that
+         * would not be noticed, one before it may have changed the bytes. */
+        cache_next_unit(&engine->cache);
+        return translate(engine, state, first, alone);
+    }
     count_block(engine, tb);
     if (engine->perf_map)
         perf_map_add(engine, tb);

@@ -26,6 +26,7 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
     }
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
+    cache->volatile_links = g_ptr_array_new();
     cache->lines = g_new0(uint64_t, cache->page_count);
     cache->smc_hot = g_new0(uint8_t, cache->page_count);
     cache->smc_miss = g_new0(uint8_t, cache->page_count);
@@ -49,6 +50,7 @@ static void free_interp_blocks(Unit *unit)
 
 static void unit_clear(Cache *cache, Unit *unit)
 {
+    chain_unlink_volatile(cache); /* the list must not outlive its slots */
     for (guint i = 0; i < unit->blocks->len; i++) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
         if (tb->valid) {
@@ -75,6 +77,8 @@ void cache_destroy(Cache *cache)
     }
     g_free(cache->pages);
     g_free(cache->lines);
+    if (cache->volatile_links)
+        g_ptr_array_free(cache->volatile_links, TRUE);
     g_free(cache->smc_hot);
     g_free(cache->smc_miss);
     g_free(cache->jump_global.index);

@@ -64,6 +64,7 @@ static void flush_others(Engine *engine)
     for (unsigned i = 0; i < engine->other_count; i++)
         engine->other_pages[page_number(engine->other_list[i]) / 64] = 0;
     engine->other_count = 0;
+    chain_unlink_volatile(&engine->cache);
     if (engine->cache.jump_other.count)
         jump_cache_flush_other(&engine->cache);
 }

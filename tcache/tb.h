@@ -68,6 +68,7 @@ typedef struct {
     uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
     uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
     uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
+    GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags; /* (mode, CS) -> jump tag */
     /* Jump cache slots in use: of global blocks, of others. */
     struct {
@@ -107,6 +108,10 @@ void chain_unlink(Cache *cache, TranslationBlock *tb); /* everything into and ou
 void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global);
 void jump_cache_flush(Cache *cache);
 void jump_cache_flush_other(Cache *cache); /* all but global blocks */
+/* A link that holds only until mappings outside global pages change (the target runs into another
+ * page). */
+void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target);
+void chain_unlink_volatile(Cache *cache);
 /* Cut every chain. */
 void chain_unlink_all(Cache *cache);
 

@@ -43,8 +43,9 @@ typedef struct GuestOps {
     bool (*deliver_interrupt)(VCpu *vcpu);
     /* Debug events due at this instruction boundary (TF, breakpoints); true if pc changed. */
     bool (*debug_boundary)(VCpu *vcpu);
-    /* a = seg | size << 8 | write << 24, b = offset: limit, type and null checks of IR_SEG_CHECK and
-     * IR_SEG_64K operands -> linear address, or raises (#GP, #SS) at vcpu->pc. */
+    /* a = seg | size << 8 | write << 24 | aligned << 25 (IrMem.aligned), b = offset: limit, type,
+     * null and alignment checks of IR_SEG_CHECK and IR_SEG_64K operands -> linear address, or
+     * raises (#GP, #SS, #AC) at vcpu->pc. */
     HelperFn seg_check;
     const HelperInfo *helpers;
     unsigned helper_count;

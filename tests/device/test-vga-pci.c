@@ -5,7 +5,7 @@
 
 #define DEVFN PCI_DEVFN(2, 0)
 
-Test(vga_pci, bars_reach_memory_registers_and_rom)
+Test(vga_pci, bars_reach_memory_and_rom)
 {
     static const IrqLine no_irq[PCI_PIRQS];
     static uint8_t rom[39424] = {0x55, 0xaa};
@@ -22,18 +22,10 @@ Test(vga_pci, bars_reach_memory_registers_and_rom)
     pci_config_write(pci, DEVFN, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
     address_space_write(bus->as, 0xfd001234, 0xcafe, 2);
     cr_assert_eq(ram_hva(ram, vga_vram(vga))[0x1234], 0xfe);
-    cr_assert_eq(address_space_read(bus->as, 0xfebf0500, 2), 0xb0c5);
-    address_space_write(bus->as, 0xfebf0502, 1024, 2);
-    cr_assert_eq(vga_dispi_read(vga, 1), 1024);
-    address_space_write(bus->as, 0xfebf0402, 0x01, 1); /* misc output */
-    cr_assert_eq(vga_port_read(vga, 0x3cc), 0x01);
-    cr_assert_eq(address_space_read(bus->as, 0xfebf0600, 4), 8);
-    cr_assert_eq(address_space_read(bus->as, 0xfebf0000, 4), 0);
+    cr_assert_eq(pci_config_read(pci, DEVFN, PCI_BAR0 + 8, 4), 0);
     pci_config_write(pci, DEVFN, PCI_ROM_ADDRESS, 0xffffffff, 4);
     cr_assert_eq(pci_config_read(pci, DEVFN, PCI_ROM_ADDRESS, 4), 0xffff0001);
     pci_config_write(pci, DEVFN, PCI_ROM_ADDRESS, 0xfeb00001, 4);
     cr_assert_eq(address_space_read(bus->as, 0xfeb00000, 2), 0xaa55);
-    for (unsigned offset = 0; offset < 4096; offset += 2)
-        address_space_write(bus->as, 0xfebf0000 + offset, 0xffff, 2);
     device_bus_free_for_test(bus);
 }

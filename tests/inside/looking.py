@@ -205,9 +205,14 @@ def doctor():
     assert r.code in (0, 1), r
     contains(r.out, "FSGSBASE", "mmap_min_addr", "max_map_count", "seccomp", "firmware", "Guests" if
              r.code else "Nothing is in the way")
-    tight = subprocess.run(["bash", "-c", f"ulimit -v 400000; {BINARY} doctor"], capture_output=True,
+    tight = subprocess.run(["bash", "-c", f"ulimit -v 200000; {BINARY} doctor"], capture_output=True,
                            text=True, timeout=30, check=False)
     assert tight.returncode == 2 and "BROKEN" in tight.stdout, tight
+    small = subprocess.run(["bash", "-c", f"ulimit -v 400000; exec {BINARY} -m 32 -display none -bios "
+                            f"{image('halt')} -strict-exit"], capture_output=True, text=True,
+                           timeout=30, check=False)
+    assert small.returncode == 83, small
+    assert small.stderr.startswith("dbtvm: no address windows here"), small
 
 
 @test

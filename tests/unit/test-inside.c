@@ -85,8 +85,10 @@ static Symbols *load_text(const char *text, uint64_t offset)
 Test(symbols, nm_text)
 {
     uint64_t into, address;
-    Symbols *symbols = load_text("00002000 T second\n00001000 t first\r\n\nrubbish\n00003000 D data\n"
-                                 "00004000 W last\n", 0x100000);
+    Symbols *symbols =
+        load_text("00002000 T second\n00001000 t first\r\n\nrubbish\n00003000 D data\n"
+                  "00004000 W last\n",
+                  0x100000);
     cr_assert_not_null(symbols);
     cr_expect_eq(symbols_count(symbols), 3);
     cr_expect_null(symbols_find(symbols, 0x100fff, &into));

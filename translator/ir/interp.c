@@ -48,7 +48,9 @@ static uint64_t linear_address(Interp *in, bool write)
     bool check = m->seg_use == IR_SEG_CHECK ||
                  (m->seg_use == IR_SEG_64K && offset + size - 1 > 0xffff);
     if (check)
-        return in->vcpu->guest->seg_check(in->vcpu, m->seg | size << 8 | (uint64_t)write << 24,
+        return in->vcpu->guest->seg_check(in->vcpu,
+                                          m->seg | size << 8 | (uint64_t)write << 24 |
+                                              (uint64_t)m->aligned << 25,
                                           offset, 0);
     if (m->seg_use == IR_SEG_FLAT)
         return offset;

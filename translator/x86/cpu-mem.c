@@ -76,6 +76,16 @@ static bool type_ok(const SegReg *seg, bool write)
     return !(seg->attr & SEG_ATTR_CODE) || (seg->attr & SEG_ATTR_RW);
 }
 
+/* SDM 3A "Alignment Check Exception (#AC)", table "Alignment Requirements by Data Type".
+ * As host CPUs have it, MOVUPS and its like need 16 bytes. */
+bool mem_aligned(const CpuX86 *cpu, gva_t gva, unsigned size, Fault *f)
+{
+    static const uint8_t masks[] = {[2] = 1, [4] = 3, [8] = 7, [10] = 7, [16] = 15};
+    if (!(cpu->mode & MODE_ALIGN_CHECK) || size >= G_N_ELEMENTS(masks) || !(gva & masks[size]))
+        return true;
+    return fault_code(f, VEC_AC, 0);
+}
+
 bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset, unsigned size,
                 bool write, gva_t *gva, Fault *f)
 {
@@ -86,14 +96,11 @@ bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset,
     return fault_code(f, which == SEG_SS ? VEC_SS : VEC_GP, cpu->in_delivery ? 1 : 0);
 }
 
-/* SDM 3A "Alignment Check Exception (#AC)". */
 void cpu_check_alignment(CpuX86 *cpu, gva_t gva, unsigned size)
 {
-    const unsigned alignment = size == 10 ? 8 : size;
-    if (!(cpu->mode & MODE_ALIGN_CHECK) || (alignment & (alignment - 1)))
-        return;
-    if (gva & (alignment - 1))
-        cpu_raise_code(cpu, VEC_AC, 0);
+    Fault f;
+    if (!mem_aligned(cpu, gva, size, &f))
+        cpu_raise(cpu, f);
 }
 
 gva_t cpu_ref_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write)
@@ -135,10 +142,15 @@ static bool stack_access(const CpuX86 *cpu, const Stack *s, uint32_t at, unsigne
     return true;
 }
 
+static bool stack_aligned(const CpuX86 *cpu, const Stack *s, uint32_t at, unsigned size, Fault *f)
+{
+    return s->mode != MMU_USER || mem_aligned(cpu, s->ss.base + at, size, f);
+}
+
 bool stack_push(CpuX86 *cpu, Stack *s, unsigned size, uint32_t value, Fault *f)
 {
     const uint32_t at = (s->sp - size) & s->mask;
-    if (!stack_access(cpu, s, at, size, true, f) ||
+    if (!stack_access(cpu, s, at, size, true, f) || !stack_aligned(cpu, s, at, size, f) ||
         !mem_write(cpu, s->ss.base + at, size, s->mode, value, f))
         return false;
     s->sp = (s->sp & ~s->mask) | at;
@@ -149,7 +161,7 @@ bool stack_pop(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *value, Fault *f)
 {
     const uint32_t at = s->sp & s->mask;
     uint64_t word;
-    if (!stack_access(cpu, s, at, size, false, f) ||
+    if (!stack_access(cpu, s, at, size, false, f) || !stack_aligned(cpu, s, at, size, f) ||
         !mem_read(cpu, s->ss.base + at, size, s->mode, &word, f))
         return false;
     *value = (uint32_t)word;

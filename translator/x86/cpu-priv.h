@@ -123,9 +123,10 @@ void cpu_store(CpuX86 *cpu, gva_t gva, unsigned size, int mode, uint64_t value);
  * which: SEG_SS gives #SS instead of #GP. size >= 1. */
 bool seg_linear(CpuX86 *cpu, const SegReg *seg, unsigned which, uint32_t offset, unsigned size,
                 bool write, gva_t *gva, Fault *f);
-/* The "ref" argument of helpers: checks size bytes at seg:offset; raises. */
 /* #AC if alignment is checked and gva is not a multiple of size (a power of two; 10 counts as 8). */
-void cpu_check_alignment(CpuX86 *cpu, gva_t gva, unsigned size);
+bool mem_aligned(const CpuX86 *cpu, gva_t gva, unsigned size, Fault *f);
+void cpu_check_alignment(CpuX86 *cpu, gva_t gva, unsigned size); /* raises */
+/* The "ref" argument of helpers: checks size bytes at seg:offset; raises. */
 gva_t cpu_ref_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, unsigned size, bool write);
 static inline unsigned ref_op_size(uint64_t ref)
 {

@@ -29,9 +29,11 @@ static bool wait_for_ferr(CpuX86 *cpu)
 static bool x86_deliver_fault(VCpu *vcpu)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
-    const Fault *f = &vcpu->fault;
+    Fault *f = &vcpu->fault;
     if (wait_for_ferr(cpu))
         return true;
+    if (f->vector == VEC_XM && !(cpu->cr4 & CR4_OSXMMEXCPT)) /* SDM 3A "#XM" */
+        f->vector = VEC_UD;
     cpu->v.mmu.watch_hits &= ~DEBUG_WATCHES; /* the instruction did not complete */
     if (f->vector == VEC_PF)
         cpu->cr2 = f->address;
@@ -80,7 +82,7 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     return event_deliver(cpu, event);
 }
 
-/* a = seg | size << 8 | write << 24, b = offset. */
+/* a = seg | size << 8 | write << 24 | aligned << 25, b = offset. */
 static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
@@ -90,9 +92,11 @@ static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     Fault f;
     if (which >= SEG_COUNT)
         return (uint32_t)b;
-    if (!seg_linear(cpu, &cpu->seg[which], which, (uint32_t)b, MAX(size, 1u), (a >> 24) & 1, &gva, &f))
+    if (!seg_linear(cpu, &cpu->seg[which], which, (uint32_t)b, MAX(size, 1u), (a >> 24) & 1, &gva,
+                    &f))
         cpu_raise(cpu, f);
-    cpu_check_alignment(cpu, gva, size);
+    if (!((a >> 25) & 1)) /* what must be aligned in any case has its own #GP */
+        cpu_check_alignment(cpu, gva, size);
     return gva;
 }
 

@@ -318,6 +318,14 @@ uint64_t helper_far_ret(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+uint64_t helper_near_target(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    if ((uint32_t)a > cpu->seg[SEG_CS].limit)
+        cpu_raise_code(cpu, VEC_GP, 0);
+    return 0;
+}
+
 /* ---- SYSENTER, SYSEXIT (SDM 2) ---- */
 
 static SegReg flat(uint16_t selector, unsigned dpl, uint16_t type)

@@ -89,6 +89,7 @@ static uint32_t guest_fdp(const CpuX86 *cpu)
 static gva_t fx_linear(CpuX86 *cpu, uint64_t ref, uint64_t offset, bool write)
 {
     const gva_t gva = cpu_ref_linear(cpu, ref, offset, FX_SIZE, write);
+    cpu_check_alignment(cpu, gva, 4); /* as host CPUs have it: #AC below 4, #GP below 16 */
     if (gva & 15)
         cpu_raise_code(cpu, VEC_GP, 0);
     return gva;

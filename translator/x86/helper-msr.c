@@ -83,6 +83,30 @@ uint64_t cpu_tsc(const CpuX86 *cpu)
     return (cpu->board.tsc ? cpu->board.tsc(cpu->board.opaque) : 0) + cpu->tsc_offset;
 }
 
+/* The board counts without the guest's offset; 0 means that no deadline is armed. */
+static uint64_t read_deadline(const CpuX86 *cpu)
+{
+    const CpuBoard *board = &cpu->board;
+    const uint64_t value = board->tsc_deadline ? board->tsc_deadline(board->opaque) : 0;
+    return value ? value + cpu->tsc_offset : 0;
+}
+
+static void write_deadline(CpuX86 *cpu, uint64_t value)
+{
+    const bool past = value <= cpu->tsc_offset && (int64_t)cpu->tsc_offset > 0;
+    const uint64_t wanted = past ? 1 : value - cpu->tsc_offset;
+    cpu->board.set_tsc_deadline(cpu->board.opaque, value ? wanted : 0);
+}
+
+/* A pending deadline keeps its value, so it moves with the offset. */
+static void write_tsc(CpuX86 *cpu, uint64_t value)
+{
+    const uint64_t deadline = read_deadline(cpu);
+    cpu->tsc_offset += value - cpu_tsc(cpu);
+    if (deadline)
+        write_deadline(cpu, deadline);
+}
+
 static bool read_msr(CpuX86 *cpu, uint32_t msr, uint64_t *value)
 {
     const MsrRow *row = find_row(msr);
@@ -104,7 +128,7 @@ static bool read_msr(CpuX86 *cpu, uint32_t msr, uint64_t *value)
         *value = board->apic_base ? board->apic_base(board->opaque) : 0;
         return board->apic_base != NULL;
     case MSR_TSC_DEADLINE:
-        *value = board->tsc_deadline ? board->tsc_deadline(board->opaque) : 0;
+        *value = read_deadline(cpu);
         return cpu_has(&cpu->model, FEAT_TSC_DEADLINE);
     case MSR_EFER:
         *value = cpu->efer;
@@ -151,14 +175,14 @@ static bool write_msr(CpuX86 *cpu, uint32_t msr, uint64_t value)
     case MSR_CONSTANT:
         return row->writable != 0;
     case MSR_TSC:
-        cpu->tsc_offset += value - cpu_tsc(cpu);
+        write_tsc(cpu, value);
         return true;
     case MSR_APIC_BASE:
         return board->set_apic_base && board->set_apic_base(board->opaque, value);
     case MSR_TSC_DEADLINE:
         if (!cpu_has(&cpu->model, FEAT_TSC_DEADLINE) || !board->set_tsc_deadline)
             return false;
-        board->set_tsc_deadline(board->opaque, value);
+        write_deadline(cpu, value);
         return true;
     case MSR_PAT:
         if (!pat_valid(value))

@@ -206,6 +206,7 @@ uint64_t helper_bound(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const unsigned size = ref_op_size(a);
     const gva_t gva = cpu_ref_linear(cpu, a, b, 2 * size, false);
     const int mode = cpu_mmu_mode(cpu);
+    cpu_check_alignment(cpu, gva, size);
     const int64_t low = sign_extend(cpu_load(cpu, gva, size, mode), size);
     const int64_t high = sign_extend(cpu_load(cpu, gva + size, size, mode), size);
     const int64_t index = sign_extend(c, size);

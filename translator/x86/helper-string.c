@@ -91,7 +91,10 @@ static Side side_begin(StringRun *r, unsigned seg, uint32_t offset, bool write, 
     if (count == 0 || !seg_linear(r->cpu, &r->cpu->seg[seg], seg, offset, count * r->size, write,
                                   &gva, &f))
         return none;
-    return (Side){tlb_host(r, gva, write), count};
+    uint8_t *host = tlb_host(r, gva, write);
+    if (!host && write && !r->cpu->v.mmu.watch_used)
+        host = mmu_store_beside_code(&r->cpu->v.mmu, gva, count * r->size, r->mode);
+    return (Side){host, count};
 }
 
 static bool fast_usable(const StringRun *r)
@@ -339,7 +342,8 @@ static bool string_quick(CpuX86 *cpu, StringOp op, unsigned size, unsigned seg)
     const uint32_t mode = cpu->mode;
     if (bytes > GUEST_PAGE_SIZE || count == 0 || v->dir[0] < 0 || v->stepping ||
         v->mmu.watch_used || mode_seg_use(mode, SEG_ES) > IR_SEG_BASE ||
-        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF))
+        mode_seg_use(mode, seg) > IR_SEG_BASE || (cpu->eflags & EFLAGS_TF) ||
+        (mode & MODE_ALIGN_CHECK))
         return false;
     const StringRun r = {.cpu = cpu, .mode = mode & MODE_USER ? MMU_USER : MMU_SUPERVISOR};
     const uint32_t to = (uint32_t)(v->gpr[REG_EDI] + v->seg_base[SEG_ES]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Control transfers. Conditional branches are side exits: the fall-through goes on
- * inline. A direct target past the CS limit raises #GP(0) at the branch; an indirect
- * one at the target (DEVIATES: the frame holds the target's EIP). */
+ * inline. A target past the CS limit raises #GP(0) at the branch. */
 #include "translator/x86/lift.h"
 
 enum { COND_NO = 1, COND_Z = 4 };
@@ -65,12 +64,24 @@ void lift_loop(Lift *l, int arg)
     lift_raise(l, VEC_GP, true, 0);
 }
 
+/* Before anything is committed. Ordinary segments hold whatever the operand size can name. */
+static void check_indirect(Lift *l, IrOpd target)
+{
+    if (lift_target_ok(l, lift_mask_pc(l, UINT32_MAX)))
+        return;
+    IrOpd args[] = {target};
+    lift_call(l, HELPER_near_target, 1, args, NULL);
+}
+
 void lift_jmp(Lift *l, int arg)
 {
-    if (l->insn->opd[0].kind == OPD_REL)
+    if (l->insn->opd[0].kind == OPD_REL) {
         lift_exit_to(l, branch_target(l));
-    else
-        lift_exit_indirect(l, lift_value(l, 0));
+        return;
+    }
+    IrOpd target = lift_value(l, 0);
+    check_indirect(l, target);
+    lift_exit_indirect(l, target);
 }
 
 void lift_call_near(Lift *l, int arg)
@@ -89,6 +100,8 @@ void lift_call_near(Lift *l, int arg)
             op->d = target = ir_temp(lift_new_temp(l));
         }
     }
+    if (!direct)
+        check_indirect(l, target);
     lift_push(l, ir_imm(), (int64_t)l->next_pc, l->insn->op_size);
     if (direct)
         lift_exit_to(l, branch_target(l));
@@ -105,6 +118,7 @@ void lift_ret(Lift *l, int arg)
 {
     unsigned size = l->insn->op_size;
     IrOpd target = lift_pop_peek(l, size, 0);
+    check_indirect(l, target);
     lift_add_esp(l, size + release_bytes(l));
     lift_exit_indirect(l, target);
 }

@@ -256,6 +256,46 @@ tests:
         want NMI_, 0
         want_at
         call calm
+        ; TSC deadline, with a TSC that was set far ahead
+        mov eax, 1
+        cpuid
+        test ecx, 1 << 24
+        jz near no_deadline
+        mov ecx, 0x10
+        xor eax, eax
+        mov edx, 0x100000
+        wrmsr
+        mov dword [0xfee00320], 0x40000 | VEC   ; LVT timer: deadline mode
+        begin "TSC deadline after WRMSR TSC"
+        sti
+        rdtsc
+        add eax, 1000000
+        adc edx, 0
+        mov ecx, 0x6e0
+        wrmsr
+        mov ecx, 300000000
+%$wait: loop %$wait
+        want VEC, 0
+        done
+        call calm
+        begin "TSC deadline stays where it is when the TSC is set"
+        mov ecx, 0x6e0
+        xor eax, eax
+        mov edx, 0x300000
+        wrmsr
+        rdmsr
+        mov ebx, edx
+        mov ecx, 0x10
+        mov edx, 0x300001
+        sti
+        wrmsr                           ; past it now
+        mov ecx, 300000000
+%$wait: loop %$wait
+        want VEC, 0
+        eq "deadline read back", ebx, 0x300000
+        done
+        call calm
+no_deadline:
         begin_v86 "interrupt in V86 with IF, IOPL 3", IF | IOPL3
         nop
         want NONE

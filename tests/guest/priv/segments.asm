@@ -40,6 +40,7 @@
         sel SYS8, 0, 0, 0x88, 0
         sel SYS10, 0, 0, 0x8a, 0
         sel SYS13, 0, 0, 0x8d, 0
+        sel SMALL_CODE, LIN(image), 0xffff, 0x9b, 4
         gdt_end
 ldt:    desc 0, 0xfffff, 0x93, 0xc
         desc DATA, 0xfff, 0xf3, 4
@@ -575,5 +576,28 @@ tests:
         eq "EBP", ebp, 0xabcdef01
         eq "ESP", [t_old_esp], 0x39004
         done
+; near branches past the CS limit
+%macro beyond 2                         ; name, instruction...
+        begin %1
+        mov eax, 0x20000
+        mov ebx, esp
+        jmp SMALL_CODE:%$in - image
+%$in:   push eax
+        mov ecx, esp
+%$x:    %2
+        nop
+        want GP, 0
+        eq "EIP", [t_eip], %$x - image
+        eq "ESP", [t_old_esp], ecx
+        done
+%endmacro
+        beyond "JMP reg past the limit", {jmp eax}
+        beyond "CALL reg past the limit", {call eax}
+        beyond "RET past the limit", {ret}
+        beyond "RET n past the limit", {ret 8}
+        beyond "JMP mem past the limit", {jmp [ss:ecx]}
+        beyond "JMP rel past the limit", {jmp near image + 0x20000}
+        beyond "CALL rel past the limit", {call image + 0x20000}
+        beyond "JZ past the limit", {jnc near image + 0x20000}
         ret
         image_end
