@@ -108,13 +108,16 @@ def fetch_package(name, arch):
     return folder
 
 
+LIBC_PARTS = ("ld-linux*", "libc.so*", "libm.so*", "libdl.so*", "libpthread.so*")
+
+
 def add_package(name, flavour):
     """Copies what a package's program needs: libraries to lib/, the rest where it belongs.
 
     The scripts know the dynamic linker as lib/ld.so.
     """
     folder, root = fetch_package(name, flavour.arch), flavour.root
-    wanted = ("ld-linux*", "libc.so*", "libm.so*") if name == "libc6" else ("*.so*",)
+    wanted = LIBC_PARTS if name == "libc6" else ("*.so*",)
     for place in (f"lib/{flavour.triplet}", f"usr/lib/{flavour.triplet}", "lib"):
         for pattern in wanted:
             for path in glob.glob(os.path.join(folder, place, pattern)):
@@ -199,10 +202,10 @@ def prepare_boot():
     return os.path.join(GUESTS, "vmlinuz-686"), os.path.join(OUT, "boot.img")
 
 
-def boot_sector(passes):
-    """Assembles the real-mode loop; returns the path of a floppy image."""
-    path = os.path.join(OUT, "real16.img")
-    run("nasm", "-f", "bin", "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
+def boot_sector(row, passes):
+    """Assembles the loop of row real16 or v86; returns the path of a floppy image."""
+    path = os.path.join(OUT, row + ".img")
+    run("nasm", "-f", "bin", "-D", row.upper(), "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
     with open(path, "r+b") as file:
         file.seek(508)
         file.write(passes.to_bytes(2, "little"))

@@ -97,17 +97,23 @@ def run_program(talker, seconds, whole_process):
 class Host:
     """The programs as processes of the host, or below qemu-i386."""
 
+    # SMC rows take thousands of times as long as natively in qemu-i386: this part of the work, and
+    # the time scaled.
+    SLOW = {("user", "smc"): 64}
+
     def __init__(self, name, flavour, prefix=(), groups=None):
         self.name, self.root = name, flavour.root
         self.prefix, self.groups = list(prefix), groups
 
     def run(self, row, reps, seconds):
         if self.groups and row.group not in self.groups:
-            raise Skip("the host's kernel would be measured")
-        talker = Talker(self.prefix + [os.path.join(self.root, row.program), row.name, str(reps)],
+            raise Skip("needs a machine" if row.group == "real" else "would measure the host")
+        done = max(1, reps // self.SLOW.get((self.name, row.group), 1))
+        talker = Talker(self.prefix + [os.path.join(self.root, row.program), row.name, str(done)],
                         cwd=self.root, env={**os.environ, **build.ENVIRONMENT})
         try:
-            return run_program(talker, seconds, False)
+            result = run_program(talker, seconds, False)
+            return {**result, "cpu": result["cpu"] * reps / done}
         finally:
             talker.close()
 
@@ -150,7 +156,7 @@ class Machine:
 
     def run(self, row, reps, seconds):
         if row.group == "real":
-            return self.run_boot_sector(reps, seconds)
+            return self.run_boot_sector(row.name, reps, seconds)
         if not self.talker:
             self.start()
         try:
@@ -165,8 +171,8 @@ class Machine:
             self.talker.expect("@end", seconds=10)
             raise
 
-    def run_boot_sector(self, reps, seconds):
-        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(reps)])
+    def run_boot_sector(self, name, reps, seconds):
+        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(name, reps)])
         try:
             return run_program(talker, seconds, True)
         finally:

@@ -96,7 +96,10 @@ def summarise_group(rows, wanted):
 
 
 def number(value):
-    return "-" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    """Three digits, or all before the point."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def cell(summary, column, mark=""):
@@ -134,14 +137,18 @@ def group_table(group, rows, wanted, timed):
 
 
 def errors_and_doubts(summaries):
-    lines = []
+    lines, skips = [], {}
     for row in summaries:
         for engine, what in row["errors"].items():
-            lines.append(f"- {row['name']}, {engine}: {what}")
+            if what.startswith("skip"):
+                skips.setdefault((engine, what), []).append(row["name"])
+            else:
+                lines.append(f"- {row['name']}, {engine}: {what}")
         for engine, error in row["clock_error"].items():
             if engine != "user" and error > 0.10:
                 lines.append(f"- {row['name']}, {engine}: guest clock off by {error:.0%}")
-    return lines
+    return lines + [f"- {', '.join(names)}, {engine}: {what}"
+                    for (engine, what), names in skips.items()]
 
 
 def furthest_from_goal(summaries, baseline, count=10):

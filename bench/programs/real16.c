@@ -34,6 +34,7 @@ static uint32_t loop16(void)
 
 static const BenchRow rows[] = {
     {"real16", "real", 600, loop16, 0, NULL},
+    {"v86", "real", 600, loop16, 0, NULL},
 };
 
 BENCH_MAIN(rows)
