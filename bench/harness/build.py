@@ -51,8 +51,8 @@ PROGRAMS = {
 # The C library picks its string functions by CPUID: keep the host's wider vectors out of the
 # native runs, so that all engines execute the same instructions.
 ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-ERMS,-FSRM,-SSSE3,"
-                      "-SSE4_1,-SSE4_2",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL,"
+                      "-AVX512BW,-ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2",
 }
 
 
@@ -205,7 +205,8 @@ def prepare_boot():
 def boot_sector(row, passes):
     """Assembles the loop of row real16 or v86; returns the path of a floppy image."""
     path = os.path.join(OUT, row + ".img")
-    run("nasm", "-f", "bin", "-D", row.upper(), "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
+    source = os.path.join(BENCH, "programs", "real16.asm")
+    run("nasm", "-f", "bin", "-D", row.upper(), "-o", path, source)
     with open(path, "r+b") as file:
         file.seek(508)
         file.write(passes.to_bytes(2, "little"))

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Golden tests: cases/NAME.asm through the translator, compared with cases/NAME.golden.
 
-Usage: run.py GOLDEN-DUMP [--accept] [NAME...]. The first lines of a case say what it shows and, after
-"mode:", in which of golden-dump's modes. --accept writes the expectations anew: review the diff.
+Usage: run.py GOLDEN-DUMP [--accept] [NAME...]. The first lines of a case say what it shows and,
+after "mode:", in which of golden-dump's modes. --accept writes the expectations anew: review the
+diff.
 """
 import argparse
 import difflib
