@@ -17,6 +17,8 @@ start:  xor ax, ax
         mov sp, 7C00h
         cld
 %ifdef V86
+        cli                     ; there will be no IDT
+        mov esp, 7C00h
         mov es, ax
         mov di, TSS
         mov cx, BITMAP + 80h
