@@ -5,11 +5,13 @@ The folder that is packed, build/bench/root, is also where the native runs happe
 engine runs the same files by the same names. A host that runs no i386 programs has a second folder,
 build/bench/root64, with the same things for x86-64.
 """
+import fcntl
 import glob
 import os
 import random
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -58,6 +60,17 @@ ENVIRONMENT = {
 
 def run(*argv, **options):
     return subprocess.run(argv, check=True, text=True, **options)
+
+
+def lock():
+    """One benchmark at a time: they share build/bench. Returns what must be kept till the end."""
+    os.makedirs(OUT, exist_ok=True)
+    file = open(os.path.join(OUT, "lock"), "w", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another benchmark runs in {OUT}")
+    return file
 
 
 def install(packages):
