@@ -123,27 +123,30 @@ def cell(summary, column, mark=""):
             f"({number(ratio['min'])}-{number(ratio['max'])})")
 
 
+def line(*cells):
+    return f"| {' | '.join(cells)} |"
+
+
 def group_table(group, rows, wanted, timed):
     """TIMED: the engine whose milliseconds are shown."""
     titles = [c.title + ("; of the least" if c.title == "b/a" else "") for c in wanted]
-    lines = [f"| {TITLES[group]} | {timed} ms | goal | " + " | ".join(titles) + " |",
-             "|---" * (len(wanted) + 3) + "|"]
+    lines = [line(TITLES[group], f"{timed} ms", "goal", *titles), "|---" * (len(wanted) + 3) + "|"]
     for row in rows:
         time = row["cpu_ms"].get(timed, {}).get("median")
         star = "" if all(comparable(row, c) for c in wanted) else "*"
-        lines.append(f"| {row['name']}{star} | {number(time)} | {row['goal']:g} | " +
-                     " | ".join(cell(row, c) for c in wanted) + " |")
+        lines.append(line(row["name"] + star, number(time), f"{row['goal']:g}",
+                          *(cell(row, c) for c in wanted)))
     total = summarise_group(rows, wanted)
     goal = f"{GOALS[group]:g}" if group in GOALS else ""
     cells = [cell(total, c, "**") for c in wanted]
     for i, column in enumerate(wanted):
         if column.title == "tcg/dbtvm" and group in TCG_GOALS:
             cells[i] += f", goal {TCG_GOALS[group]}"
-    some = {c["rows"] for key, c in total["ratios"].items() if "user" not in key} or {0}
+    some = {c["rows"] for key, c in total["ratios"].items() if "user" not in key}
     count = f"{total['rows']}"
-    if min(some) < total["rows"]:
+    if min(some, default=total["rows"]) < total["rows"]:
         count += f" ({min(some)} against {timed})"
-    lines.append(f"| **geomean of {count}** | | {goal} | " + " | ".join(cells) + " |")
+    lines.append(line(f"**geomean of {count}**", "", goal, *cells))
     return lines
 
 
