@@ -132,14 +132,16 @@ static bool is_jump(const cs_insn *insn)
 {
     const cs_x86 *x86 = &insn->detail->x86;
     const bool jump = insn->id == X86_INS_CALL || insn->mnemonic[0] == 'j';
-    return jump && x86->op_count == 1 && x86->operands[0].type == X86_OP_IMM;
+    return insn->id && jump && x86->op_count == 1 && x86->operands[0].type == X86_OP_IMM;
 }
 
 static void append_insn(GString *out, const cs_insn *insn, const IrBlock *block)
 {
     const cs_x86 *x86 = &insn->detail->x86;
     g_string_append_printf(out, "    %s%s", insn->mnemonic, *insn->op_str ? " " : "");
-    if (is_jump(insn)) {
+    if (insn->id == 0) {
+        g_string_append(out, insn->op_str);
+    } else if (is_jump(insn)) {
         g_string_append_printf(out, "L%" PRIx64, (uint64_t)x86->operands[0].imm);
     } else if (insn->id == X86_INS_MOVABS && helper_at(block, (uint64_t)x86->operands[1].imm)) {
         g_string_append_printf(out, "%.*s, helper_%s", (int)strcspn(insn->op_str, ","),
@@ -198,6 +200,7 @@ static void host_text(GString *out, const CodegenOutput *code, const IrBlock *bl
     csh handle;
     g_assert(cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK);
     cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON);
+    cs_option(handle, CS_OPT_SKIPDATA, CS_OPT_ON); /* what libcapstone does not know: .byte */
     cs_insn *insn = cs_malloc(handle);
     const size_t cold = find_targets(handle, insn, code, targets);
     while (cs_disasm_iter(handle, &at, &left, &address, insn)) {
@@ -305,8 +308,11 @@ static void dump(uint32_t mode, const uint8_t *bytes, unsigned size)
             .pc = PC + at, .cs_limit = bits == 32 ? 0xffffffff : 0xffff, .mode = mode};
         bool second;
         ir_block_reset(&block, state.pc);
-        g_assert(x86_translate(&cpu->v, &state, &limits, bytes + at, size - at, NULL, 0, &block,
-                               &second));
+        if (!x86_translate(&cpu->v, &state, &limits, bytes + at, size - at, NULL, 0, &block,
+                           &second)) {
+            fprintf(stderr, "the code ends within the instruction at %#x\n", PC + at);
+            exit(1);
+        }
         append_guest(out, bytes + at, block.guest_bytes, state.pc, bits);
         append_block(out, &block, &code);
     }
