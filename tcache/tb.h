@@ -56,7 +56,7 @@ typedef struct {
 
 #define TB_UNITS 16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
-#define TB_HASH_BITS 15
+#define TB_HASH_BITS 18
 
 typedef struct {
     CodeBuf buf;
