@@ -54,6 +54,7 @@ typedef struct {
     unsigned timeout_seconds, spin_seconds; /* 0: none */
     char *symbols; /* --symbols FILE */
     uint64_t symbols_offset;
+    char *check_report; /* --check-report FILE */
     char *profile; /* --profile FILE.folded */
     bool perf_map;
     bool stats;

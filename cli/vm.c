@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/check-report.h"
 #include "cli/consoles.h"
 #include "cli/drives.h"
 #include "cli/exit-codes.h"
@@ -294,6 +295,13 @@ static void do_reset(Vm *vm, Death death, const char *why)
     log_printf(LOG_CPU_RESET, "CPU reset (%s)", why ? why : "monitor");
 }
 
+static void report_check(Vm *vm)
+{
+    check_report_write(vm->config, engine_check_report(vm->engine));
+    halt_vcpu(vm, MACHINE_OFF);
+    vm_quit(vm, CODE_CHECK);
+}
+
 /* Outside vm->lock. */
 static RunResult run_engine(Vm *vm, bool step, bool interrupts)
 {
@@ -302,6 +310,8 @@ static RunResult run_engine(Vm *vm, bool step, bool interrupts)
         do_reset(vm, DEATH_TRIPLE_FAULT, "triple fault");
         return step ? RUN_STEPPED : RUN_STOPPED;
     }
+    if (result == RUN_CHECK)
+        report_check(vm);
     return result;
 }
 

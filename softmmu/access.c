@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "softmmu/shadow.h"
+
 /* Copy between a buffer and physical memory within one page, devices included. */
 static void phys_copy(Mmu *mmu, gpa_t gpa, uint8_t *buffer, unsigned size, bool write)
 {
@@ -72,6 +74,8 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
     const unsigned room = GUEST_PAGE_SIZE - (gva & ~GUEST_PAGE_MASK);
     PhysTarget target[2];
     g_assert(size >= 1 && size <= MMU_MAX_ACCESS);
+    if (mmu->shadow)
+        return shadow_access_begin(mmu->shadow, access, gva, size, read, write, mode, fault);
     mmu->self_modified = false;
     mmu->slow_accesses++;
     if (write && !mmu->watch_used) {
@@ -119,6 +123,10 @@ void access_commit(Mmu *mmu, MemAccess *access)
 {
     if (!access->bounced)
         return;
+    if (mmu->shadow) {
+        shadow_access_commit(mmu->shadow, access);
+        return;
+    }
     uint8_t *buffer = access->buffer + (access->gva & 63);
     phys_copy(mmu, access->gpa[0], buffer, access->first, true);
     if (access->size > access->first)

@@ -27,6 +27,8 @@ typedef struct {
     unsigned kinds; /* MMU_WATCH_* */
 } MmuWatch;
 
+typedef struct Shadow Shadow; /* softmmu/shadow.h */
+
 typedef enum { MMU_FLUSH_ALL, MMU_FLUSH_NON_GLOBAL, MMU_FLUSH_PAGE } MmuFlush;
 
 typedef struct Mmu {
@@ -45,6 +47,7 @@ typedef struct Mmu {
     MmuWatch watch[MMU_WATCHES];
     unsigned watch_used;  /* bit i: slot i watches */
     unsigned watch_hits;  /* bit i: slot i was accessed; whoever acts on it clears it */
+    Shadow *shadow;       /* accesses go into this log, not to memory; NULL: usual */
     uint8_t *stored_pages; /* by RAM page: a write entry may lead to it */
     bool self_modified; /* why the last access gave up without a fault: execute it alone */
     /* Entries filled since the last flush, so that a flush costs what was used. */

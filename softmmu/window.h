@@ -45,6 +45,9 @@ uint64_t window_base(const Window *window);
 /* Is this host address inside a window's reservation, and which guest address is it? */
 bool window_contains(const Window *window, uintptr_t host, gva_t *gva);
 
+/* The RAM page that is mapped at gva, writable if `write`; false: none. */
+bool window_find(const Window *window, gva_t gva, bool write, ram_off_t *page);
+
 /* A host fault at gva in `window`. */
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault);
 

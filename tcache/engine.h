@@ -17,6 +17,7 @@ typedef struct {
     bool no_window;     /* memory through the soft TLB only */
     bool window_always; /* every address space has its window from the start */
     bool count;         /* blocks count how often they run */
+    uint64_t check_every; /* compare every so manieth block with the interpreter; 0: none */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
 
@@ -31,6 +32,7 @@ typedef enum {
     RUN_TRIPLE_FAULT, /* state as it was then */
     RUN_DEBUG,        /* a breakpoint or a watchpoint: engine_debug_stop; state exact */
     RUN_STEPPED,
+    RUN_CHECK, /* translated code and interpreter differ: engine_check_report */
 } RunResult;
 
 /* Takes over the vcpu's engine fields and the address space's listeners. NULL and *error when the
@@ -60,6 +62,9 @@ typedef struct {
     gva_t gva;        /* of the breakpoint */
 } EngineStop;
 EngineStop engine_debug_stop(const Engine *engine);
+
+/* What differed, after RUN_CHECK; else NULL. */
+const char *engine_check_report(const Engine *engine);
 
 const EngineCounters *engine_counters(const Engine *engine);
 void engine_print_stats(Engine *engine, GString *out);

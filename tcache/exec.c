@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/trace.h"
+#include "tcache/check.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
@@ -143,6 +144,10 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     vcpu->engine = engine;
     vcpu->kick = kick;
     vcpu->pc_of_host = pc_of_host;
+    if (options->check_every) {
+        engine->options.no_chain = true; /* a block is entered and left by the loop */
+        engine->check = check_new(engine);
+    }
     if (!options->no_window && !options->interp)
         engine->windows = window_set_new(&vcpu->mmu);
     demote_init(engine);
@@ -166,6 +171,10 @@ void engine_free(Engine *engine)
     g_clear_pointer(&engine->perf_map, fclose);
     if (engine->windows)
         window_set_free(engine->windows);
+    check_free(engine->check);
+    if (engine->lifted)
+        ir_block_destroy(engine->lifted);
+    g_free(engine->lifted);
     demote_destroy(engine);
     shortcuts_destroy(engine);
     cache_destroy(&engine->cache);
@@ -259,6 +268,17 @@ static void note_exit(Engine *engine, uint64_t start)
         window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
 }
 
+static ExitReason enter_code(Engine *engine, const TranslationBlock *tb)
+{
+    VCpu *vcpu = engine->vcpu;
+    uint64_t start = note_entry(engine, tb);
+    ExitReason reason = codegen_enter(vcpu, tb->code);
+    engine->exit_pc = vcpu->host_pc;
+    vcpu->host_pc = NULL;
+    note_exit(engine, start);
+    return reason;
+}
+
 static ExitReason run_block(Engine *engine, TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
@@ -266,12 +286,9 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
     if (log_enabled(LOG_EXEC | LOG_CPU))
         log_exec(engine, tb);
     if (!tb->ir) {
-        uint64_t start = note_entry(engine, tb);
-        ExitReason reason = codegen_enter(vcpu, tb->code);
-        engine->exit_pc = vcpu->host_pc;
-        vcpu->host_pc = NULL;
-        note_exit(engine, start);
-        return reason;
+        const bool checked = engine->check && check_is_due(engine, tb) && check_before(engine, tb);
+        const ExitReason reason = enter_code(engine, tb);
+        return checked ? check_after(engine, tb, reason) : reason;
     }
     tb->executions++;
     engine->interp_tb = tb;
@@ -426,6 +443,10 @@ RunResult engine_run(Engine *engine)
             break;
         }
         reason = turn(engine, &slot);
+        if (reason == EXIT_CHECK) {
+            result = RUN_CHECK;
+            break;
+        }
         alive = engine_handle_exit(engine, reason);
     }
     engine_leave(engine);

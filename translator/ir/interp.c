@@ -73,7 +73,8 @@ static void begin_memory(Interp *in)
     }
     if (insn->mem.waits && vcpu_x87_pending(vcpu))
         fault = (Fault){.vector = 16}; /* #MF */
-    /* The engine lets the interpreter overwrite its own block, so this is a fault. */
+    else if (vcpu->mmu.self_modified)  /* shadow runs only: else the engine lets it go on */
+        vcpu_exit(vcpu, EXIT_SMC);
     vcpu_exit_fault(vcpu, fault);
 }
 
