@@ -265,6 +265,8 @@ static bool finish(Parser *parser, GError **error)
     if (parser->config->engine.check_every && parser->config->engine.interp)
         return option_error(error, "-check compares translated code with the interpreter; "
                                    "-interp translates none");
+    if (parser->config->digest_every && !parser->config->icount)
+        return option_error(error, "-digest-every counts instructions: it needs -icount");
     return option_machine_finish(parser, error) && option_drives_finish(parser, error) &&
            option_chardevs_finish(parser, error) && check_outputs(parser->config, error);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "cli/check-report.h"
 #include "cli/consoles.h"
+#include "cli/counted-time.h"
 #include "cli/drives.h"
 #include "cli/exit-codes.h"
 #include "cli/firmware.h"
@@ -634,6 +635,11 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
+    if (vm->config->icount)
+        counted_time_set_up(vm->config, vm->engine, vm->clock);
+    if (vm->config->seeded)
+        cpu_seed_random(vm->cpu, vm->config->seed);
+    vm->cpu->no_fp_pointers = vm->config->icount;
     const EngineOptions *wanted = &vm->config->engine;
     if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
         fprintf(stderr, "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "

@@ -25,6 +25,11 @@ static void phys_copy(Mmu *mmu, gpa_t gpa, uint8_t *buffer, unsigned size, bool 
     }
 }
 
+static bool is_memory(const PhysTarget *target, bool write)
+{
+    return target->kind == REGION_RAM || (target->kind == REGION_ROM && !write);
+}
+
 /* About to write: translated code there goes first. */
 static bool clear_code(Mmu *mmu, const PhysTarget *target, unsigned size)
 {
@@ -106,7 +111,12 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
         mmu->self_modified = true;
         return NULL;
     }
-    bool direct = target[0].kind == REGION_RAM || (target[0].kind == REGION_ROM && !write);
+    const bool direct = is_memory(&target[0], write);
+    const bool device = !direct || (pages == 2 && !is_memory(&target[1], write));
+    if (device && mmu->devices_alone && !mmu->watch_access(mmu->opaque)) {
+        mmu->self_modified = true;
+        return NULL;
+    }
     access->bounced = pages == 2 || !direct || target[0].length < size;
     if (!access->bounced)
         return ram_hva(address_space_ram(mmu->as), target[0].ram_offset);

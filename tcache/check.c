@@ -77,6 +77,7 @@ bool check_before(Engine *engine, const TranslationBlock *tb)
     VCpu *vcpu = engine->vcpu;
     /* Nobody else writes RAM while this thread holds it: DMA and devices need it, too. */
     address_space_lock(engine->cache.as);
+    const int64_t budget = vcpu->budget;
     check->tb = tb;
     check_save(vcpu, &check->before);
     check->before.reason = EXIT_POLL;
@@ -86,6 +87,7 @@ bool check_before(Engine *engine, const TranslationBlock *tb)
     check_save(vcpu, &check->wanted);
     check->wanted.reason = reason;
     check_restore(vcpu, &check->before);
+    vcpu->budget = budget;
     const ShadowVerdict verdict = shadow_verdict(check->shadow);
     if (verdict == SHADOW_FINE)
         return true;

@@ -21,6 +21,18 @@ typedef struct {
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
 
+/* -icount: what time is made of. All callbacks come on the vCPU thread. */
+typedef struct {
+    unsigned shift; /* an instruction takes 1 << shift ns */
+    bool sleep;     /* a halted vCPU waits for its next timer in host time; else it jumps there */
+    int64_t (*next_deadline)(void *opaque); /* of the earliest timer, ns; INT64_MAX: none */
+    void (*run_timers)(void *opaque);       /* fire what is due now */
+    /* Every so many instructions (0: never) a digest of registers and RAM. */
+    uint64_t digest_every;
+    void (*digest)(void *opaque, uint64_t executed, uint64_t digest);
+    void *opaque;
+} EngineTime;
+
 typedef struct {
 #define COUNTER(name, help) uint64_t name;
 #include "tcache/counters.def"
@@ -39,6 +51,15 @@ typedef enum {
  * host has no room for the code cache. */
 Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, GError **error);
 void engine_free(Engine *engine);
+/* Count time in instructions from now on; before the first run. */
+void engine_count_time(Engine *engine, const EngineTime *time);
+/* With counted time: ns by now; any thread (others than the vCPU's may see it late). */
+int64_t engine_time_ns(const Engine *engine);
+/* A timer is the earliest now; any thread. */
+void engine_deadline_changed(Engine *engine);
+/* Instructions executed; vCPU stopped or on its thread. */
+uint64_t engine_executed(const Engine *engine);
+
 /* false: not wanted, or the host has no room or FSGSBASE for them. */
 bool engine_has_windows(const Engine *engine);
 

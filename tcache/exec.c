@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/trace.h"
 #include "tcache/check.h"
+#include "tcache/icount.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
@@ -161,6 +162,11 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     return engine;
 }
 
+void engine_count_time(Engine *engine, const EngineTime *time)
+{
+    engine->icount = icount_new(engine, time);
+}
+
 bool engine_has_windows(const Engine *engine)
 {
     return engine->windows != NULL;
@@ -172,6 +178,7 @@ void engine_free(Engine *engine)
     if (engine->windows)
         window_set_free(engine->windows);
     check_free(engine->check);
+    icount_free(engine->icount);
     if (engine->lifted)
         ir_block_destroy(engine->lifted);
     g_free(engine->lifted);
@@ -276,6 +283,8 @@ static ExitReason enter_code(Engine *engine, const TranslationBlock *tb)
     engine->exit_pc = vcpu->host_pc;
     vcpu->host_pc = NULL;
     note_exit(engine, start);
+    if (engine->icount)
+        icount_settle(engine, reason);
     return reason;
 }
 
@@ -343,6 +352,10 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     if (!tb) {
         *slot = NULL;
         return alone ? engine_execute_alone(engine) : EXIT_FAULT;
+    }
+    if (icount_short(engine, tb)) {
+        *slot = NULL;
+        return engine_execute_alone(engine);
     }
     add_shortcuts(engine, tb, *slot, evictions);
     ExitReason reason = run_block(engine, tb);
@@ -430,11 +443,16 @@ RunResult engine_run(Engine *engine)
         reason = EXIT_LOOKUP;
         if (asked && engine_attend(engine))
             break;
+        if (engine->icount)
+            icount_boundary(engine);
         alive = take_events(engine);
         if (!alive)
             break;
         if (vcpu->halted) {
-            engine_wait_halted(engine);
+            if (engine->icount)
+                icount_idle(engine);
+            else
+                engine_wait_halted(engine);
             slot = NULL;
             continue;
         }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "tcache/icount.h"
 #include "translator/pipeline.h"
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 1024, BLOCK_MIN_ROOM = 4096 };
@@ -64,12 +65,12 @@ static void mark_code_page(Engine *engine, const FetchPage *page)
         window_protect_ram_page(engine->windows, page->ram_offset);
 }
 
-/* --check: end the block where block_split says. */
+/* --check and -icount: end the block where block_split says. */
 static void resplit(Engine *engine, const BlockState *state, TranslateLimits *limits,
                     const uint8_t *code, unsigned room)
 {
     bool need_second;
-    limits->max_insns = block_split(&engine->ir, &engine->outside);
+    limits->max_insns = block_split(&engine->ir, engine->icount != NULL, &engine->outside);
     if (limits->max_insns == engine->ir.guest_insns)
         return;
     ir_block_reset(&engine->ir, state->pc);
@@ -94,7 +95,7 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     ir_block_reset(&engine->ir, state->pc);
     if (engine->guest->translate(engine->vcpu, state, &limits, code, room, NULL, 0, &engine->ir,
                                  &need_second)) {
-        if (engine->check)
+        if (engine->check || engine->icount)
             resplit(engine, state, &limits, code, room);
         return true;
     }
@@ -110,8 +111,7 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
                                          page_bytes(engine, second, 0, copy[1]), 16, &engine->ir,
                                          &need_second);
     g_assert(done);
-    if (engine->check)
-        block_split(&engine->ir, &engine->outside);
+    block_split(&engine->ir, false, &engine->outside);
     return true;
 }
 
@@ -140,6 +140,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
         .jump_tag = tb->jump_tag,
+        .budget = engine->icount ? engine->ir.guest_insns : 0,
         .executions = engine->options.count ? &tb->executions : NULL,
     };
     if (tb->state.memory & MEMORY_GLOBAL) {
@@ -215,6 +216,8 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint
     else if (!generate(engine, tb, crosses))
         return NULL;
     tb->shadow_ir = g_steal_pointer(&engine->lifted);
+    if (engine->icount)
+        tb->insn_offsets = icount_offsets(&engine->ir);
     cache_insert(cache, tb);
     return tb;
 }

@@ -50,6 +50,7 @@ static void free_interp_blocks(Unit *unit)
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
         free_ir(tb->ir);
         free_ir(tb->shadow_ir);
+        g_free(tb->insn_offsets);
     }
 }
 

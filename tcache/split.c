@@ -7,8 +7,13 @@ bool insn_is_outside(const IrBlock *block, const IrInsn *insn)
     return insn->op == IR_CALL && (block->helpers[insn->aux].effects & HELPER_OUTSIDE);
 }
 
-/* Instructions that reach outside are a block each. */
-unsigned block_split(const IrBlock *block, bool *outside)
+static bool is_side_exit(const IrInsn *insn)
+{
+    const unsigned attrs = ir_op_info[insn->op].attrs;
+    return (attrs & IR_ATTR_EXIT) && !(attrs & IR_ATTR_END);
+}
+
+unsigned block_split(const IrBlock *block, bool branches, bool *outside)
 {
     unsigned insns = 0; /* begun */
     *outside = false;
@@ -19,6 +24,8 @@ unsigned block_split(const IrBlock *block, bool *outside)
             *outside = insns == 1;
             return MAX(insns - 1, 1);
         }
+        if (branches && is_side_exit(insn))
+            return insns;
     }
     return insns;
 }

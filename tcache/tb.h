@@ -34,7 +34,7 @@ struct TranslationBlock {
     uint32_t size;         /* guest bytes */
     uint32_t first_size;   /* of them in the first page */
     bool valid, solo;
-    bool outside; /* one instruction that reaches outside; known with --check only */
+    bool outside; /* one instruction that reaches outside; known with --check and -icount only */
     uint16_t exit_count, unit;
     uint32_t pcmap_count;
     const CodegenPcEntry *pcmap;
@@ -42,6 +42,7 @@ struct TranslationBlock {
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
     IrBlock *ir;        /* --interp only */
+    uint32_t *insn_offsets; /* -icount only: of its instructions, from state.pc */
     IrBlock *shadow_ir; /* --check only: as lifted */
     ExitSlot exits[];
 };

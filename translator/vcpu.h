@@ -77,6 +77,8 @@ typedef struct VCpu {
     bool stepping;           /* one instruction is wanted: repeated ones do one iteration */
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);
+    int64_t budget;          /* -icount: instructions until the loop wants to see the vCPU; the
+                                interpreter counts it down in any case */
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
 
     Mmu mmu;

@@ -466,6 +466,7 @@ static ExitReason run(Interp *in, const IrBlock *block, const bool *stop)
             in->vcpu->pc = (uint64_t)i->imm;
             if (*stop)
                 return EXIT_LOOKUP;
+            in->vcpu->budget--;
             continue;
         }
         if (ir_op_info[i->op].attrs & IR_ATTR_EXIT) {
