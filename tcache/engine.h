@@ -60,7 +60,7 @@ void engine_deadline_changed(Engine *engine);
 /* Instructions executed; vCPU stopped or on its thread. */
 uint64_t engine_executed(const Engine *engine);
 
-/* false: not wanted, or the host has no room or FSGSBASE for them. */
+/* false: not wanted, or the host has no room for them. */
 bool engine_has_windows(const Engine *engine);
 
 /* Run until something stops it; never RUN_STEPPED. */

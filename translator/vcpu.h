@@ -80,6 +80,7 @@ typedef struct VCpu {
     int64_t budget;          /* -icount: instructions until the loop wants to see the vCPU; the
                                 interpreter counts it down in any case */
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
+    uint64_t window_base;    /* host address of the window that blocks entered now may use */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */
