@@ -10,8 +10,9 @@ static bool set_shift(void *target, const char *value, GError **error)
 {
     Config *config = target;
     if (!strcmp(value, "auto"))
-        return option_error(error, "shift=auto follows the host's speed, so no two runs are the same; "
-                                   "give a number");
+        return option_error(error,
+                            "shift=auto follows the host's speed, so no two runs are the same; "
+                            "give a number");
     return (parse_number(value, &config->icount_shift) && config->icount_shift <= SHIFT_MAX) ||
            option_error(error, "shift=%s: must be a number from 0 to %d", value, SHIFT_MAX);
 }

@@ -298,7 +298,8 @@ static Timer *take_due(Clock *clock, int64_t limit)
 {
     g_mutex_lock(&clock->mutex);
     Timer *timer = heap_first(clock);
-    if (timer && timer->deadline <= limit && (clock->fake || clock->running || clock->counter.now)) {
+    if (timer && timer->deadline <= limit &&
+        (clock->fake || clock->running || clock->counter.now)) {
         heap_remove(clock, timer);
         if (clock->fake)
             clock->base = MAX(clock->base, timer->deadline);

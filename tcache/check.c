@@ -182,7 +182,9 @@ static void write_report(Engine *engine, const TranslationBlock *tb, const GStri
  * that a window traps, an access it cannot serve. The rest is executed otherwise. */
 static bool left_early(const Check *check, ExitReason reason)
 {
-    return reason != check->wanted.reason && (reason == EXIT_SMC || reason == EXIT_DEMOTE);
+    const CheckState *wanted = &check->wanted;
+    return (reason == EXIT_SMC || reason == EXIT_DEMOTE) &&
+           (reason != wanted->reason || check->found.pc != wanted->pc);
 }
 
 static bool runs_agree(Engine *engine, const TranslationBlock *tb, GString *diff)

@@ -9,11 +9,11 @@ enum { GRANT_MAX = 1 << 30 };
 
 struct Icount {
     EngineTime time;
-    uint64_t limit;        /* instructions executed when the budget will be used up */
-    int64_t skipped;       /* ns of halted time */
-    uint64_t next_digest;  /* UINT64_MAX: none */
-    gint changed;          /* another thread has armed a timer */
-    int64_t published;     /* ns, for other threads */
+    uint64_t limit;       /* instructions executed when the budget will be used up */
+    int64_t skipped;      /* ns of halted time */
+    uint64_t next_digest; /* UINT64_MAX: none */
+    gint changed;         /* another thread has armed a timer */
+    int64_t published;    /* ns, for other threads */
 };
 
 Icount *icount_new(Engine *engine, const EngineTime *time)

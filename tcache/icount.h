@@ -4,10 +4,10 @@
  * then goes on one instruction at a time. At the end of the budget, to the instruction, timers fire
  * and digests are made. Private to tcache.
  *
- * What counts, in every engine alike: each instruction once; one that faults, too; a repeated string
- * instruction once for each run of up to 64 KiB. For that blocks end at conditional branches, what
- * reaches outside (HELPER_OUTSIDE) is a block of its own, and accesses to devices are executed
- * alone. */
+ * What counts, in every engine alike: each instruction once; one that faults, too; a repeated
+ * string instruction once for each run of up to 64 KiB. For that blocks end at conditional
+ * branches, what reaches outside (HELPER_OUTSIDE) is a block of its own, and accesses to devices
+ * are executed alone. */
 #ifndef TCACHE_ICOUNT_H
 #define TCACHE_ICOUNT_H
 
@@ -15,7 +15,8 @@
 
 Icount *icount_new(Engine *engine, const EngineTime *time);
 void icount_free(Icount *icount);
-/* Between two instructions, before interrupts are taken: fire what is due, grant the next budget. */
+/* Between two instructions, before interrupts are taken: fire what is due, grant the next budget.
+ */
 void icount_boundary(Engine *engine);
 /* Halted: go on to the next timer, or until there is an interrupt or attention. */
 void icount_idle(Engine *engine);

@@ -41,9 +41,9 @@ struct TranslationBlock {
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
-    IrBlock *ir;        /* --interp only */
+    IrBlock *ir;            /* --interp only */
     uint32_t *insn_offsets; /* -icount only: of its instructions, from state.pc */
-    IrBlock *shadow_ir; /* --check only: as lifted */
+    IrBlock *shadow_ir;     /* --check only: as lifted */
     ExitSlot exits[];
 };
 

@@ -75,10 +75,10 @@ static void run_timers(void *opaque)
     CountBed *c = opaque;
     const VCpu *v = &c->bed.cpu->v;
     cr_assert_lt(c->ticks, TICKS);
-    c->tick[c->ticks++] = (Tick){engine_executed(c->engine), (uint32_t)v->pc,
-                                 (uint32_t)v->gpr[REG_EAX],  (uint32_t)v->gpr[REG_EBX],
-                                 (uint32_t)v->gpr[REG_ECX],  (uint32_t)v->gpr[REG_EDX],
-                                 engine_digest(c->engine)};
+    c->tick[c->ticks++] =
+        (Tick){engine_executed(c->engine), (uint32_t)v->pc,           (uint32_t)v->gpr[REG_EAX],
+               (uint32_t)v->gpr[REG_EBX],  (uint32_t)v->gpr[REG_ECX], (uint32_t)v->gpr[REG_EDX],
+               engine_digest(c->engine)};
     c->deadline += 4 * (1 + 7 * (c->ticks % 13));
     if (c->ticks == TICKS)
         engine_request_stop(c->engine);
@@ -98,10 +98,8 @@ static CountBed *count_run(EngineOptions options)
     options.cache_bytes = options.cache_bytes ? options.cache_bytes : 4 << 20;
     c->engine = engine_new(&c->bed.cpu->v, c->bed.as, &options, NULL);
     cr_assert_not_null(c->engine);
-    const EngineTime time = {.shift = 2,
-                             .next_deadline = next_deadline,
-                             .run_timers = run_timers,
-                             .opaque = c};
+    const EngineTime time = {
+        .shift = 2, .next_deadline = next_deadline, .run_timers = run_timers, .opaque = c};
     c->deadline = 4;
     engine_count_time(c->engine, &time);
     cr_assert_eq(engine_run(c->engine), RUN_STOPPED);
@@ -162,7 +160,8 @@ Test(icount, timers_fire_to_the_instruction)
 Test(icount, digest_sees_ram_and_registers)
 {
     Bed bed = bed_new("max");
-    Engine *engine = engine_new(&bed.cpu->v, bed.as, &(EngineOptions){.cache_bytes = 1 << 20}, NULL);
+    Engine *engine =
+        engine_new(&bed.cpu->v, bed.as, &(EngineOptions){.cache_bytes = 1 << 20}, NULL);
     const uint64_t first = engine_digest(engine);
     bed.mem[BED_RAM - 1] ^= 1;
     const uint64_t second = engine_digest(engine);
@@ -195,7 +194,8 @@ Test(icount, halt_jumps_to_the_next_timer, .timeout = 20)
     c->bed = bed_new("max");
     bed_protected(&c->bed, 0);
     c->bed.mem[BED_CODE] = 0xf4;
-    c->engine = engine_new(&c->bed.cpu->v, c->bed.as, &(EngineOptions){.cache_bytes = 1 << 20}, NULL);
+    c->engine =
+        engine_new(&c->bed.cpu->v, c->bed.as, &(EngineOptions){.cache_bytes = 1 << 20}, NULL);
     const EngineTime time = {.next_deadline = next_deadline, .run_timers = halt_timer, .opaque = c};
     c->deadline = INT64_C(3600000000000);
     engine_count_time(c->engine, &time);

@@ -146,7 +146,7 @@ typedef struct CpuX86 {
     CpuModel model;  /* what CPUID says; what the decoder accepts */
     CpuBoard board;
     bool no_fp_pointers; /* FIP, FDP and FOP read as zero: they depend on the engine */
-    bool seeded; /* RDRAND and RDSEED are computed from random_state, not the host's */
+    bool seeded;         /* RDRAND and RDSEED are computed from random_state, not the host's */
     uint64_t random_state;
     DeliveredEvent history[16];
     unsigned history_count;
