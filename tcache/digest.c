@@ -22,6 +22,8 @@ static void add_registers(const Engine *engine, XXH3_state_t *hash)
     XXH3_64bits_update(hash, state->fp + FX_MXCSR, sizeof state->fp - FX_MXCSR);
     for (unsigned i = 0; i < guest->field_count; i++) {
         const GuestField *f = &guest->fields[i];
+        if (f->derived)
+            continue;
         XXH3_64bits_update(hash, state->guest + (f->offset - guest->fields[0].offset), f->size);
     }
     g_free(state);

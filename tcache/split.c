@@ -7,6 +7,13 @@ bool insn_is_outside(const IrBlock *block, const IrInsn *insn)
     return insn->op == IR_CALL && (block->helpers[insn->aux].effects & HELPER_OUTSIDE);
 }
 
+/* Where blocks may be left for what other threads do: end there always, so that it shows in no
+ * comparison and no count. */
+static bool settles(const IrBlock *block, const IrInsn *insn)
+{
+    return insn->op == IR_CALL && (block->helpers[insn->aux].effects & HELPER_SETTLES);
+}
+
 static bool is_side_exit(const IrInsn *insn)
 {
     const unsigned attrs = ir_op_info[insn->op].attrs;
@@ -24,7 +31,7 @@ unsigned block_split(const IrBlock *block, bool branches, bool *outside)
             *outside = insns == 1;
             return MAX(insns - 1, 1);
         }
-        if (branches && is_side_exit(insn))
+        if (settles(block, insn) || (branches && is_side_exit(insn)))
             return insns;
     }
     return insns;

@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
     const char *name;
     uint32_t offset, size; /* of the vCPU's struct */
+    bool derived; /* follows from others, or from how the code was translated: never compared */
 } GuestField;
 
 typedef struct GuestOps {

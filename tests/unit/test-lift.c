@@ -417,7 +417,7 @@ Test(lift, system)
         {"fa", FLAT0,
          "ldstate.4 t0; lshl.4 t1,t0,23; lshr.4 t1,t1,23; lshr.4 t0,t0,10; lshl.4 t0,t0,10; "
          "lea.4 t0,[t0+t1]; ststate.4 t0"},
-        {"fb", FLAT0, "sti(4097); exit_lookup 1001"},
+        {"fb", FLAT0, "sti(4097,0); exit_lookup 1001"},
         {"f4", FLAT0, "hlt(4097); exit_pc"},
         {"f4", FLAT3, "raise(13,1,0); exit_pc"},
         {"0f 20 c3", FLAT0, "t0=mov_from_cr(0); mov.4 ebx,t0"},

@@ -3,10 +3,9 @@
  * copy must not leave behind, and what two runs of a guest must agree about. */
 #include "translator/x86/cpu-priv.h"
 
-#define FIELD(name, field)                                                                         \
-    {                                                                                              \
-        name, offsetof(CpuX86, field), sizeof(((CpuX86 *)NULL)->field)                             \
-    }
+#define SIZE(field)          sizeof(((CpuX86 *)NULL)->field)
+#define FIELD(name, field)   {name, offsetof(CpuX86, field), SIZE(field), false}
+#define DERIVED(name, field) {name, offsetof(CpuX86, field), SIZE(field), true}
 
 const GuestField x86_state_fields[X86_STATE_FIELDS] = {
     FIELD("es", seg[SEG_ES]),
@@ -29,11 +28,13 @@ const GuestField x86_state_fields[X86_STATE_FIELDS] = {
     FIELD("cr4", cr4),
     FIELD("efer", efer),
     FIELD("dr", dr),
-    FIELD("mode", mode),
+    DERIVED("mode", mode),
     FIELD("shadow", shadow),
     FIELD("shadow_ss", shadow_ss),
-    FIELD("shadow_age", shadow_age),
-    FIELD("shadow_pc", shadow_pc),
+    DERIVED("shadow_age", shadow_age),
+    DERIVED("kernel_uses_gs", kernel_uses_gs),
+    DERIVED("kernel_gs_accesses", kernel_gs_accesses),
+    DERIVED("shadow_pc", shadow_pc),
     FIELD("step_armed", step_armed),
     FIELD("shutdown", shutdown),
     FIELD("nmi_masked", nmi_masked),
