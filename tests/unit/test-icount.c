@@ -5,7 +5,7 @@
 #include "tcache/icount.h"
 #include "tests/unit/x86-bed.h"
 
-enum { DEVICE = 0x200000, IDLE = 0x30, TICKS = 400, SOURCE = 0x20000, COPY = 0x24000 };
+enum { DEVICE = 0x200000, TICKS = 400 };
 
 /* A loop with what makes counting hard: conditional branches, faults in the middle of a straight
  * run, a repeated instruction, a store into its own block, device accesses, RDTSC.
@@ -47,7 +47,7 @@ typedef struct {
 typedef struct {
     Bed bed;
     Engine *engine;
-    int64_t deadline;
+    int64_t deadline, step;
     Tick tick[TICKS];
     unsigned ticks;
     uint64_t digest;
@@ -183,12 +183,12 @@ static void halt_timer(void *opaque)
     CountBed *c = opaque;
     c->tick[c->ticks++].executed = engine_executed(c->engine);
     cr_assert_geq(engine_time_ns(c->engine), c->deadline);
-    c->deadline += INT64_C(3600000000000); /* an hour */
+    c->deadline += c->step;
     if (c->ticks == 5)
         engine_request_stop(c->engine);
 }
 
-Test(icount, halt_jumps_to_the_next_timer, .timeout = 20)
+static CountBed *run_halted(int64_t step, bool sleep)
 {
     CountBed *c = g_new0(CountBed, 1);
     c->bed = bed_new("max");
@@ -196,12 +196,48 @@ Test(icount, halt_jumps_to_the_next_timer, .timeout = 20)
     c->bed.mem[BED_CODE] = 0xf4;
     c->engine =
         engine_new(&c->bed.cpu->v, c->bed.as, &(EngineOptions){.cache_bytes = 1 << 20}, NULL);
-    const EngineTime time = {.next_deadline = next_deadline, .run_timers = halt_timer, .opaque = c};
-    c->deadline = INT64_C(3600000000000);
+    const EngineTime time = {
+        .sleep = sleep, .next_deadline = next_deadline, .run_timers = halt_timer, .opaque = c};
+    c->deadline = c->step = step;
     engine_count_time(c->engine, &time);
     cr_assert_eq(engine_run(c->engine), RUN_STOPPED);
     cr_assert_eq(c->ticks, 5);
     for (unsigned i = 0; i < 5; i++)
         cr_assert_eq(c->tick[i].executed, 1);
-    count_free(c);
+    return c;
+}
+
+Test(icount, halt_jumps_to_the_next_timer, .timeout = 20)
+{
+    count_free(run_halted(INT64_C(3600000000000), false)); /* five hours */
+}
+
+Test(icount, halt_may_wait_for_the_next_timer, .timeout = 20)
+{
+    const gint64 start = g_get_monotonic_time();
+    count_free(run_halted(4000000, true));
+    cr_assert_geq(g_get_monotonic_time() - start, 5 * 4000 - 10);
+}
+
+static uint64_t random_value(Bed *bed, unsigned size)
+{
+    uint64_t value = 0;
+    bed->cpu->v.flags = FLAGS_ARITH;
+    cr_assert_eq(bed_call(bed, helper_random, size, 0, 0, &value), EXIT_REASONS);
+    cr_assert_eq(bed->cpu->v.flags, FLAG_CF);
+    return value;
+}
+
+Test(icount, seeded_chance_repeats)
+{
+    Bed bed = bed_new("max");
+    cpu_seed_random(bed.cpu, 1);
+    const uint64_t first = random_value(&bed, 4), second = random_value(&bed, 4);
+    cr_assert(first != second && first <= UINT32_MAX);
+    cpu_seed_random(bed.cpu, 1);
+    cr_assert_eq(random_value(&bed, 4), first);
+    cr_assert_eq(random_value(&bed, 2), second & 0xffff);
+    cpu_seed_random(bed.cpu, 2);
+    cr_assert_neq(random_value(&bed, 4), first);
+    bed_free(&bed);
 }
