@@ -76,7 +76,8 @@ uint32_t check_undefined_flags(const IrBlock *block)
         const bool shift = insn->op >= IR_ROL && insn->op <= IR_SHRD;
         if (shift) /* a count of zero keeps all, so nothing becomes defined */
             undefined |= FLAG_OF | FLAG_AF | (insn->width < 4 ? FLAG_CF : 0);
-        else
+        else if (!(ir_op_info[insn->op].attrs & (IR_ATTR_CALL | IR_ATTR_EXIT)) &&
+                 insn->op != IR_NATIVE) /* these may leave flags alone */
             undefined &= ~(uint32_t)ir_op_info[insn->op].flags_written;
     }
     return undefined;

@@ -187,6 +187,23 @@ static bool left_early(const Check *check, ExitReason reason)
            (reason != wanted->reason || check->found.pc != wanted->pc);
 }
 
+/* A repeated string instruction goes on after 64 KiB in the interpreter; the host's own has no such
+ * bounds. */
+static bool has_more_to_do(const Check *check, const TranslationBlock *tb)
+{
+    const IrBlock *ir = tb->shadow_ir;
+    uint64_t pc = 0;
+    for (unsigned i = 0; i < ir->count; i++) {
+        const IrInsn *insn = &ir->insns[i];
+        if (insn->op == IR_INSN)
+            pc = (uint64_t)insn->imm;
+        if (insn->op == IR_EXIT_REPEAT && check->wanted.pc == pc && check->found.pc != pc &&
+            check->wanted.reason == EXIT_LOOKUP)
+            return true;
+    }
+    return false;
+}
+
 static bool runs_agree(Engine *engine, const TranslationBlock *tb, GString *diff)
 {
     Check *check = engine->check;
@@ -211,6 +228,8 @@ ExitReason check_after(Engine *engine, const TranslationBlock *tb, ExitReason re
     bool differs = false;
     if (left_early(check, reason)) {
         counters->check_early++;
+    } else if (has_more_to_do(check, tb)) {
+        counters->check_large++;
     } else if (runs_agree(engine, tb, diff)) {
         counters->check_compared++;
     } else if (shadow_ambiguous(check->shadow)) {
