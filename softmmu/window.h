@@ -47,6 +47,9 @@ uint64_t window_base(const Window *window);
 /* Does this host address belong to a window, guards included, and which guest address is it? */
 bool window_contains(const Window *window, uintptr_t host, gva_t *gva);
 
+/* The RAM page that is mapped at gva, writable if `write`; false: none. */
+bool window_find(const Window *window, gva_t gva, bool write, ram_off_t *page);
+
 /* A host fault at gva, as window_contains gave it, in `window`. */
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault);
 
