@@ -11,9 +11,9 @@
 #include "translator/ir/interp.h"
 
 #define FETCH_CACHE_SIZE 64
-#define OTHER_PAGES 4096
-#define RECENT_BLOCKS 16
-#define NO_STORE ((gva_t)-1)
+#define OTHER_PAGES      4096
+#define RECENT_BLOCKS    16
+#define NO_STORE         ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
 enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8 };
@@ -35,17 +35,17 @@ struct Engine {
     VCpu *vcpu;
     const GuestOps *guest;
     EngineOptions options;
-    IrBlock ir;            /* scratch for translation */
-    GArray *pcmap;         /* scratch */
+    IrBlock ir;                  /* scratch for translation */
+    GArray *pcmap;               /* scratch */
     TranslationBlock *interp_tb; /* what the interpreter runs */
     bool interp_stop;
     InterpEnv interp_env;
     FetchEntry fetch[FETCH_CACHE_SIZE];
-    uint64_t generation;   /* of mappings; entries of another one are stale */
-    const void *exit_pc;   /* host_pc as the last block left it */
+    uint64_t generation; /* of mappings; entries of another one are stale */
+    const void *exit_pc; /* host_pc as the last block left it */
     /* shortcuts.c: pages whose code is reached by shortcuts, as bitmaps by page number. */
     uint64_t *global_pages, *other_pages;
-    GArray *global_list;   /* of GlobalPage */
+    GArray *global_list; /* of GlobalPage */
     bool validate_global;
     gva_t other_list[OTHER_PAGES]; /* whose bits in other_pages are set */
     unsigned other_count;
@@ -65,16 +65,18 @@ struct Engine {
     void (*sampler)(void *opaque);
     void *sampler_opaque;
     FILE *perf_map; /* NULL: not wanted */
+    EngineNamer perf_name;
+    void *perf_name_opaque;
     pthread_t thread;
     bool running;
-    GMutex lock;           /* posts, wake-ups */
+    GMutex lock; /* posts, wake-ups */
     GCond wake;
     GArray *posts;
     uint8_t *signal_stack;
-    GArray *breaks;        /* of gva_t, sorted */
-    GArray *kept_apart;    /* those that no kept block runs over */
+    GArray *breaks;     /* of gva_t, sorted */
+    GArray *kept_apart; /* those that no kept block runs over */
     bool breaks_changed;
-    bool leave_break;      /* stopped at a breakpoint: run on past it */
+    bool leave_break; /* stopped at a breakpoint: run on past it */
     EngineStop debug_stop;
 };
 

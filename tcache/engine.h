@@ -17,6 +17,7 @@ typedef struct {
     bool no_window;     /* memory through the soft TLB only */
     bool window_always; /* every address space has its window from the start */
     bool count;         /* blocks count how often they run */
+    bool perf_map; /* engine_open_perf_map will be called: map code where Linux perf finds it */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
 
@@ -103,7 +104,9 @@ bool engine_append_code(const Engine *engine, gva_t gva, GString *out);
 void engine_set_sampler(Engine *engine, void (*sampler)(void *opaque), void *opaque);
 void engine_request_sample(Engine *engine); /* any thread */
 
-/* Name translated code for Linux perf in /tmp/perf-PID.map, from now on. */
-bool engine_open_perf_map(Engine *engine, GError **error);
+/* Name translated code for Linux perf in /tmp/perf-PID.map, from now on: guest_ADDRESS and what
+ * name appends to that. */
+typedef void (*EngineNamer)(void *opaque, gva_t gva, GString *out);
+bool engine_open_perf_map(Engine *engine, EngineNamer name, void *opaque, GError **error);
 
 #endif

@@ -123,8 +123,8 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->options = *options;
     uint64_t bytes =
         options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
-    if (!cache_init(&engine->cache, vcpu, as, bytes, error) ||
-        !code_buf_init(&engine->native_buf, NATIVE_BYTES, error)) {
+    if (!cache_init(&engine->cache, vcpu, as, bytes, options->perf_map, error) ||
+        !code_buf_init(&engine->native_buf, NATIVE_BYTES, false, error)) {
         cache_destroy(&engine->cache);
         g_free(engine);
         return NULL;

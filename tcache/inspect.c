@@ -95,12 +95,16 @@ void engine_request_sample(Engine *engine)
 
 /* ---- names for Linux perf ---- */
 
-bool engine_open_perf_map(Engine *engine, GError **error)
+bool engine_open_perf_map(Engine *engine, EngineNamer name, void *opaque, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
+    engine->perf_name = name;
+    engine->perf_name_opaque = opaque;
     engine->perf_map = fopen(path, "we");
-    if (engine->perf_map)
+    if (engine->perf_map) {
+        setvbuf(engine->perf_map, NULL, _IOLBF, 0); /* perf may look at any time */
         return true;
+    }
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write '%s': %s", path,
                 g_strerror(errno));
     return false;
@@ -108,6 +112,9 @@ bool engine_open_perf_map(Engine *engine, GError **error)
 
 void perf_map_add(Engine *engine, const TranslationBlock *tb)
 {
-    fprintf(engine->perf_map, "%" PRIxPTR " %x guest_%08" PRIx64 "\n", (uintptr_t)tb->code,
-            tb->code_size, (uint64_t)(uint32_t)(tb->state.cs_base + tb->state.pc));
+    const gva_t gva = (uint32_t)(tb->state.cs_base + tb->state.pc);
+    g_autoptr(GString) name = g_string_new(NULL);
+    engine->perf_name(engine->perf_name_opaque, gva, name);
+    fprintf(engine->perf_map, "%" PRIxPTR " %x guest_%08" PRIx64 "%s\n", (uintptr_t)tb->code,
+            tb->code_size, gva, name->str);
 }

@@ -3,10 +3,11 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 
-from bed import BINARY, BUILD, contains, image, mishap, run, scratch, test
+from bed import BINARY, BUILD, Skip, contains, image, mishap, run, scratch, test
 
 LOGGED = {  # item -> (guest, what it must say)
     "in_asm": ("triple_protected", r"IN: mode .*\n0x000f8000:\s+fa\s+cli"),
@@ -189,14 +190,49 @@ def bad_symbols():
 
 @test
 def perf_map():
+    """perf looks there for code of mappings without a file name, which must not be writable too."""
     process = subprocess.Popen([BINARY, "-m", "16", "-vga", "none", "-display", "none", "-bios",
-                                image("hot"), "-perfmap", "-timeout", "1"], stdin=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    process.wait(20)
+                                image("hot"), "-perfmap"], stdin=subprocess.DEVNULL)
     path = pathlib.Path(f"/tmp/perf-{process.pid}.map")
+    try:
+        time.sleep(1)
+        first = int(re.match(r"[0-9a-f]+", path.read_text())[0], 16)
+        maps = pathlib.Path(f"/proc/{process.pid}/maps").read_text()
+    finally:
+        process.kill()
+        process.wait()
     text = path.read_text()
     path.unlink()
-    assert re.search(r"^[0-9a-f]+ [0-9a-f]+ guest_000f80", text, re.M), text
+    assert re.search(r"^[0-9a-f]+ [0-9a-f]+ guest_000f80..$", text, re.M), text
+    regions = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) (....) \S+ \S+ \S+ *(.*)$", maps, re.M)
+    code = [r for r in regions if int(r[0], 16) <= first < int(r[1], 16)]
+    assert [(mode, name) for _, _, mode, name in code] == [("r-xs", "/dev/zero (deleted)")], maps
+    assert not [r for r in regions if "w" in r[2] and "x" in r[2]], maps
+
+
+@test
+def linux_perf_names_guest_code():
+    perf = shutil.which("perf")
+    if not perf:
+        raise Skip("perf is not installed")
+    with scratch() as folder:
+        data = f"{folder}/perf.data"
+        record = [perf, "record", "-q", "-e", "cpu-clock:u", "-F", "500", "-o", data, "--"]
+        if subprocess.run([*record, "true"], capture_output=True, timeout=60, check=False).returncode:
+            raise Skip("perf may not record here")
+        guest = subprocess.Popen([*record, BINARY, "-m", "16", "-vga", "none", "-display", "none",
+                                  "-bios", image("hot"), "-timeout", "2", "-perfmap", "-symbols",
+                                  symbols("elf32"), "-pidfile", f"{folder}/pid"],
+                                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        pid = int(pathlib.Path(f"{folder}/pid").read_text())
+        said = guest.communicate(timeout=60)[1]
+        report = subprocess.run([perf, "report", "-i", data, "--stdio", "--sort", "sym"],
+                                capture_output=True, text=True, timeout=60, check=False).stdout
+    pathlib.Path(f"/tmp/perf-{pid}.map").unlink()
+    share = {n: float(p) for p, n in
+             re.findall(r"^ +([\d.]+)%  \[\.\] guest_000f80..:(\w+)\+0x", report, re.M)}
+    assert share.get("worker", 0) > 50, (said, report)
 
 
 @test
