@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Clients that are broken, cut off or malicious."""
+import contextlib
+import pathlib
 import random
+import re
 import time
 
 from bed import test
-from debugged import steps
+from debugged import floppy, steps
 from remote import Remote
 
 
@@ -53,3 +56,81 @@ def hostile_packets():
         with Remote(g.stub) as r:
             assert r.ask("?").startswith("T05")
         assert g.process.poll() is None, g.output
+
+
+# What a session of gdb sends, but for the end; runs of the machine are short.
+SESSION = [b"qSupported:multiprocess+;swbreak+;hwbreak+;qRelocInsn+;vContSupported+", b"vMustReplyEmpty",
+           b"QStartNoAckMode", b"Hgp0.0", b"qXfer:features:read:target.xml:0,ffb", b"qTStatus", b"?",
+           b"qfThreadInfo", b"qsThreadInfo", b"qAttached:1", b"Hc-1", b"qC", b"g", b"p8", b"m7c00,40",
+           b"qXfer:memory-map:read::0,ffb", b"Z0,7c00,1", b"Z2,900,4", b"vCont?", b"vCont;c", b"\3",
+           b"M8000,4:90909090", b"X8000,4:}\3}\4ab", b"P0=12345678", b"G00", b"z2,900,4", b"z0,7c00,1",
+           b"vCont;s:p1.1", b"s", b"qRcmd,70726f66696c65206f6e", b"qRcmd,696e666f206a6974", b"R00",
+           b"Qqemu.PhyMemMode:1", b"Qqemu.sstep=0", b"D;1"]
+
+
+def frames():
+    for body in SESSION:
+        yield body if body == b"\3" else b"$%s#%02x" % (body, sum(body) & 0xFF)
+
+
+def touch(g):
+    """The stub answers as at first, no matter what the last client left."""
+    with Remote(g.stub) as r:
+        assert r.ask("?") == "T05thread:01;"
+        assert r.ask("qqemu.PhyMemMode") == "0" and r.ask("qqemu.sstep") == "0x7"
+        assert r.ask("z2,900,4") == "E16", "a watchpoint was left behind"
+
+
+@test
+def cut_at_every_byte():
+    with floppy("steps.img", "gdb", extra=()) as g:
+        g.wait_stub()
+        whole = b"".join(frames())
+        for end in range(len(whole)):
+            with Remote(g.stub) as r:
+                r.raw(whole[:end])
+            if end % 16 == 0:
+                touch(g)
+        touch(g)
+        assert g.process.poll() is None and "VM status" in g.monitor("info status")
+
+
+@test
+def every_packet_cut_short_and_grown():
+    """Each packet of the session without its last bytes, with a huge number, with more behind it."""
+    with floppy("steps.img", "gdb") as g:
+        g.wait_stub()
+        with Remote(g.stub, 10) as r:
+            for body in SESSION:
+                if body == b"\3":
+                    continue
+                variants = [body[:n] for n in range(1, len(body))]
+                variants += [body + tail for tail in (b";", b",", b":", b"0", b"f" * 300, b"\0", b",-1")]
+                variants += [re.sub(rb"[0-9a-f]{1,8}(?=,|:|$)", b"f" * 16, body),
+                             re.sub(rb"[0-9a-f]{1,8}(?=,|:|$)", b"", body)]
+                for variant in variants:
+                    if variant[:1] in b"cCsSkvR" and not variant.startswith(b"vMust"):
+                        continue  # they run the machine, end it, or leave the answer to a stop
+                    escaped = re.sub(rb"[}#$*]", lambda m: b"}" + bytes([m[0][0] ^ 0x20]), variant)
+                    r.ask(escaped)
+        touch(g)
+
+
+@test
+def a_client_that_does_not_read():
+    """Replies that nobody takes are dropped in the end; the machine and its monitor go on."""
+    with floppy("steps.img", "gdb", extra=()) as g:
+        g.wait_stub()
+        read = b"$m0,2000#%02x" % (sum(b"m0,2000") & 0xFF)
+        with Remote(g.stub, 10) as r:
+            r.raw(b"$QStartNoAckMode#b0")
+            with contextlib.suppress(TimeoutError):
+                r.raw(read * 20000)
+            assert "VM status" in g.monitor("info status")
+        assert peak_megabytes(g.process.pid) < 500
+        touch(g)
+
+
+def peak_megabytes(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+)", text)[1]) >> 10
