@@ -631,7 +631,8 @@ static bool build_cpu(Vm *vm, GError **error)
         fprintf(stderr,
                 "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
                 "slower soft TLB\n");
-    return !wanted->perf_map || engine_open_perf_map(vm->engine, symbols_name, vm->symbols, error);
+    engine_set_namer(vm->engine, symbols_name, vm->symbols);
+    return !wanted->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
 static void fill_machine(Vm *vm)

@@ -27,7 +27,8 @@ bool info_status(Command *command, GError **error)
 bool info_registers(Command *command, GError **error)
 {
     machine_enter(command->machine);
-    cpu_print_registers(command->machine->cpu, command->out);
+    g_string_append(command->out, "CPU#0\n");
+    cpu_print_registers(command->machine->cpu, true, command->out);
     machine_leave(command->machine);
     return true;
 }

@@ -65,8 +65,8 @@ struct Engine {
     void (*sampler)(void *opaque);
     void *sampler_opaque;
     FILE *perf_map; /* NULL: not wanted */
-    EngineNamer perf_name;
-    void *perf_name_opaque;
+    EngineNamer name; /* NULL: nothing has a name */
+    void *name_opaque;
     pthread_t thread;
     bool running;
     GMutex lock; /* posts, wake-ups */
@@ -144,12 +144,13 @@ void host_fault_attach(Engine *engine);
 void host_fault_detach(Engine *engine);
 
 /* inspect.c */
+void engine_append_name(const Engine *engine, gva_t gva, GString *out);
 void perf_map_add(Engine *engine, const TranslationBlock *tb);
 
 /* log-block.c: -d op, op_opt, in_asm, out_asm, and the same as text. guest_code: the bytes at the
  * block's start. */
 void log_block_ir(Engine *engine, uint32_t item, const char *title);
-void log_block_code(const TranslationBlock *tb, const uint8_t *guest_code);
+void log_block_code(const Engine *engine, const TranslationBlock *tb, const uint8_t *guest_code);
 void block_append_guest(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
 void block_append_host(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
 

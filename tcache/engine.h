@@ -104,9 +104,11 @@ bool engine_append_code(const Engine *engine, gva_t gva, GString *out);
 void engine_set_sampler(Engine *engine, void (*sampler)(void *opaque), void *opaque);
 void engine_request_sample(Engine *engine); /* any thread */
 
-/* Name translated code for Linux perf in /tmp/perf-PID.map, from now on: guest_ADDRESS and what
- * name appends to that. */
+/* What logs and Linux perf call guest code, besides its address: name appends "name+0x1f" or
+ * nothing. */
 typedef void (*EngineNamer)(void *opaque, gva_t gva, GString *out);
-bool engine_open_perf_map(Engine *engine, EngineNamer name, void *opaque, GError **error);
+void engine_set_namer(Engine *engine, EngineNamer name, void *opaque);
+/* Name translated code for Linux perf in /tmp/perf-PID.map, from now on. */
+bool engine_open_perf_map(Engine *engine, GError **error);
 
 #endif

@@ -93,13 +93,23 @@ void engine_request_sample(Engine *engine)
     engine_request_attention(engine, ATTENTION_SAMPLE);
 }
 
-/* ---- names for Linux perf ---- */
+/* ---- names ---- */
 
-bool engine_open_perf_map(Engine *engine, EngineNamer name, void *opaque, GError **error)
+void engine_set_namer(Engine *engine, EngineNamer name, void *opaque)
+{
+    engine->name = name;
+    engine->name_opaque = opaque;
+}
+
+void engine_append_name(const Engine *engine, gva_t gva, GString *out)
+{
+    if (engine->name)
+        engine->name(engine->name_opaque, gva, out);
+}
+
+bool engine_open_perf_map(Engine *engine, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
-    engine->perf_name = name;
-    engine->perf_name_opaque = opaque;
     engine->perf_map = fopen(path, "we");
     if (engine->perf_map) {
         setvbuf(engine->perf_map, NULL, _IOLBF, 0); /* perf may look at any time */
@@ -113,8 +123,10 @@ bool engine_open_perf_map(Engine *engine, EngineNamer name, void *opaque, GError
 void perf_map_add(Engine *engine, const TranslationBlock *tb)
 {
     const gva_t gva = (uint32_t)(tb->state.cs_base + tb->state.pc);
-    g_autoptr(GString) name = g_string_new(NULL);
-    engine->perf_name(engine->perf_name_opaque, gva, name);
+    g_autoptr(GString) name = g_string_new(":");
+    engine_append_name(engine, gva, name);
+    if (name->len == 1)
+        g_string_truncate(name, 0);
     fprintf(engine->perf_map, "%" PRIxPTR " %x guest_%08" PRIx64 "%s\n", (uintptr_t)tb->code,
             tb->code_size, gva, name->str);
 }
