@@ -80,6 +80,17 @@ def trace_events():
     contains(text, "port_write port 0064 size 1 <- 000000fe")
     both = log_of("triple_protected", "trace:*")
     contains(both, "tlb_fill", "tlb_flush", "cr3_write")
+    with scratch() as folder:
+        events = pathlib.Path(folder) / "events"
+        events.write_text("# ports\n\nport_w*\n  cr3_write\n")
+        mishap("triple_protected", "-no-reboot", "-trace", f"events={events},file={folder}/log")
+        text = pathlib.Path(f"{folder}/log").read_text()
+        contains(text, "cr3_write 00009000")
+        assert "tlb_fill" not in text, text
+        for bad in (f"events={folder}/none", f"events={folder}", "events=", "file", "other=1", ""):
+            contains(run("-trace", bad, check=1).err, "dbtvm: -trace")
+        events.write_text("nosuch\n")
+        contains(run("-trace", f"events={events}", check=1).err, "nosuch")
     contains(run("-d", "trace:help", check=0).out, "ide_command", "port_read")
     contains(run("-trace", "help", check=0).out, "ide_command")
     contains(run("-d", "trace:nosuch", check=1).err, "nosuch")
