@@ -69,8 +69,13 @@ static void edit_typed(Monitor *monitor)
     GString *echo = g_string_new(NULL);
     guint used = 0;
     while (used < monitor->typed->len && !monitor->line) {
+        const gsize shown = echo->len;
         monitor->old_line = used < monitor->old_typed;
         monitor->line = line_edit_feed(monitor->edit, monitor->typed->data[used++], echo);
+        if (monitor->old_line)
+            g_string_truncate(echo, shown);
+        if (monitor->old_line && used == monitor->old_typed && !monitor->line)
+            line_edit_start(monitor->edit, echo); /* the prompt that the new client waits for */
     }
     g_byte_array_remove_range(monitor->typed, 0, used);
     monitor->old_typed -= MIN(used, monitor->old_typed);
@@ -80,22 +85,29 @@ static void edit_typed(Monitor *monitor)
         monitor->source = g_idle_add(run_line, monitor);
 }
 
-/* The line is done: the next one. */
+static void next_line(Monitor *monitor)
+{
+    if (monitor->old_typed == 0)
+        print_prompt(monitor);
+    edit_typed(monitor);
+    chardev_accept_input(monitor->chardev);
+}
+
+/* The line is done: the next one. What those who have gone asked for is not shown to others. */
 static void finish_line(void *opaque, const char *output, const GError *error, bool leaving)
 {
     Monitor *monitor = opaque;
     address_space_lock(monitor->machine->as);
     monitor->execution = NULL;
-    print(monitor, output, strlen(output));
-    if (error) {
+    if (!monitor->old_line)
+        print(monitor, output, strlen(output));
+    if (error && !monitor->old_line) {
         print(monitor, error->message, strlen(error->message));
         print(monitor, "\n", 1);
     }
     if (!leaving) {
         g_clear_pointer(&monitor->line, g_free);
-        print_prompt(monitor);
-        edit_typed(monitor);
-        chardev_accept_input(monitor->chardev);
+        next_line(monitor);
     }
     address_space_unlock(monitor->machine->as);
 }
@@ -127,9 +139,7 @@ static gboolean run_line(gpointer opaque)
     /* Nobody waits for it, but somebody else for the prompt. */
     address_space_lock(monitor->machine->as);
     abandon_line(monitor);
-    print_prompt(monitor);
-    edit_typed(monitor);
-    chardev_accept_input(monitor->chardev);
+    next_line(monitor);
     address_space_unlock(monitor->machine->as);
     return G_SOURCE_REMOVE;
 }

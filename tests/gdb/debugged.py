@@ -47,6 +47,17 @@ class Debugged(Guest):
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)
 
+    def ready(self):
+        """A command for a script; wait_ready waits until gdb got there and has let the machine go on."""
+        return f"shell touch {self.gdb_dir.name}/ready"
+
+    def wait_ready(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not (os.path.exists(f"{self.gdb_dir.name}/ready") and
+                   "running" in self.monitor("info status")):
+            assert time.monotonic() < deadline, "gdb does not get on"
+            time.sleep(0.05)
+
     def gdb(self, commands, seconds=30):
         """What gdb printed; `show NAME` among the commands becomes a line NAME=hex."""
         process = self.start_gdb([show(c) for c in commands])

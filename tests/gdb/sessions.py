@@ -125,8 +125,9 @@ def interrupt_and_reconnect():
         counter = "show *(int *)0x910"
         time.sleep(1)
         process = g.start_gdb([show(c) for c in (
-            "continue", "info threads", counter, "break *0x7c00", "detach")])
-        time.sleep(3)
+            g.ready(), "continue", "info threads", counter, "break *0x7c00", "detach")])
+        g.wait_ready()
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         first = finish(process, 30)
         assert "SIGINT" in first and "CPU#0" in first, first
@@ -266,12 +267,12 @@ def kernel_session(flavour, extra=()):
         g.send("grep -w ksys_sync /proc/kallsyms\n")
         sync = int(g.expect(r"([0-9a-f]{8}) T ksys_sync", 30)[1], 16)
         process = g.start_gdb([show(c) for c in (
-            f"break *{sync}", "continue", "show $pc", "show $cs & 3", f"x/i {sync}",
+            f"break *{sync}", g.ready(), "continue", "show $pc", "show $cs & 3", f"x/i {sync}",
             "delete", "watch -location *(int *)($esp - 4)", "continue", "show $pc",
             "delete", "stepi", "stepi", "stepi",
             f"break *{entry}", "continue", "show $pc", "show $cs & 3", "x/i $pc", "stepi", "stepi",
             "delete", "continue", "show $cr0 & 1", "detach")])
-        time.sleep(2)
+        g.wait_ready()
         g.send("sync; echo synced\n")
         g.expect(r"\nsynced", 60)
         g.send("/bin/ls -d /; echo lis'ted'\n")
