@@ -30,9 +30,9 @@
 #include "monitor/script.h"
 #include "monitor/symbols.h"
 
-#define TSC_HZ UINT64_C(1000000000)
+#define TSC_HZ           UINT64_C(1000000000)
 #define RESET_LOOP_COUNT 10
-#define RESET_LOOP_US (5 * G_USEC_PER_SEC)
+#define RESET_LOOP_US    (5 * G_USEC_PER_SEC)
 
 struct Vm {
     Machine machine;
@@ -66,7 +66,7 @@ struct Vm {
     RunResult stop_why;
     bool reset_requested;
     const char *reset_cause; /* static text; the last request's */
-    bool panicked; /* and was reported */
+    bool panicked;           /* and was reported */
     int64_t reset_times[RESET_LOOP_COUNT];
     unsigned resets;
 };
@@ -224,7 +224,9 @@ static void request_panic(void *opaque, bool crash_loaded)
     vm->panicked = true;
     const bool goes_on = crash_loaded || action == PANIC_NONE;
     post_event(vm, crash_loaded ? MACHINE_EVENT_CRASH_KERNEL : MACHINE_EVENT_PANIC, true,
-               goes_on ? "run" : action == PANIC_PAUSE ? "pause" : "poweroff");
+               goes_on                 ? "run"
+               : action == PANIC_PAUSE ? "pause"
+                                       : "poweroff");
     if (goes_on)
         return;
     if (action == PANIC_PAUSE) {
@@ -642,9 +644,11 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->cpu->no_fp_pointers = vm->config->icount;
     const EngineOptions *wanted = &vm->config->engine;
     if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
-        fprintf(stderr, "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
-                        "slower soft TLB\n");
-    return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
+        fprintf(stderr,
+                "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
+                "slower soft TLB\n");
+    engine_set_namer(vm->engine, symbols_name, vm->symbols);
+    return !wanted->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
 static void fill_machine(Vm *vm)

@@ -18,6 +18,7 @@ typedef struct {
     bool window_always; /* every address space has its window from the start */
     bool count;         /* blocks count how often they run */
     uint64_t check_every; /* compare every so manieth block with the interpreter; 0: none */
+    bool perf_map; /* engine_open_perf_map will be called: map code where Linux perf finds it */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
 
@@ -129,6 +130,10 @@ bool engine_append_code(const Engine *engine, gva_t gva, GString *out);
 void engine_set_sampler(Engine *engine, void (*sampler)(void *opaque), void *opaque);
 void engine_request_sample(Engine *engine); /* any thread */
 
+/* What logs and Linux perf call guest code, besides its address: name appends "name+0x1f" or
+ * nothing. */
+typedef void (*EngineNamer)(void *opaque, gva_t gva, GString *out);
+void engine_set_namer(Engine *engine, EngineNamer name, void *opaque);
 /* Name translated code for Linux perf in /tmp/perf-PID.map, from now on. */
 bool engine_open_perf_map(Engine *engine, GError **error);
 

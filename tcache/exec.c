@@ -128,8 +128,8 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->options = *options;
     uint64_t bytes =
         options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
-    if (!cache_init(&engine->cache, vcpu, as, bytes, error) ||
-        !code_buf_init(&engine->native_buf, NATIVE_BYTES, error)) {
+    if (!cache_init(&engine->cache, vcpu, as, bytes, options->perf_map, error) ||
+        !code_buf_init(&engine->native_buf, NATIVE_BYTES, false, error)) {
         cache_destroy(&engine->cache);
         g_free(engine);
         return NULL;
@@ -245,15 +245,21 @@ void engine_wait_halted(Engine *engine)
 
 static void log_exec(Engine *engine, const TranslationBlock *tb)
 {
-    const VCpu *v = engine->vcpu;
-    if (!log_in_filter((uint32_t)(tb->state.cs_base + tb->state.pc)))
+    const gva_t gva = (uint32_t)(tb->state.cs_base + tb->state.pc);
+    if (!log_in_filter(gva))
         return;
-    log_printf(LOG_EXEC, "TB %p pc %08x cs %08x mode %08x", (const void *)tb->code,
-               (unsigned)tb->state.pc, (unsigned)tb->state.cs_base, tb->state.mode);
-    log_printf(LOG_CPU, "  ax %08x cx %08x dx %08x bx %08x sp %08x bp %08x si %08x di %08x fl %03x",
-               (unsigned)v->gpr[0], (unsigned)v->gpr[1], (unsigned)v->gpr[2], (unsigned)v->gpr[3],
-               (unsigned)v->gpr[4], (unsigned)v->gpr[5], (unsigned)v->gpr[6], (unsigned)v->gpr[7],
-               v->flags);
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (log_enabled(LOG_EXEC)) { /* [CS base/linear pc/mode/way to memory], as QEMU's */
+        g_string_append_printf(text, "Trace 0: %p [%08x/%08x/%08x/%08x] ", (const void *)tb->code,
+                               (unsigned)tb->state.cs_base, (unsigned)gva, tb->state.mode,
+                               tb->state.memory);
+        engine_append_name(engine, gva, text);
+        g_string_append_c(text, '\n');
+    }
+    if (log_enabled(LOG_CPU | LOG_FPU) && engine->guest->print_state)
+        engine->guest->print_state(engine->vcpu, log_enabled(LOG_FPU), text);
+    g_string_truncate(text, text->len - 1); /* the log ends lines itself */
+    log_printf(LOG_EXEC | LOG_CPU | LOG_FPU, "%s", text->str);
 }
 
 /* What user code spends on the TLB decides whether its address space gets a window. Returns the
@@ -292,7 +298,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
     engine->recent[engine->recent_count++ % RECENT_BLOCKS] = tb->state;
-    if (log_enabled(LOG_EXEC | LOG_CPU))
+    if (log_enabled(LOG_EXEC | LOG_CPU | LOG_FPU))
         log_exec(engine, tb);
     if (!tb->ir) {
         const bool checked = engine->check && check_is_due(engine, tb) && check_before(engine, tb);

@@ -281,7 +281,7 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     count_block(engine, tb);
     if (engine->perf_map)
         perf_map_add(engine, tb);
-    log_block_code(tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
+    log_block_code(engine, tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
     return tb;
 }
 

@@ -60,6 +60,8 @@ typedef struct GuestOps {
     const HelperInfo *helpers;
     unsigned helper_count;
     unsigned gprs; /* registers of the file in use: 8 */
+    /* For the log, between blocks; NULL: nothing is printed. */
+    void (*print_state)(VCpu *vcpu, bool fpu, GString *out);
 } GuestOps;
 
 #endif

@@ -179,7 +179,7 @@ void cpu_set_eflags(CpuX86 *cpu, uint32_t value, uint32_t mask);
 void cpu_update_mode(CpuX86 *cpu);
 /* Input pins; any thread. Wakes and breaks the vCPU out of translated code. */
 void cpu_set_line(CpuX86 *cpu, uint32_t line, bool level);
-/* Registers as text, in QEMU's layout of `info registers`. */
-void cpu_print_registers(CpuX86 *cpu, GString *out);
+/* Registers as text, in QEMU's layout of `info registers`; fpu: x87 and SSE registers too. */
+void cpu_print_registers(const CpuX86 *cpu, bool fpu, GString *out);
 
 #endif
