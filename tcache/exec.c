@@ -102,7 +102,8 @@ static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
     Engine *engine = opaque;
     top_table_count(&engine->top_smc, offset & GUEST_PAGE_MASK);
-    if (cache_store(&engine->cache, running_block(engine), offset, size))
+    if (cache_store_beside(&engine->cache, offset, size) ||
+        cache_store(&engine->cache, running_block(engine), offset, size))
         return true;
     if (!engine->interp_tb)
         return false;

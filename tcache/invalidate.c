@@ -94,15 +94,20 @@ static void note_miss(Cache *cache, uint64_t page)
     }
 }
 
-bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size)
+bool cache_store_beside(Cache *cache, ram_off_t offset, uint64_t size)
 {
     uint64_t page = offset >> GUEST_PAGE_BITS;
     unsigned first = offset & ~GUEST_PAGE_MASK;
     cache->counters.smc_stores++;
-    if (!(cache->lines[page] & line_mask(first, (unsigned)(first + size - 1)))) {
-        note_miss(cache, page);
-        return true;
-    }
+    if (cache->lines[page] & line_mask(first, (unsigned)(first + size - 1)))
+        return false;
+    note_miss(cache, page);
+    return true;
+}
+
+bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size)
+{
+    uint64_t page = offset >> GUEST_PAGE_BITS;
     if (running && cache_overlaps(running, offset, size)) {
         cache->counters.smc_self++;
         return false;
@@ -110,7 +115,9 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
     unsigned removed = cache_invalidate(cache, offset, size);
     cache->counters.invalidated_store += removed;
     cache->smc_miss[page] = 0;
-    if (removed && cache->smc_hot[page] < UINT8_MAX)
+    if (!removed)
+        return true;
+    if (cache->smc_hot[page] < UINT8_MAX)
         cache->smc_hot[page]++;
     recompute_lines(cache, page);
     return true;

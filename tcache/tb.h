@@ -121,7 +121,10 @@ void chain_unlink_volatile(Cache *cache);
 void chain_unlink_all(Cache *cache);
 
 /* invalidate.c */
-/* A guest store is about to change [offset, offset+size). False: `running` overlaps. */
+/* A guest store is about to change [offset, offset+size), within a page. True: no block is near, nothing
+ * else is to be done. */
+bool cache_store_beside(Cache *cache, ram_off_t offset, uint64_t size);
+/* Else: remove the blocks that it changes. False: `running` is one of them, and nothing was done. */
 bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size);
 void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
 void cache_remove(Cache *cache, TranslationBlock *tb);
