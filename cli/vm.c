@@ -44,7 +44,8 @@ struct Vm {
     Engine *engine;
     Consoles consoles;
     Script *script;
-    bool pidfile; /* written */
+    bool pidfile;   /* written */
+    bool said_slow; /* what say_slow says */
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
     Watch *watch;
@@ -418,8 +419,20 @@ static void machine_stop(Machine *m)
     clock_stop(vm->clock);
 }
 
+/* Once, when the guest first runs: who only asked for something impossible is not told. */
+static void say_slow(Vm *vm)
+{
+    const EngineOptions *wanted = &vm->config->engine;
+    if (!vm->said_slow && !engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
+        fprintf(stderr,
+                "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
+                "slower soft TLB\n");
+    vm->said_slow = true;
+}
+
 static void machine_go(Vm *vm, bool step, bool interrupts, bool timers)
 {
+    say_slow(vm);
     tell_stop(vm);
     if (timers || vm->cpu->v.halted)
         clock_start(vm->clock);
@@ -624,10 +637,6 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
-    const EngineOptions *wanted = &vm->config->engine;
-    if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
-        fprintf(stderr, "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
-                        "slower soft TLB\n");
     return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
