@@ -17,6 +17,7 @@
 #include "cli/exit-codes.h"
 #include "cli/firmware.h"
 #include "cli/pid-file.h"
+#include "cli/sandbox.h"
 #include "cli/stats.h"
 #include "cli/watch.h"
 #include "cli/window.h"
@@ -28,9 +29,9 @@
 #include "monitor/script.h"
 #include "monitor/symbols.h"
 
-#define TSC_HZ UINT64_C(1000000000)
+#define TSC_HZ           UINT64_C(1000000000)
 #define RESET_LOOP_COUNT 10
-#define RESET_LOOP_US (5 * G_USEC_PER_SEC)
+#define RESET_LOOP_US    (5 * G_USEC_PER_SEC)
 
 struct Vm {
     Machine machine;
@@ -65,7 +66,7 @@ struct Vm {
     RunResult stop_why;
     bool reset_requested;
     const char *reset_cause; /* static text; the last request's */
-    bool panicked; /* and was reported */
+    bool panicked;           /* and was reported */
     int64_t reset_times[RESET_LOOP_COUNT];
     unsigned resets;
 };
@@ -223,7 +224,9 @@ static void request_panic(void *opaque, bool crash_loaded)
     vm->panicked = true;
     const bool goes_on = crash_loaded || action == PANIC_NONE;
     post_event(vm, crash_loaded ? MACHINE_EVENT_CRASH_KERNEL : MACHINE_EVENT_PANIC, true,
-               goes_on ? "run" : action == PANIC_PAUSE ? "pause" : "poweroff");
+               goes_on                 ? "run"
+               : action == PANIC_PAUSE ? "pause"
+                                       : "poweroff");
     if (goes_on)
         return;
     if (action == PANIC_PAUSE) {
@@ -738,6 +741,9 @@ int vm_run(Vm *vm)
     vm->thread = g_thread_new("vcpu", vcpu_thread, vm);
     if (vm->config->profile)
         vm->machine.profile = profile_new(&vm->machine);
+    /* Every thread that may meet the guest is there. */
+    if (!sandbox_start(vm->config, vm->display != NULL, &vm->machine.sandboxed))
+        return vm->config->strict_exit ? CODE_HOST : CODE_USER_ERROR;
     watch_start(vm->watch);
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);

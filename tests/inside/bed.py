@@ -65,6 +65,17 @@ def contains(text, *parts):
         assert part in text, f"no {part!r} in {text[-2500:]!r}"
 
 
+def sanitized():
+    return b"__asan_init" in pathlib.Path(BINARY).read_bytes()
+
+
+def wait_until(true, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
 def main(suite):
     names = sys.argv[2:]
     chosen = [t for t in TESTS if not names or t.__name__ in names]

@@ -11,14 +11,10 @@ import subprocess
 import termios
 import time
 
-from bed import BINARY, BUILD, Skip, contains, image, scratch, test
+from bed import BINARY, BUILD, Skip, contains, image, sanitized, scratch, test, wait_until
 
 HELLO = ["-m", "16", "-fda", str(BUILD / "tests/guest/hello.img"), "-snapshot", "-boot", "a",
          "-display", "none", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
-
-
-def sanitized():
-    return b"__asan_init" in pathlib.Path(BINARY).read_bytes()
 
 
 def run_limited(kib, *args):
@@ -69,13 +65,6 @@ def a_second_instance_is_refused():
         finally:
             first.kill()
             first.wait()
-
-
-def wait_until(true, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 @test
