@@ -6,7 +6,9 @@ process (all threads of a virtual machine) advances from that line to "@row".
 """
 import os
 import selectors
+import shutil
 import subprocess
+import sys
 import time
 
 from . import build
@@ -95,16 +97,23 @@ def run_program(talker, seconds, whole_process):
 class Host:
     """The programs as processes of the host, or below qemu-i386."""
 
-    def __init__(self, name, prefix=(), groups=None):
-        self.name, self.prefix, self.groups = name, list(prefix), groups
+    # SMC rows take thousands of times as long as natively in qemu-i386: this part of the work, and
+    # the time scaled.
+    SLOW = {("user", "smc"): 64}
+
+    def __init__(self, name, flavour, prefix=(), groups=None):
+        self.name, self.root = name, flavour.root
+        self.prefix, self.groups = list(prefix), groups
 
     def run(self, row, reps, seconds):
         if self.groups and row.group not in self.groups:
-            raise Skip("the host's kernel would be measured")
-        talker = Talker(self.prefix + [os.path.join(build.ROOT, row.program), row.name, str(reps)],
-                        cwd=build.ROOT, env={**os.environ, **build.ENVIRONMENT})
+            raise Skip("needs a machine" if row.group == "real" else "would measure the host")
+        done = max(1, reps // self.SLOW.get((self.name, row.group), 1))
+        talker = Talker(self.prefix + [os.path.join(self.root, row.program), row.name, str(done)],
+                        cwd=self.root, env={**os.environ, **build.ENVIRONMENT})
         try:
-            return run_program(talker, seconds, False)
+            result = run_program(talker, seconds, False)
+            return {**result, "cpu": result["cpu"] * reps / done}
         finally:
             talker.close()
 
@@ -119,16 +128,15 @@ class Machine:
     CONSOLE = "-display none -serial stdio -monitor none -no-reboot".split()
     BOOT_SECONDS = 180
     GIVE_UP_AFTER = 3
+    CONVERSATIONS = 8
 
     def __init__(self, name, command, kernel, initrd, memory=256):
         self.name, self.command, self.talker = name, list(command), None
-        self.kernel = self.cpu = None
+        self.kernel = self.cpu = self.file = None
         self.boots, self.failed_boots = [], 0
+        self.conversation = 0  # CPU seconds from "go" to the answer, of no work
         self.argv = self.command + self.CONSOLE + [
             "-m", str(memory), "-kernel", kernel, "-initrd", initrd, "-append", self.APPEND]
-
-    def add_flags(self, flags):
-        self.command, self.argv = self.command + flags, self.argv + flags
 
     def talk(self, argv):
         with open(os.path.join(build.OUT, self.name + ".log"), "ab") as log:
@@ -150,14 +158,14 @@ class Machine:
 
     def run(self, row, reps, seconds):
         if row.group == "real":
-            return self.run_boot_sector(reps, seconds)
-        if not self.talker:
-            self.start()
+            return self.run_boot_sector(row.name, reps, seconds)
         try:
-            self.talker.send(f"{row.program} {row.name} {reps}")
-            result = run_program(self.talker, seconds, True)
-            self.talker.expect("@end", seconds=10)
-            return result
+            if not self.talker:
+                self.start()
+                self.conversation = min(self.run_command("bench/integer nothing", seconds)["cpu"]
+                                        for _ in range(self.CONVERSATIONS))
+            result = self.run_command(f"{row.program} {row.name} {reps}", seconds)
+            return {**result, "cpu": max(result["cpu"] - self.conversation, 1e-6)}
         except EngineError:
             self.close()
             raise
@@ -165,8 +173,14 @@ class Machine:
             self.talker.expect("@end", seconds=10)
             raise
 
-    def run_boot_sector(self, reps, seconds):
-        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(reps)])
+    def run_command(self, command, seconds):
+        self.talker.send(command)
+        result = run_program(self.talker, seconds, True)
+        self.talker.expect("@end", seconds=10)
+        return result
+
+    def run_boot_sector(self, name, reps, seconds):
+        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(name, reps)])
         try:
             return run_program(talker, seconds, True)
         finally:
@@ -178,8 +192,60 @@ class Machine:
             self.talker = None
 
 
-def machines(dbtvm, kernel, initrd, memory=256):
-    """The two machines that are compared; which one is missing is the caller's to find out."""
-    qemu = ["qemu-system-i386", "-accel", "tcg", "-M", "pc", "-nic", "none"]
-    return [Machine("dbtvm", [dbtvm], kernel, initrd, memory),
-            Machine("tcg", qemu, kernel, initrd, memory)]
+TCG = "qemu-system-i386 -accel tcg -M pc -nic none".split()
+# Debian packages by engine.
+PACKAGES = {"dbtvm": ["seabios"], "tcg": ["qemu-system-x86"], "user": ["qemu-user"]}
+
+
+def add_options(parser):
+    """Which machines take part: the options that bench/run and bench/boot share."""
+    add = parser.add_argument
+    add("--engines", metavar="LIST",
+        help="of dbtvm,tcg,user (default: all there are; with --compare dbtvm alone)")
+    add("--dbtvm", default=os.path.join(build.TREE, "build", "cli", "dbtvm"), metavar="FILE")
+    add("--dbtvm-flags", default="", metavar="FLAGS", help="more flags for dbtvm: -no-window ...")
+    add("--compare", metavar="FILE", help="another dbtvm: 'dbtvm-b', and a column b/a")
+    add("--compare-flags", metavar="FLAGS",
+        help="its flags instead of --dbtvm-flags; without --compare, the same dbtvm with these")
+
+
+def wanted(arguments):
+    """The names of the engines that were asked for."""
+    compare = arguments.compare or arguments.compare_flags is not None
+    return (arguments.engines or ("dbtvm" if compare else "dbtvm,tcg,user")).split(",")
+
+
+def keep(name, path):
+    """A copy of a dbtvm: the original may be built anew while rows run."""
+    copy = os.path.join(build.OUT, name)
+    shutil.copy2(shutil.which(path), copy)
+    return copy
+
+
+def dbtvms(arguments):
+    """(name, its file, command) of dbtvm and of the one it is compared with."""
+    flags, other = arguments.dbtvm_flags, arguments.compare_flags
+    every = [("dbtvm", arguments.dbtvm, flags)]
+    if arguments.compare or other is not None:
+        every.append(("dbtvm-b", arguments.compare or arguments.dbtvm,
+                      flags if other is None else other))
+    for _, path, _ in every:
+        if not shutil.which(path):
+            sys.exit(f"{path} is not there: build it (scripts/build) or name another")
+    return [(name, path, [keep(name, path), *more.split()]) for name, path, more in every]
+
+
+def machines(arguments, kernel, initrd, memory=256):
+    """The machines that were asked for; each alternates with the others."""
+    names, made = wanted(arguments), []
+    if "dbtvm" in names:
+        for name, path, command in dbtvms(arguments):
+            made.append(Machine(name, command, kernel, initrd, memory))
+            made[-1].file = path
+    if "tcg" in names and shutil.which(TCG[0]):
+        made.append(Machine("tcg", TCG, kernel, initrd, memory))
+    return made
+
+
+def install(arguments, *more):
+    build.install([*more, *(p for e in wanted(arguments) for p in PACKAGES.get(e, []))])
