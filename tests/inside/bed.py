@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the insides share: running dbtvm to its end, and the TAP list."""
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tests/boot"))
 BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
 BINARY = str(BUILD / "cli/dbtvm")
 TESTS = []
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0)) # some tests kill what they start
 
 
 class Skip(Exception):
