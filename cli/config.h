@@ -51,10 +51,16 @@ typedef struct {
     enum { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE } panic_action;
     enum { SANDBOX_IF_POSSIBLE, SANDBOX_ON, SANDBOX_OFF } sandbox;
     EngineOptions engine;
+    bool icount, icount_sleep; /* -icount */
+    uint64_t icount_shift;
+    bool seeded; /* -seed, or -icount */
+    uint64_t seed;
+    uint64_t digest_every; /* instructions; 0: no digests */
     bool strict_exit;
     unsigned timeout_seconds, spin_seconds; /* 0: none */
     char *symbols; /* --symbols FILE */
     uint64_t symbols_offset;
+    char *check_report; /* --check-report FILE */
     char *profile; /* --profile FILE.folded */
     bool perf_map;
     bool stats;

@@ -193,3 +193,11 @@ bool option_symbols(Parser *parser, const OptionRow *row, const char *text, GErr
         good = option_error(error, "needs a file");
     return good;
 }
+
+bool option_check(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    uint64_t *every = &parser->config->engine.check_every;
+    *every = 1;
+    return !text || (parse_number(text, every) && *every > 0) ||
+           option_error(error, "must be a number from 1 on: every so manieth block");
+}

@@ -12,7 +12,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/check-report.h"
 #include "cli/consoles.h"
+#include "cli/counted-time.h"
 #include "cli/drives.h"
 #include "cli/exit-codes.h"
 #include "cli/firmware.h"
@@ -298,6 +300,13 @@ static void do_reset(Vm *vm, Death death, const char *why)
     log_printf(LOG_CPU_RESET, "CPU reset (%s)", why ? why : "monitor");
 }
 
+static void report_check(Vm *vm)
+{
+    check_report_write(vm->config, engine_check_report(vm->engine));
+    halt_vcpu(vm, MACHINE_OFF);
+    vm_quit(vm, CODE_CHECK);
+}
+
 /* Outside vm->lock. */
 static RunResult run_engine(Vm *vm, bool step, bool interrupts)
 {
@@ -306,6 +315,8 @@ static RunResult run_engine(Vm *vm, bool step, bool interrupts)
         do_reset(vm, DEATH_TRIPLE_FAULT, "triple fault");
         return step ? RUN_STEPPED : RUN_STOPPED;
     }
+    if (result == RUN_CHECK)
+        report_check(vm);
     return result;
 }
 
@@ -640,6 +651,11 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
+    if (vm->config->icount)
+        counted_time_set_up(vm->config, vm->engine, vm->clock);
+    if (vm->config->seeded)
+        cpu_seed_random(vm->cpu, vm->config->seed);
+    vm->cpu->no_fp_pointers = vm->config->icount;
     return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
 }
 

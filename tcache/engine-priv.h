@@ -30,6 +30,9 @@ typedef struct {
     uint64_t size;
 } PostedWrite;
 
+typedef struct Check Check;
+typedef struct Icount Icount;
+
 struct Engine {
     Cache cache;
     VCpu *vcpu;
@@ -76,6 +79,10 @@ struct Engine {
     bool breaks_changed;
     bool leave_break;      /* stopped at a breakpoint: run on past it */
     EngineStop debug_stop;
+    Check *check;    /* --check; NULL: off */
+    Icount *icount;  /* -icount; NULL: off */
+    bool outside;    /* what lift_block lifted last is one instruction that reaches outside */
+    IrBlock *lifted; /* --check: a copy of the IR before passes, for the block being made */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
@@ -83,6 +90,12 @@ struct Engine {
 TranslationBlock *engine_find_block(Engine *engine, bool *alone);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
+
+/* split.c: how many instructions a block may have so that those that reach outside
+ * (HELPER_OUTSIDE) are alone in theirs, and, if `branches`, none follows a conditional branch.
+ * *outside: it begins with one that reaches outside. */
+unsigned block_split(const IrBlock *block, bool branches, bool *outside);
+bool insn_is_outside(const IrBlock *block, const IrInsn *insn);
 
 /* BlockState.memory: the block uses the address window; its mapping is the same in all address
  * spaces (global pages, or paging off). */

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "base/trace.h"
+#include "tcache/check.h"
+#include "tcache/icount.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
@@ -147,6 +149,10 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     vcpu->engine = engine;
     vcpu->kick = kick;
     vcpu->pc_of_host = pc_of_host;
+    if (options->check_every) {
+        engine->options.no_chain = true; /* a block is entered and left by the loop */
+        engine->check = check_new(engine);
+    }
     if (!options->no_window && !options->interp)
         engine->windows = window_set_new(&vcpu->mmu);
     demote_init(engine);
@@ -160,6 +166,11 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     return engine;
 }
 
+void engine_count_time(Engine *engine, const EngineTime *time)
+{
+    engine->icount = icount_new(engine, time);
+}
+
 bool engine_has_windows(const Engine *engine)
 {
     return engine->windows != NULL;
@@ -170,6 +181,11 @@ void engine_free(Engine *engine)
     g_clear_pointer(&engine->perf_map, fclose);
     if (engine->windows)
         window_set_free(engine->windows);
+    check_free(engine->check);
+    icount_free(engine->icount);
+    if (engine->lifted)
+        ir_block_destroy(engine->lifted);
+    g_free(engine->lifted);
     demote_destroy(engine);
     shortcuts_destroy(engine);
     cache_destroy(&engine->cache);
@@ -259,6 +275,19 @@ static void note_exit(Engine *engine, uint64_t start)
         window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
 }
 
+static ExitReason enter_code(Engine *engine, const TranslationBlock *tb)
+{
+    VCpu *vcpu = engine->vcpu;
+    uint64_t start = note_entry(engine, tb);
+    ExitReason reason = codegen_enter(vcpu, tb->code);
+    engine->exit_pc = vcpu->host_pc;
+    vcpu->host_pc = NULL;
+    note_exit(engine, start);
+    if (engine->icount)
+        icount_settle(engine, reason);
+    return reason;
+}
+
 static ExitReason run_block(Engine *engine, TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
@@ -266,12 +295,9 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
     if (log_enabled(LOG_EXEC | LOG_CPU))
         log_exec(engine, tb);
     if (!tb->ir) {
-        uint64_t start = note_entry(engine, tb);
-        ExitReason reason = codegen_enter(vcpu, tb->code);
-        engine->exit_pc = vcpu->host_pc;
-        vcpu->host_pc = NULL;
-        note_exit(engine, start);
-        return reason;
+        const bool checked = engine->check && check_is_due(engine, tb) && check_before(engine, tb);
+        const ExitReason reason = enter_code(engine, tb);
+        return checked ? check_after(engine, tb, reason) : reason;
     }
     tb->executions++;
     engine->interp_tb = tb;
@@ -326,6 +352,10 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     if (!tb) {
         *slot = NULL;
         return alone ? engine_execute_alone(engine) : EXIT_FAULT;
+    }
+    if (icount_short(engine, tb)) {
+        *slot = NULL;
+        return engine_execute_alone(engine);
     }
     add_shortcuts(engine, tb, *slot, evictions);
     ExitReason reason = run_block(engine, tb);
@@ -413,11 +443,16 @@ RunResult engine_run(Engine *engine)
         reason = EXIT_LOOKUP;
         if (asked && engine_attend(engine))
             break;
+        if (engine->icount)
+            icount_boundary(engine);
         alive = take_events(engine);
         if (!alive)
             break;
         if (vcpu->halted) {
-            engine_wait_halted(engine);
+            if (engine->icount)
+                icount_idle(engine);
+            else
+                engine_wait_halted(engine);
             slot = NULL;
             continue;
         }
@@ -426,6 +461,10 @@ RunResult engine_run(Engine *engine)
             break;
         }
         reason = turn(engine, &slot);
+        if (reason == EXIT_CHECK) {
+            result = RUN_CHECK;
+            break;
+        }
         alive = engine_handle_exit(engine, reason);
     }
     engine_leave(engine);

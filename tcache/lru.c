@@ -38,14 +38,20 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
     return true;
 }
 
+static void free_ir(IrBlock *ir)
+{
+    if (ir)
+        ir_block_destroy(ir);
+    g_free(ir);
+}
+
 static void free_interp_blocks(Unit *unit)
 {
     for (guint i = 0; i < unit->blocks->len; i++) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
-        if (tb->ir) {
-            ir_block_destroy(tb->ir);
-            g_free(tb->ir);
-        }
+        free_ir(tb->ir);
+        free_ir(tb->shadow_ir);
+        g_free(tb->insn_offsets);
     }
 }
 

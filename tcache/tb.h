@@ -34,13 +34,16 @@ struct TranslationBlock {
     uint32_t size;         /* guest bytes */
     uint32_t first_size;   /* of them in the first page */
     bool valid, solo;
+    bool outside; /* one instruction that reaches outside; known with --check and -icount only */
     uint16_t exit_count, unit;
     uint32_t pcmap_count;
     const CodegenPcEntry *pcmap;
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
-    IrBlock *ir; /* --interp only */
+    IrBlock *ir;            /* --interp only */
+    uint32_t *insn_offsets; /* -icount only: of its instructions, from state.pc */
+    IrBlock *shadow_ir;     /* --check only: as lifted */
     ExitSlot exits[];
 };
 
@@ -56,7 +59,7 @@ typedef struct {
 
 #define TB_UNITS 16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
-#define TB_HASH_BITS 15
+#define TB_HASH_BITS 18
 
 typedef struct {
     CodeBuf buf;
