@@ -64,7 +64,7 @@ unsigned sandbox_needs(const Config *config, bool window)
         needs |= SANDBOX_SOCKETS | SANDBOX_REMOVE;
     if (config->pidfile)
         needs |= SANDBOX_REMOVE;
-    if (config->stats_json || config->profile)
+    if (config->stats_json || config->profile || config->engine.check_every)
         needs |= SANDBOX_FILES;
     return window ? needs | SANDBOX_WINDOW : needs;
 }

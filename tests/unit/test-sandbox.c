@@ -309,6 +309,9 @@ Test(sandbox, needs_follow_the_command_line)
     Config config = {0};
     cr_expect_eq(sandbox_needs(&config, false), SANDBOX_MACHINE);
     cr_expect_eq(sandbox_needs(&config, true), SANDBOX_MACHINE | SANDBOX_WINDOW);
+    config.engine.check_every = 1; /* its report */
+    cr_expect_eq(sandbox_needs(&config, false), SANDBOX_MACHINE | SANDBOX_FILES);
+    config.engine.check_every = 0;
     config.monitor = (char *)(uintptr_t) "none";
     config.serial[0] = (char *)(uintptr_t) "stdio";
     cr_expect_eq(sandbox_needs(&config, false), SANDBOX_MACHINE);
