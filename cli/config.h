@@ -49,6 +49,7 @@ typedef struct {
     unsigned debug_exits;
     uint16_t pvpanic; /* port, 0: absent */
     enum { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE } panic_action;
+    enum { SANDBOX_IF_POSSIBLE, SANDBOX_ON, SANDBOX_OFF } sandbox;
     EngineOptions engine;
     bool icount, icount_sleep; /* -icount */
     uint64_t icount_shift;

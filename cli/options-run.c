@@ -181,6 +181,29 @@ bool option_action(Parser *parser, const OptionRow *row, const char *text, GErro
     return good;
 }
 
+/* QEMU's on: elevateprivileges, spawn and the others are always denied. */
+bool option_sandbox(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    typedef struct {
+        char *enable;
+    } Keys;
+    static const KeyRule rules[] = {
+        {"enable", KEY_STRING, offsetof(Keys, enable)},  {"obsolete", KEY_ONLY, .text = "deny"},
+        {"elevateprivileges", KEY_ONLY, .text = "deny"}, {"spawn", KEY_ONLY, .text = "deny"},
+        {"resourcecontrol", KEY_ONLY, .text = "deny"},
+    };
+    Keys keys = {0};
+    GArray *list = key_values_parse(text, "enable");
+    bool good = key_values_apply(list, rules, G_N_ELEMENTS(rules), &keys, error);
+    if (good && !(keys.enable && word_in("on|off", keys.enable)))
+        good = option_error(error, "must be on or off");
+    if (good)
+        parser->config->sandbox = strcmp(keys.enable, "on") ? SANDBOX_OFF : SANDBOX_ON;
+    g_free(keys.enable);
+    key_values_free(list);
+    return good;
+}
+
 bool option_seconds(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     uint64_t seconds;

@@ -19,6 +19,7 @@
 #include "cli/exit-codes.h"
 #include "cli/firmware.h"
 #include "cli/pid-file.h"
+#include "cli/sandbox.h"
 #include "cli/stats.h"
 #include "cli/watch.h"
 #include "cli/window.h"
@@ -46,7 +47,8 @@ struct Vm {
     Engine *engine;
     Consoles consoles;
     Script *script;
-    bool pidfile; /* written */
+    bool pidfile;   /* written */
+    bool said_slow; /* what say_slow says */
     SdlDisplay *display;
     GBytes *bios, *vga_bios;
     Watch *watch;
@@ -431,8 +433,20 @@ static void machine_stop(Machine *m)
     clock_stop(vm->clock);
 }
 
+/* Once, when the guest first runs: who only asked for something impossible is not told. */
+static void say_slow(Vm *vm)
+{
+    const EngineOptions *wanted = &vm->config->engine;
+    if (!vm->said_slow && !engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
+        fprintf(stderr,
+                "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
+                "slower soft TLB\n");
+    vm->said_slow = true;
+}
+
 static void machine_go(Vm *vm, bool step, bool interrupts, bool timers)
 {
+    say_slow(vm);
     tell_stop(vm);
     if (timers || vm->cpu->v.halted)
         clock_start(vm->clock);
@@ -642,13 +656,8 @@ static bool build_cpu(Vm *vm, GError **error)
     if (vm->config->seeded)
         cpu_seed_random(vm->cpu, vm->config->seed);
     vm->cpu->no_fp_pointers = vm->config->icount;
-    const EngineOptions *wanted = &vm->config->engine;
-    if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
-        fprintf(stderr,
-                "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
-                "slower soft TLB\n");
     engine_set_namer(vm->engine, symbols_name, vm->symbols);
-    return !wanted->perf_map || engine_open_perf_map(vm->engine, error);
+    return !vm->config->engine.perf_map || engine_open_perf_map(vm->engine, error);
 }
 
 static void fill_machine(Vm *vm)
@@ -749,6 +758,9 @@ int vm_run(Vm *vm)
     vm->thread = g_thread_new("vcpu", vcpu_thread, vm);
     if (vm->config->profile)
         vm->machine.profile = profile_new(&vm->machine);
+    /* Every thread that may meet the guest is there. */
+    if (!sandbox_start(vm->config, vm->display != NULL, &vm->machine.sandboxed))
+        return vm->config->strict_exit ? CODE_HOST : CODE_USER_ERROR;
     watch_start(vm->watch);
     if (!vm->config->start_stopped)
         machine_cont(&vm->machine);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { FIRE_MAX = 4096 }; /* per dispatch: a timer re-armed in the past must not hold the loop */
+#define LATE_NS 200000    /* the main loop should have been there by then */
 
 struct Timer {
     Clock *clock;
@@ -332,6 +333,18 @@ void clock_fake_advance(Clock *clock, int64_t ns)
     g_mutex_lock(&clock->mutex);
     clock->base = MAX(clock->base, end);
     g_mutex_unlock(&clock->mutex);
+}
+
+int64_t clock_now_on_time(Clock *clock)
+{
+    g_mutex_lock(&clock->mutex);
+    const int64_t now = now_locked(clock);
+    const Timer *first = heap_first(clock);
+    const bool late = clock->running && !clock->counter.now && first && now - first->deadline > LATE_NS;
+    g_mutex_unlock(&clock->mutex);
+    for (unsigned n = 0; late && n < FIRE_MAX && fire_one(clock, now); n++)
+        ;
+    return now;
 }
 
 void clock_run_due(Clock *clock)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The one guest clock. Every device, the TSC and the APIC timer read it; none
  * reads the host's. It counts nanoseconds while the machine runs and stands
- * still while it is stopped. Timer callbacks run on the main-loop thread with
- * the io lock held. */
+ * still while it is stopped. Timer callbacks run on the main-loop thread, or in
+ * clock_now_on_time, with the io lock held. */
 #ifndef HW_CLOCK_H
 #define HW_CLOCK_H
 
@@ -40,6 +40,9 @@ void clock_set_counter(Clock *clock, const ClockCounter *counter);
 void clock_run_due(Clock *clock);
 
 int64_t clock_now(Clock *clock); /* ns since start; any thread; never goes back */
+/* The same for a guest that watches the time pass: it sees no time before the timers due well before
+ * it have fired, here if the main loop's thread does not get to run. io lock held or not. */
+int64_t clock_now_on_time(Clock *clock);
 void clock_start(Clock *clock);  /* starts stopped */
 void clock_stop(Clock *clock);
 

@@ -28,24 +28,40 @@
 #include "hw/uart16550.h"
 #include "hw/vga-pci.h"
 
-#define LOW_RAM_MAX UINT64_C(0xc0000000) /* the PCI hole is 3 to 4 GiB */
+#define LOW_RAM_MAX   UINT64_C(0xc0000000) /* the PCI hole is 3 to 4 GiB */
 #define HIGH_RAM_BASE UINT64_C(0x100000000)
-#define SHADOW_BASE UINT64_C(0xc0000)
-#define BIOS_MAX (4u << 20)
+#define SHADOW_BASE   UINT64_C(0xc0000)
+#define BIOS_MAX      (4u << 20)
 #define VRAM_AND_ROMS (UINT64_C(24) << 20)
 
 enum {
-    IRQ_PIT = 0, IRQ_KEYBOARD = 1, IRQ_COM2 = 3, IRQ_COM1 = 4, IRQ_FLOPPY = 6, IRQ_RTC = 8,
-    IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_FPU = 13, IRQ_IDE1 = 14, IRQ_IDE2 = 15,
+    IRQ_PIT = 0,
+    IRQ_KEYBOARD = 1,
+    IRQ_COM2 = 3,
+    IRQ_COM1 = 4,
+    IRQ_FLOPPY = 6,
+    IRQ_RTC = 8,
+    IRQ_SCI = 9,
+    IRQ_MOUSE = 12,
+    IRQ_FPU = 13,
+    IRQ_IDE1 = 14,
+    IRQ_IDE2 = 15,
 };
 enum { DEVFN_VGA = 2 << 3 };
 enum { IOAPIC_VERSION = 0x11 };
 
 /* CMOS bytes that firmware reads (the IBM AT's layout, with QEMU's additions). */
 enum {
-    CMOS_FLOPPY_TYPES = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17,
-    CMOS_EXT_KB_2 = 0x30, CMOS_ABOVE_16M = 0x34, CMOS_BOOT_3 = 0x38, CMOS_BOOT_12 = 0x3d,
-    CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
+    CMOS_FLOPPY_TYPES = 0x10,
+    CMOS_EQUIPMENT = 0x14,
+    CMOS_BASE_KB = 0x15,
+    CMOS_EXT_KB = 0x17,
+    CMOS_EXT_KB_2 = 0x30,
+    CMOS_ABOVE_16M = 0x34,
+    CMOS_BOOT_3 = 0x38,
+    CMOS_BOOT_12 = 0x3d,
+    CMOS_ABOVE_4G = 0x5b,
+    CMOS_CPUS = 0x5f,
 };
 
 struct Pc {
@@ -158,7 +174,8 @@ static bool map_memory(Pc *pc, GError **error)
     memcpy(ram_hva(ram, pc->bios), c->bios, c->bios_size);
     address_space_add_ram(as, "ram-low", 0, pc->low_ram, 0, pc->ram);
     if (pc->high_ram)
-        address_space_add_ram(as, "ram-high", HIGH_RAM_BASE, pc->high_ram, 0, pc->ram + pc->low_ram);
+        address_space_add_ram(as, "ram-high", HIGH_RAM_BASE, pc->high_ram, 0,
+                              pc->ram + pc->low_ram);
     address_space_add_rom(as, "bios", HIGH_RAM_BASE - c->bios_size, c->bios_size, 0, pc->bios, NULL,
                           NULL);
     return true;
@@ -186,8 +203,8 @@ static void add_isa_devices(Pc *pc)
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
     i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_PIT));
     pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_RTC), c->rtc_unix_seconds);
-    pc->keyboard = i8042_new(&pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD),
-                                                     isa_line(pc, IRQ_MOUSE), reset, a20});
+    pc->keyboard = i8042_new(
+        &pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD), isa_line(pc, IRQ_MOUSE), reset, a20});
     port92_new(&pc->bus, a20, (IrqLine){on_reset, pc, RESET_PORT92});
     pc->dma = i8237_new(&pc->bus);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
@@ -225,8 +242,7 @@ static void add_pci_devices(Pc *pc)
     for (int i = 0; i < PC_ISA_IRQS; i++)
         isa[i] = isa_line(pc, i);
     pc->pci = pci_bus_new(&pc->bus, pirq);
-    i440fx_new(&pc->bus, pc->pci,
-               &(I440fxMemory){pc->ram + SHADOW_BASE, pc->bios, c->bios_size});
+    i440fx_new(&pc->bus, pc->pci, &(I440fxMemory){pc->ram + SHADOW_BASE, pc->bios, c->bios_size});
     pc->piix3 = piix3_new(&pc->bus, pc->pci, isa, &reset);
     pc->ide = ide_new(&pc->bus, pc->pci, (const IrqLine[]){isa[IRQ_IDE1], isa[IRQ_IDE2]});
     pc->pm = piix4_pm_new(&pc->bus, pc->pci, &isa[IRQ_SCI], &power_off);
@@ -312,8 +328,7 @@ static bool fill_fw_cfg(Pc *pc, GError **error)
                                       .floppy = true,
                                       .ps2 = true,
                                       .hpet = true});
-    return !c->kernel ||
-           boot_linux_load(fw, c->kernel, c->initrd, c->append, pc->low_ram, error);
+    return !c->kernel || boot_linux_load(fw, c->kernel, c->initrd, c->append, pc->low_ram, error);
 }
 
 Pc *pc_new(const PcConfig *config, AddressSpace *as, Clock *clock, GError **error)
@@ -407,7 +422,8 @@ int pc_acknowledge(Pc *pc)
 
 uint64_t pc_tsc(Pc *pc)
 {
-    return (uint64_t)((unsigned __int128)clock_now(pc->bus.clock) * pc->config.tsc_hz / NS_PER_SEC);
+    return (uint64_t)((unsigned __int128)clock_now_on_time(pc->bus.clock) * pc->config.tsc_hz /
+                      NS_PER_SEC);
 }
 
 void pc_ferr(Pc *pc, bool level)

@@ -153,7 +153,8 @@ static bool take_pattern(Command *command, Wait *wait, GError **error)
     if (!wait->pattern)
         return false;
     /* Bytes, because a guest may send anything. */
-    wait->regex = g_regex_new(wait->pattern, G_REGEX_RAW | G_REGEX_MULTILINE | G_REGEX_OPTIMIZE,
+    /* Not G_REGEX_OPTIMIZE: its JIT wants memory that is writable and executable. */
+    wait->regex = g_regex_new(wait->pattern, G_REGEX_RAW | G_REGEX_MULTILINE,
                               G_REGEX_MATCH_NEWLINE_ANYCRLF, &bad);
     return wait->regex || command_error(error, "%s", bad->message);
 }

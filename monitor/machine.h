@@ -56,6 +56,7 @@ struct Machine {
     uint64_t ram_bytes;
     int64_t vcpu_thread_id;    /* the host's */
     const char *name;          /* -name; NULL: none */
+    bool sandboxed;            /* no system call is left to look up names, to connect */
     bool snapshot;             /* -snapshot: writes to any medium are kept in temporary files */
     MachineChardev *chardevs;  /* MACHINE_CHARDEVS, empty ones have no label */
     GArray *listeners;         /* machine_listen's; NULL: none */

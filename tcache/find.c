@@ -93,7 +93,9 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     const uint8_t *code = page_bytes(engine, first, offset, copy[0]);
     if (!first->host)
         room = MIN(room, 16);
-    const unsigned max_bytes = engine_room_to_breakpoint(engine, linear_pc(state), BLOCK_MAX_BYTES);
+    unsigned max_bytes = engine_room_to_breakpoint(engine, linear_pc(state), BLOCK_MAX_BYTES);
+    if (first->ram_offset != RAM_OFF_NONE)
+        max_bytes = cache_room_to_patched(&engine->cache, first->ram_offset + offset, max_bytes);
     TranslateLimits limits = {max_insns, max_bytes};
     bool need_second = false;
     *crosses = false;

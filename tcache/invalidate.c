@@ -5,8 +5,8 @@
 #include "base/trace.h"
 
 /* A page whose blocks are overwritten this often keeps its mark when the last of them goes: marking
- * it again costs more than the slow path of a few stores. It loses it after a row of stores that hit
- * nothing. */
+ * it again costs more than the slow path of a few stores. It loses it after a row of stores that
+ * hit nothing. */
 enum { SMC_HOT = 16, SMC_MISSES = 200, LINE_BITS = 6 };
 
 static void unmark_page(Cache *cache, uint64_t page)
@@ -117,17 +117,30 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
     cache->smc_miss[page] = 0;
     if (!removed)
         return true;
+    cache->smc_at[page] = offset & ~GUEST_PAGE_MASK;
     if (cache->smc_hot[page] < UINT8_MAX)
         cache->smc_hot[page]++;
     recompute_lines(cache, page);
     return true;
 }
 
+/* Where an instruction is patched again and again it gets a block of its own: the store before it
+ * is in another block then, and as little as can be is translated anew. */
+unsigned cache_room_to_patched(const Cache *cache, ram_off_t offset, unsigned room)
+{
+    const uint64_t page = offset >> GUEST_PAGE_BITS;
+    const unsigned from = offset & ~GUEST_PAGE_MASK;
+    if (cache->smc_hot[page] < SMC_HOT || cache->smc_at[page] <= from)
+        return room;
+    return MIN(room, cache->smc_at[page] - from);
+}
+
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size)
 {
     unsigned removed = 0;
     uint64_t last = (offset + size - 1) >> GUEST_PAGE_BITS;
-    for (uint64_t page = offset >> GUEST_PAGE_BITS; page <= last && page < cache->page_count; page++) {
+    for (uint64_t page = offset >> GUEST_PAGE_BITS; page <= last && page < cache->page_count;
+         page++) {
         TranslationBlock *tb = cache->pages[page];
         while (tb) {
             TranslationBlock *next = tb->page_next[page_index(tb, page)];

@@ -29,6 +29,7 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
     cache->volatile_links = g_ptr_array_new();
     cache->lines = g_new0(uint64_t, cache->page_count);
+    cache->smc_at = g_new0(uint16_t, cache->page_count);
     cache->smc_hot = g_new0(uint8_t, cache->page_count);
     cache->smc_miss = g_new0(uint8_t, cache->page_count);
     cache->jump_global.index = g_new(uint32_t, JUMP_JOURNAL);
@@ -86,6 +87,7 @@ void cache_destroy(Cache *cache)
     g_free(cache->lines);
     if (cache->volatile_links)
         g_ptr_array_free(cache->volatile_links, TRUE);
+    g_free(cache->smc_at);
     g_free(cache->smc_hot);
     g_free(cache->smc_miss);
     g_free(cache->jump_global.index);

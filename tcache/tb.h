@@ -68,9 +68,10 @@ typedef struct {
     TranslationBlock *hash[1u << TB_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
-    uint64_t *lines;   /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
-    uint8_t *smc_hot;  /* by RAM page: stores that hit blocks; such pages keep their mark */
-    uint8_t *smc_miss; /* by RAM page: stores in a row that hit none */
+    uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
+    uint16_t *smc_at;   /* by RAM page: where the last store that hit a block began */
+    uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
+    uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
     /* Jump cache slots in use: of global blocks, of others. */
@@ -130,6 +131,8 @@ void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
 void cache_remove(Cache *cache, TranslationBlock *tb);
 /* Remove the blocks that overlap [offset, offset+size); returns how many. */
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);
+/* How many bytes, at most room, a block that begins at offset should have. */
+unsigned cache_room_to_patched(const Cache *cache, ram_off_t offset, unsigned room);
 bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size);
 
 #endif

@@ -5,6 +5,7 @@ A program says "@ready" and waits for a line; the time of a row is what the host
 process (all threads of a virtual machine) advances from that line to "@row".
 """
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -25,6 +26,22 @@ class Skip(Exception):
 def cpu_seconds(pid):
     """CPU time of a whole process: the clock id that clock_getcpuclockid(3) would make."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def pss_mib(pid):
+    """What the process takes of the host's memory: of guest RAM, of the code cache (0 where it is not
+    told apart), of all."""
+    total = {"guest-ram": 0, "dbtvm-code": 0, "all": 0}
+    kind = None
+    with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
+        for line in file:
+            name = re.match(r"[0-9a-f]+-[0-9a-f]+ .*?(?:/memfd:(\S+).*)?$", line)
+            if name:
+                kind = name[1]
+            elif line.startswith("Pss:"):
+                for which in {kind, "all"} & set(total):
+                    total[which] += int(line.split()[1]) / 1024
+    return total
 
 
 class Talker:
@@ -134,6 +151,7 @@ class Machine:
         self.name, self.command, self.talker = name, list(command), None
         self.kernel = self.cpu = self.file = None
         self.boots, self.failed_boots = [], 0
+        self.memory = []  # pss_mib after each boot
         self.conversation = 0  # CPU seconds from "go" to the answer, of no work
         self.argv = self.command + self.CONSOLE + [
             "-m", str(memory), "-kernel", kernel, "-initrd", initrd, "-append", self.APPEND]
@@ -154,6 +172,7 @@ class Machine:
             self.close()
             raise EngineError(f"did not boot: {error}") from None
         self.boots.append(cpu_seconds(self.talker.pid))
+        self.memory.append(pss_mib(self.talker.pid))
         self.kernel, self.cpu = up[4:].split("|")
 
     def run(self, row, reps, seconds):

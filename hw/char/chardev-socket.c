@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -169,23 +170,37 @@ static void socket_peer_closed(Chardev *chardev)
 }
 
 /* A socket file that nobody listens on is left over from an earlier run. */
-static void remove_stale_socket(const SocketSpec *spec)
+static bool remove_stale_socket(const SocketSpec *spec)
 {
     if (spec->is_tcp)
-        return;
+        return false;
     g_autoptr(GSocket) probe =
         g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
     g_autoptr(GError) refused = NULL;
-    if (probe && !g_socket_connect(probe, spec->address, NULL, &refused) &&
-        g_error_matches(refused, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED))
-        unlink(spec->text);
+    return probe && !g_socket_connect(probe, spec->address, NULL, &refused) &&
+           g_error_matches(refused, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED) &&
+           unlink(spec->text) == 0;
+}
+
+/* The path of a unix socket is for its owner only: who connects rules the machine. Linux gives it
+ * the mode of the socket. */
+static bool bind_to(const SocketSpec *spec, GSocket *socket, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    if (!spec->is_tcp)
+        fchmod(g_socket_get_fd(socket), S_IRUSR | S_IWUSR);
+    if (g_socket_bind(socket, spec->address, TRUE, &reason))
+        return true;
+    if (g_error_matches(reason, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE) && remove_stale_socket(spec))
+        return g_socket_bind(socket, spec->address, TRUE, error);
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return false;
 }
 
 static bool listen_at(Chardev *chardev, const SocketSpec *spec, GSocket *socket, GError **error)
 {
     SocketState *state = chardev->state;
-    remove_stale_socket(spec);
-    if (!g_socket_bind(socket, spec->address, TRUE, error) || !g_socket_listen(socket, error))
+    if (!bind_to(spec, socket, error) || !g_socket_listen(socket, error))
         return false;
     state->listener = g_object_ref(socket);
     if (!spec->is_tcp)

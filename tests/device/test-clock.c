@@ -217,6 +217,32 @@ static void *loop_arm_from_thread(void *opaque)
     return NULL;
 }
 
+/* No main loop runs here: who reads the time keeps the timers. */
+Test(clock, reader_fires_what_is_late, .timeout = 10)
+{
+    enum { MS = 1000000 };
+    Clock *clock = clock_new(NULL, NULL, NULL);
+    GString *trace = g_string_new(NULL);
+    Probe probe;
+    probe_init(&probe, clock, trace, 'x');
+    probe.period = MS;
+    timer_arm(probe.timer, MS);
+    clock_start(clock);
+    for (int64_t now = 0; now < 20 * MS;) {
+        now = clock_now_on_time(clock);
+        cr_assert_geq((int64_t)trace->len, now / MS - 1);
+        cr_assert_leq((int64_t)trace->len, now / MS);
+    }
+    clock_stop(clock);
+    g_string_truncate(trace, 0);
+    timer_arm(probe.timer, 0);
+    clock_now_on_time(clock);
+    cr_expect_eq(trace->len, 0);
+    timer_free(probe.timer);
+    clock_free(clock);
+    g_string_free(trace, TRUE);
+}
+
 Test(clock, other_thread_wakes_main_loop, .timeout = 10)
 {
     LoopTest t = {0};

@@ -199,6 +199,104 @@ change: inc byte [1]
         jmp change
 %endif
 
+; Copies the code between the labels `body` and `body_end` to 2000:0 and goes there, DS with it. It
+; says S on port E9h, works, and says P (right) or F, round after round of 100,000.
+%macro IN_RAM 0
+        mov ax, 0x2000
+        mov es, ax
+        mov si, body
+        xor di, di
+        mov cx, body_end - body
+        cld
+        cs rep movsb
+        mov ds, ax
+        mov al, 'S'
+        out 0xe9, al
+        jmp 0x2000:0
+%endmacro
+%macro SAY_WHETHER_EQUAL 0
+        mov al, 'P'
+        je %%say
+        mov al, 'F'
+%%say:  out 0xe9, al
+        jmp body
+%endmacro
+
+%ifdef CASE_patch               ; stores into the next instruction
+        IN_RAM
+body:   mov ecx, 100000
+        xor ebx, ebx
+        mov byte [patched + 1 - body], 0
+patch:  inc byte [patched + 1 - body]
+patched:
+        mov al, 0
+        movzx eax, al
+        add ebx, eax
+        dec ecx
+        jnz patch
+        cmp ebx, 390 * 32640 + 12880 ; 390 times 0 to 255, then 1 to 160
+        SAY_WHETHER_EQUAL
+body_end:
+%endif
+
+%ifdef CASE_beside              ; stores beside the code, in its page and near it
+        IN_RAM
+body:   mov ecx, 100000
+        mov dword [counter - body], 0
+beside: inc dword [counter - body]
+        dec ecx
+        jnz beside
+        cmp dword [counter - body], 100000
+        SAY_WHETHER_EQUAL
+        align 4
+counter:
+        dd 0
+body_end:
+%endif
+
+%ifdef CASE_ticks               ; at 0500h: ticks of a PIT at 1 kHz; 0504h: times the TSC went back;
+        push word 0             ; 0508h: rounds of the loop that looks
+        pop ds
+        mov word [8 * 4], tick
+        mov word [8 * 4 + 2], 0xf000
+        mov al, 0x11
+        out 0x20, al
+        mov al, 8
+        out 0x21, al
+        mov al, 4
+        out 0x21, al
+        mov al, 1
+        out 0x21, al
+        mov al, 0xfe
+        out 0x21, al
+        mov al, 0x34
+        out 0x43, al
+        mov al, 1193 & 0xff
+        out 0x40, al
+        mov al, 1193 >> 8
+        out 0x40, al
+        xor esi, esi
+        xor edi, edi
+        sti
+look:   rdtsc
+        cmp edx, edi
+        ja later
+        jb back
+        cmp eax, esi
+        jae later
+back:   inc dword [0x504]
+later:  mov esi, eax
+        mov edi, edx
+        inc dword [0x508]
+        jmp look
+tick:   push ax
+        inc dword [0x500]
+        mov al, 0x20
+        out 0x20, al
+        pop ax
+        iret
+%endif
+
         align 8
 null_table:
         dw 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the insides share: running dbtvm to its end, and the TAP list."""
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tests/boot"))
 BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
 BINARY = str(BUILD / "cli/dbtvm")
 TESTS = []
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0)) # some tests kill what they start
 
 
 class Skip(Exception):
@@ -63,6 +65,17 @@ def scratch():
 def contains(text, *parts):
     for part in parts:
         assert part in text, f"no {part!r} in {text[-2500:]!r}"
+
+
+def sanitized():
+    return b"__asan_init" in pathlib.Path(BINARY).read_bytes()
+
+
+def wait_until(true, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
 
 
 def main(suite):

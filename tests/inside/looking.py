@@ -259,7 +259,7 @@ def linux_perf_names_guest_code():
 def doctor():
     r = run("doctor")
     assert r.code in (0, 1), r
-    contains(r.out, "mmap_min_addr", "max_map_count", "seccomp", "firmware", "Guests" if
+    contains(r.out, "mmap_min_addr", "max_map_count", "sandbox", "firmware", "Guests" if
              r.code else "Nothing is in the way")
     tight = subprocess.run(["bash", "-c", f"ulimit -v 200000; {BINARY} doctor"], capture_output=True,
                            text=True, timeout=30, check=False)
