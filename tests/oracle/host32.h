@@ -13,8 +13,9 @@ typedef struct {
     uint32_t flags;
 } Host32State;
 
-/* data_base: of the 16-bit data and stack segment, 64 KiB. */
-bool host32_init(uint32_t data_base);
+/* NULL, or what this host lacks. small: as below; data_base: of the 16-bit data and stack segment,
+ * 64 KiB. */
+const char *host32_init(bool small, uint32_t data_base);
 /* The instructions must neither fault nor jump. small: 16-bit code, data and stack segments, else
  * flat 32-bit ones. */
 void host32_run(const uint8_t *insns, unsigned size, bool small, const Host32State *in,
