@@ -34,6 +34,7 @@ typedef struct {
 
 typedef struct {
     uint64_t seed; /* what generated it */
+    bool recoded;  /* has room to be recoded (recode.h); the host then knows no segment limits */
     OracleState in;
     uint32_t code_at; /* linear address of code[0]; entry is in.eip */
     unsigned code_size; /* without the end marker, which follows it */
@@ -49,6 +50,8 @@ typedef enum {
     END_FAULT,
     END_HANG,
     END_SYSCALL,
+    END_OPEN, /* the host cannot say: single-stepped inside a stub */
+    END_COUNT,
 } OracleEnd;
 
 typedef struct {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Runs snippets on the host CPU in 32-bit code. No system call a case: the
- * snippet ends with a far jump to 64-bit code, faults arrive as signals whose
- * handler leaves without sigreturn. See host-entry.S for the two ways. */
+ * Runs snippets on the host CPU. No system call a case: the snippet ends with a
+ * jump to code of ours, faults arrive as signals whose handler leaves without
+ * sigreturn. See host-entry.S for the two ways.
+ *
+ * In 64-bit mode FS belongs to the snippets for a whole host_run: nothing in there may use
+ * thread-local storage, a stack protector or lazy binding (meson.build). */
 #include "tests/oracle/host.h"
 
+#include <asm/prctl.h>
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "tests/oracle/recode.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
@@ -28,12 +33,18 @@
 #define HWCAP2_HAS_FSGSBASE 2u
 #define KERNEL_SA_RESTORER 0x04000000ul
 
-enum { TICK_US = 10000, TRAP_PAGE_FAULT = 14 };
+enum {
+    TICK_US = 10000,
+    TRAP_PAGE_FAULT = 14,
+    CODE_FILE_SIZE = ORACLE_CODE_SIZE + HOST_STUBS_SIZE,
+    JMP_REL32 = 0xe9,
+};
 
 /* At HOST_CTL; assembly knows the offsets. */
 typedef struct {
     uint8_t selector; /* of the system call filter: 1 blocks */
     uint8_t probing;  /* a fault in 64-bit code means "this host cannot", not a bug */
+    uint8_t long_mode;
     uint32_t mxcsr;
     uint64_t host_rsp, host_fs, host_gs, fs_base, gs_base;
     uint16_t sel[4];
@@ -45,11 +56,13 @@ typedef struct {
     _Alignas(64) uint8_t fx_in[512];
     uint8_t fx_out[512];
     /* known to C only */
+    const OracleCase *running;
     OracleOutcome *outcome;
     uint64_t runs, tick_seen; /* a tick that meets the same run twice ends it */
 } HostControl;
 
 #define CHECK_OFFSET(field, offset) static_assert(offsetof(HostControl, field) == (offset), #field)
+CHECK_OFFSET(long_mode, CTL_LONG);
 CHECK_OFFSET(mxcsr, CTL_MXCSR);
 CHECK_OFFSET(host_rsp, CTL_HOST_RSP);
 CHECK_OFFSET(host_fs, CTL_HOST_FS);
@@ -66,9 +79,10 @@ CHECK_OFFSET(fx_out, CTL_FX_OUT);
 static_assert(sizeof(HostControl) < CTL_STACK_TOP - 64, "room for the stack in the control block");
 
 struct Host {
+    HostMode mode;
     HostControl *ctl;
     int code_fd;
-    uint8_t *code_rw; /* second view of the code pages */
+    uint8_t *code_rw; /* second view of the code pages, and of the stubs behind them */
     uint8_t *data;
     void *signal_stack;
     size_t signal_stack_size;
@@ -90,17 +104,69 @@ static HostControl *control(void)
     return (HostControl *)(uintptr_t)HOST_CTL;
 }
 
+/* ---- FS and GS of 64-bit snippets ---- */
+
+/* arch_prctl without errno. */
+static long set_base(int code, uint64_t base)
+{
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(SYS_arch_prctl), "D"((long)code), "S"(base)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static void give_segments(HostControl *ctl)
+{
+    set_base(ARCH_GET_FS, (uintptr_t)&ctl->host_fs);
+    set_base(ARCH_GET_GS, (uintptr_t)&ctl->host_gs);
+    set_base(ARCH_SET_GS, ORACLE_GS_BASE);
+    set_base(ARCH_SET_FS, ORACLE_FS_BASE);
+}
+
+static void take_segments_back(const HostControl *ctl)
+{
+    set_base(ARCH_SET_FS, ctl->host_fs);
+    set_base(ARCH_SET_GS, ctl->host_gs);
+}
+
 /* ---- signals ---- */
 
 static _Noreturn void die_of_own_fault(int sig, const ucontext_t *uc)
 {
     char text[160];
+    if (control()->long_mode)
+        take_segments_back(control());
     int n = snprintf(text, sizeof text, "oracle: signal %d in 64-bit code at rip %llx, address %llx, snippet at %llx\n",
                      sig, (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
                      (unsigned long long)uc->uc_mcontext.gregs[REG_CR2],
                      (unsigned long long)control()->iret[0]);
     (void)!write(STDERR_FILENO, text, (size_t)n);
     _exit(99);
+}
+
+static bool lies_in(uint64_t rip, uint64_t start, uint64_t size)
+{
+    return rip - start < size;
+}
+
+static bool in_snippet(const HostControl *ctl, const greg_t *regs)
+{
+    uint64_t rip = (uint64_t)regs[REG_RIP];
+    if (!ctl->outcome)
+        return false;
+    if (ctl->long_mode)
+        return rip <= UINT32_MAX && !lies_in(rip, HOST_LANDING, 4096);
+    return ((uint64_t)regs[REG_CSGSFS] & 0xffff) != HOST_USER_CS64;
+}
+
+/* A stub stands for its instruction. */
+static uint32_t snippet_eip(const HostControl *ctl, uint64_t rip)
+{
+    if (!lies_in(rip, HOST_STUBS, HOST_STUBS_SIZE))
+        return (uint32_t)rip;
+    return ctl->running->code_at + ctl->running->insn_at[(rip - HOST_STUBS) / RECODE_STUB];
 }
 
 static void save_fault_state(OracleOutcome *o, const greg_t *regs, const ucontext_t *uc)
@@ -110,7 +176,7 @@ static void save_fault_state(OracleOutcome *o, const greg_t *regs, const ucontex
     for (unsigned i = 0; i < 8; i++)
         o->out.gpr[i] = (uint32_t)regs[order[i]];
     o->out.eflags = (uint32_t)regs[REG_EFL];
-    o->out.eip = (uint32_t)regs[REG_RIP];
+    o->out.eip = snippet_eip(control(), (uint64_t)regs[REG_RIP]);
     memcpy(o->out.fx, uc->uc_mcontext.fpregs, sizeof o->out.fx);
 }
 
@@ -119,14 +185,14 @@ void host_on_signal(int sig, const siginfo_t *info, const ucontext_t *uc)
     HostControl *ctl = control();
     const greg_t *regs = uc->uc_mcontext.gregs;
     OracleOutcome *o = ctl->outcome;
-    bool in_snippet = o && ((uint64_t)regs[REG_CSGSFS] & 0xffff) != HOST_USER_CS64;
+    bool inside = in_snippet(ctl, regs);
     if (sig == SIGPROF) {
         bool again = ctl->tick_seen == ctl->runs;
         ctl->tick_seen = ctl->runs;
-        if (!in_snippet || !again)
+        if (!inside || !again)
             return;
         o->end = END_HANG;
-    } else if (sig == SIGTRAP && (uint64_t)regs[REG_RIP] - HOST_LANDING < 4096) {
+    } else if (sig == SIGTRAP && lies_in((uint64_t)regs[REG_RIP], HOST_LANDING, 4096)) {
         /* POPF set TF and was the last: the step over the end marker trapped */
         o->end = END_NORMAL;
         save_fault_state(o, regs, uc);
@@ -134,13 +200,15 @@ void host_on_signal(int sig, const siginfo_t *info, const ucontext_t *uc)
         memcpy(ctl->fx_out, o->out.fx, sizeof ctl->fx_out);
         ctl->eflags_out = o->out.eflags;
         host_leave();
-    } else if (!in_snippet) {
+    } else if (!inside) {
         if (!ctl->probing)
             die_of_own_fault(sig, uc);
         o->end = END_HANG;
         host_leave();
     } else if (sig == SIGSYS) {
         o->end = END_SYSCALL;
+    } else if (sig == SIGTRAP && lies_in((uint64_t)regs[REG_RIP], HOST_STUBS, HOST_STUBS_SIZE)) {
+        o->end = END_OPEN;
     } else {
         o->end = END_FAULT;
         o->vector = (uint32_t)regs[REG_TRAPNO];
@@ -182,9 +250,10 @@ static void set_timer(unsigned interval_us)
 
 /* ---- set-up ---- */
 
-static void *map_at(uintptr_t address, size_t size, int prot, int flags, int fd, GError **error)
+static void *map_at(uintptr_t address, size_t size, int prot, int flags, int fd, off_t offset,
+                    GError **error)
 {
-    void *p = mmap((void *)address, size, prot, flags | MAP_FIXED_NOREPLACE, fd, 0);
+    void *p = mmap((void *)address, size, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
     if (p == (void *)address)
         return p;
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memory at 0x%lx for snippets: %s", (unsigned long)address,
@@ -195,11 +264,11 @@ static void *map_at(uintptr_t address, size_t size, int prot, int flags, int fd,
 static bool map_memory(Host *host, GError **error)
 {
     const int private = MAP_PRIVATE | MAP_ANONYMOUS;
-    host->ctl = map_at(HOST_CTL, HOST_CTL_SIZE, PROT_READ | PROT_WRITE, private, -1, error);
-    uint8_t *landing = host->ctl ? map_at(HOST_LANDING, 4096, PROT_READ | PROT_WRITE, private, -1,
+    host->ctl = map_at(HOST_CTL, HOST_CTL_SIZE, PROT_READ | PROT_WRITE, private, -1, 0, error);
+    uint8_t *landing = host->ctl ? map_at(HOST_LANDING, 4096, PROT_READ | PROT_WRITE, private, -1, 0,
                                           error) : NULL;
     host->data = landing ? map_at(ORACLE_DATA, ORACLE_DATA_SIZE, PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, error) : NULL;
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0, error) : NULL;
     if (!host->data)
         return false;
     /* jmp *[rip+2], and the pointer, aligned since EFLAGS.AC may be on */
@@ -209,15 +278,17 @@ static bool map_memory(Host *host, GError **error)
     memcpy(landing + sizeof jump, &target, sizeof target);
     mprotect(landing, 4096, PROT_READ | PROT_EXEC);
     host->code_fd = memfd_create("oracle-code", MFD_CLOEXEC);
-    if (host->code_fd < 0 || ftruncate(host->code_fd, ORACLE_CODE_SIZE) < 0) {
+    if (host->code_fd < 0 || ftruncate(host->code_fd, CODE_FILE_SIZE) < 0) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memfd for snippets: %s", g_strerror(errno));
         return false;
     }
-    host->code_rw = mmap(NULL, ORACLE_CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+    host->code_rw = mmap(NULL, CODE_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
                          host->code_fd, 0);
     return host->code_rw != MAP_FAILED &&
-           map_at(ORACLE_CODE, ORACLE_CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, host->code_fd,
+           map_at(ORACLE_CODE, ORACLE_CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, host->code_fd, 0,
                   error) &&
+           map_at(HOST_STUBS, HOST_STUBS_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, host->code_fd,
+                  ORACLE_CODE_SIZE, error) &&
            mprotect((void *)(uintptr_t)(ORACLE_CODE + ORACLE_CODE_RW),
                     ORACLE_CODE_SIZE - ORACLE_CODE_RW, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
 }
@@ -245,7 +316,8 @@ static bool set_filter(Host *host, GError **error)
 /* One NOP: does 32-bit code run at all? */
 static bool probe(Host *host, GError **error)
 {
-    OracleCase oc = {.code_at = ORACLE_CODE, .code_size = 1, .code = {0x90}};
+    OracleCase oc = {.code_at = ORACLE_CODE, .code_size = 1, .code = {0x90}, .insn_count = 1,
+                     .insn_at = {0, 1}};
     OracleOutcome *outcome = g_new0(OracleOutcome, 1);
     oc.in.eip = ORACLE_CODE;
     host->ctl->probing = 1;
@@ -254,22 +326,25 @@ static bool probe(Host *host, GError **error)
     bool ok = outcome->end == END_NORMAL;
     g_free(outcome);
     if (!ok)
-        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "32-bit code does not run here (CS 0x%x)", HOST_USER_CS32);
+        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "snippets do not run here (CS 0x%x)",
+                    host->mode == HOST_LONG ? HOST_USER_CS64 : HOST_USER_CS32);
     return ok;
 }
 
-Host *host_new(GError **error)
+Host *host_new(HostMode mode, GError **error)
 {
-    if (!(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) {
+    if (mode == HOST_COMPAT && !(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no FSGSBASE instructions (CPU or kernel)");
         return NULL;
     }
     Host *host = g_new0(Host, 1);
+    host->mode = mode;
     host->code_fd = -1;
     host->signal_stack_size = getauxval(AT_MINSIGSTKSZ) + 64 * 1024;
     host->signal_stack = g_malloc(host->signal_stack_size);
     if (map_memory(host, error) && fill_pages(host) && set_filter(host, error)) {
         host->ctl->mxcsr = 0x1f80;
+        host->ctl->long_mode = mode == HOST_LONG;
         if (probe(host, error))
             return host;
     }
@@ -282,10 +357,11 @@ void host_free(Host *host)
     prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
     munmap((void *)(uintptr_t)HOST_CTL, HOST_CTL_SIZE);
     munmap((void *)(uintptr_t)HOST_LANDING, 4096);
+    munmap((void *)(uintptr_t)HOST_STUBS, HOST_STUBS_SIZE);
     munmap((void *)(uintptr_t)ORACLE_CODE, ORACLE_CODE_SIZE);
     munmap((void *)(uintptr_t)ORACLE_DATA, ORACLE_DATA_SIZE);
     if (host->code_rw && host->code_rw != MAP_FAILED)
-        munmap(host->code_rw, ORACLE_CODE_SIZE);
+        munmap(host->code_rw, CODE_FILE_SIZE);
     if (host->code_fd >= 0)
         close(host->code_fd);
     g_free(host->signal_stack);
@@ -297,8 +373,15 @@ void host_free(Host *host)
 static void write_code(Host *host, const OracleCase *oc)
 {
     uint8_t *at = host->code_rw + (oc->code_at - ORACLE_CODE);
-    memcpy(at, oc->code, oc->code_size);
-    oracle_fill_end(at + oc->code_size);
+    if (host->mode == HOST_COMPAT) {
+        memcpy(at, oc->code, oc->code_size);
+        oracle_fill_end(at + oc->code_size);
+        return;
+    }
+    recode_case(oc, at, host->code_rw + ORACLE_CODE_SIZE);
+    uint32_t distance = HOST_LANDING - (oc->code_at + oc->code_size + 5);
+    at[oc->code_size] = JMP_REL32;
+    memcpy(at + oc->code_size + 1, &distance, 4);
 }
 
 static void clear_code(Host *host, const OracleCase *oc)
@@ -313,7 +396,7 @@ static void load_state(HostControl *ctl, const OracleState *in)
     ctl->fs_base = ORACLE_FS_BASE;
     ctl->gs_base = ORACLE_GS_BASE;
     ctl->iret[0] = in->eip;
-    ctl->iret[1] = HOST_USER_CS32;
+    ctl->iret[1] = ctl->long_mode ? HOST_USER_CS64 : HOST_USER_CS32;
     ctl->iret[2] = in->eflags | 0x202;
     ctl->iret[3] = in->gpr[4];
     ctl->iret[4] = HOST_USER_DS;
@@ -332,6 +415,7 @@ static void run_one(Host *host, const OracleCase *oc, OracleOutcome *o)
     load_state(ctl, &oc->in);
     o->end = END_NORMAL;
     o->vector = o->error = o->cr2 = 0;
+    ctl->running = oc;
     ctl->outcome = o;
     ctl->runs++;
     host_enter();
@@ -351,7 +435,11 @@ void host_run(Host *host, const OracleCase *cases, unsigned count, OracleOutcome
 {
     take_signals(host);
     set_timer(TICK_US);
+    if (host->mode == HOST_LONG)
+        give_segments(host->ctl);
     for (unsigned i = 0; i < count; i++)
         run_one(host, &cases[i], &outcomes[i]);
+    if (host->mode == HOST_LONG)
+        take_segments_back(host->ctl);
     set_timer(0);
 }

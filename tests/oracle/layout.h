@@ -18,9 +18,12 @@
 #define HOST_CTL 0x7e000000
 #define HOST_CTL_SIZE 0x2000
 #define HOST_LANDING 0x7e002000     /* one executable page: 64-bit code the snippets return to */
+#define HOST_STUBS 0x7e003000       /* what recoded instructions do out of line */
+#define HOST_STUBS_SIZE 0x1000
 
 /* Offsets in HostControl. */
 #define CTL_SELECTOR 0
+#define CTL_LONG 2
 #define CTL_MXCSR 4
 #define CTL_HOST_RSP 8
 #define CTL_HOST_FS 16
