@@ -50,7 +50,7 @@ typedef enum {
     END_FAULT,
     END_HANG,
     END_SYSCALL,
-    END_OPEN, /* the host cannot say: single-stepped inside a stub */
+    END_OPEN, /* recoded code cannot say: a single step in a stub, a jump into an instruction */
     END_COUNT,
 } OracleEnd;
 

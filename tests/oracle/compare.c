@@ -276,14 +276,19 @@ static unsigned memory_kind(const OracleCase *oc, const CpuModel *model, const O
     return stored && differ <= 14 ? DIFF_POINTERS : DIFF_MEMORY;
 }
 
+bool oracle_comparable(const OracleOutcome *host)
+{
+    return host->end != END_HANG && host->end != END_OPEN;
+}
+
 unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const OracleOutcome *host,
                         const OracleOutcome *guest, GString *text)
 {
     unsigned faulting = INSN_UD;
     if (host->end == END_FAULT)
         faulting = insn_id(oc, model, host->out.eip - oc->code_at);
-    if (host->end == END_HANG || host->end == END_OPEN)
-        return 0; /* cut off wherever it was */
+    if (!oracle_comparable(host))
+        return 0;
     if (guest->end == END_FAULT &&
         fault_open(insn_id(oc, model, guest->out.eip - oc->code_at)))
         return 0;

@@ -19,6 +19,9 @@ typedef enum {
     DIFF_MEMORY = 64,
 } DiffKind;
 
+/* Does the host's outcome say anything? Not if it was cut off somewhere. */
+bool oracle_comparable(const OracleOutcome *host);
+
 /* Bits of DiffKind; what differs is appended to `text` unless it is NULL. */
 unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const OracleOutcome *host,
                         const OracleOutcome *guest, GString *text);

@@ -77,7 +77,7 @@ static FormKind classify_recoded(const Gen *gen, const GenRow *row, unsigned mod
     FormKind kind = classify(gen, row, modrm, insn, bytes);
     if (!gen->recoded || kind == FORM_NONE)
         return kind;
-    recode_insn(bytes, insn->length, 0, 0, &recoded);
+    recode_insn(bytes, insn->length, (RecodePlace){0}, &recoded);
     if (!recoded.reason)
         return kind;
     *reason = kind == FORM_VALID ? recoded.reason : *reason;

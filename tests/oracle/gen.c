@@ -30,7 +30,7 @@ int gen_padding(const Gen *gen, const uint8_t *bytes, unsigned count)
     Recoded recoded;
     if (!gen->recoded)
         return 0;
-    recode_insn(bytes, count, 0, 0, &recoded);
+    recode_insn(bytes, count, (RecodePlace){0}, &recoded);
     return recoded.reason ? -1 : MAX(recoded.size - (int)count, 0);
 }
 

@@ -36,7 +36,11 @@
 enum {
     TICK_US = 10000,
     TRAP_PAGE_FAULT = 14,
-    CODE_FILE_SIZE = ORACLE_CODE_SIZE + HOST_STUBS_SIZE,
+    ERROR_FETCH = 16,
+    TRAP_FLAG = 0x100,
+    FILE_STUBS = ORACLE_CODE_SIZE, /* offsets in the code memfd; code itself is at 0 */
+    FILE_READ = FILE_STUBS + HOST_STUBS_SIZE, /* what recoded read-only code reads of itself */
+    FILE_SIZE = FILE_READ + ORACLE_CODE_RW,
     JMP_REL32 = 0xe9,
 };
 
@@ -45,6 +49,7 @@ typedef struct {
     uint8_t selector; /* of the system call filter: 1 blocks */
     uint8_t probing;  /* a fault in 64-bit code means "this host cannot", not a bug */
     uint8_t long_mode;
+    uint8_t tracing; /* single steps are ours */
     uint32_t mxcsr;
     uint64_t host_rsp, host_fs, host_gs, fs_base, gs_base;
     uint16_t sel[4];
@@ -82,7 +87,7 @@ struct Host {
     HostMode mode;
     HostControl *ctl;
     int code_fd;
-    uint8_t *code_rw; /* second view of the code pages, and of the stubs behind them */
+    uint8_t *file; /* view of the code memfd: what runs, stubs, code as it is read (CodeFile) */
     uint8_t *data;
     void *signal_stack;
     size_t signal_stack_size;
@@ -161,11 +166,16 @@ static bool in_snippet(const HostControl *ctl, const greg_t *regs)
     return ((uint64_t)regs[REG_CSGSFS] & 0xffff) != HOST_USER_CS64;
 }
 
+static uint32_t shift(const HostControl *ctl)
+{
+    return ctl->long_mode ? recode_shift(ctl->running) : 0;
+}
+
 /* A stub stands for its instruction. */
 static uint32_t snippet_eip(const HostControl *ctl, uint64_t rip)
 {
     if (!lies_in(rip, HOST_STUBS, HOST_STUBS_SIZE))
-        return (uint32_t)rip;
+        return (uint32_t)rip - shift(ctl);
     return ctl->running->code_at + ctl->running->insn_at[(rip - HOST_STUBS) / RECODE_STUB];
 }
 
@@ -180,12 +190,34 @@ static void save_fault_state(OracleOutcome *o, const greg_t *regs, const ucontex
     memcpy(o->out.fx, uc->uc_mcontext.fpregs, sizeof o->out.fx);
 }
 
+static bool begins_insn(const OracleCase *oc, uint32_t eip)
+{
+    uint32_t offset = eip - oc->code_at;
+    bool begins = offset >= oc->code_size; /* HLT, or not code at all */
+    for (unsigned i = 0; i < oc->insn_count; i++)
+        begins |= offset == oc->insn_at[i];
+    return begins;
+}
+
+/* A step of host_strays. */
+static void on_trace(HostControl *ctl, uint64_t rip)
+{
+    if (lies_in(rip, HOST_LANDING, 4096) || begins_insn(ctl->running, snippet_eip(ctl, rip)))
+        return;
+    ctl->outcome->end = END_OPEN;
+    host_leave();
+}
+
 void host_on_signal(int sig, const siginfo_t *info, const ucontext_t *uc)
 {
     HostControl *ctl = control();
     const greg_t *regs = uc->uc_mcontext.gregs;
     OracleOutcome *o = ctl->outcome;
     bool inside = in_snippet(ctl, regs);
+    if (sig == SIGTRAP && ctl->tracing) {
+        on_trace(ctl, (uint64_t)regs[REG_RIP]);
+        return;
+    }
     if (sig == SIGPROF) {
         bool again = ctl->tick_seen == ctl->runs;
         ctl->tick_seen = ctl->runs;
@@ -214,6 +246,8 @@ void host_on_signal(int sig, const siginfo_t *info, const ucontext_t *uc)
         o->vector = (uint32_t)regs[REG_TRAPNO];
         o->error = (uint32_t)regs[REG_ERR];
         o->cr2 = o->vector == TRAP_PAGE_FAULT ? (uint32_t)regs[REG_CR2] : 0;
+        if (o->vector == TRAP_PAGE_FAULT && (o->error & ERROR_FETCH))
+            o->cr2 -= shift(ctl);
     }
     save_fault_state(o, regs, uc);
     host_leave();
@@ -261,6 +295,30 @@ static void *map_at(uintptr_t address, size_t size, int prot, int flags, int fd,
     return NULL;
 }
 
+static bool map_file(const Host *host, uintptr_t address, size_t size, int prot, off_t offset,
+                     GError **error)
+{
+    return map_at(address, size, prot, MAP_SHARED | MAP_POPULATE, host->code_fd, offset, error);
+}
+
+/* Recoded code runs apart from the addresses that the snippet knows it by; data, which does not run,
+ * is there too, for the faults. Where a snippet may write, it runs in place: SDM 3A "Handling
+ * Self- and Cross-Modifying Code" asks for one linear address. */
+static bool map_code(const Host *host, GError **error)
+{
+    const int run = PROT_READ | PROT_EXEC;
+    const size_t rw_size = ORACLE_CODE_SIZE - ORACLE_CODE_RW;
+    const uintptr_t rw = ORACLE_CODE + ORACLE_CODE_RW;
+    if (!map_file(host, rw, rw_size, run | PROT_WRITE, ORACLE_CODE_RW, error))
+        return false;
+    if (host->mode == HOST_COMPAT)
+        return map_file(host, ORACLE_CODE, ORACLE_CODE_RW, run, 0, error);
+    return map_file(host, ORACLE_CODE, ORACLE_CODE_RW, PROT_READ, FILE_READ, error) &&
+           map_file(host, ORACLE_CODE + HOST_SHIFT, ORACLE_CODE_SIZE, run, 0, error) &&
+           map_file(host, ORACLE_DATA + HOST_SHIFT, ORACLE_DATA_SIZE, PROT_READ, 0, error) &&
+           map_file(host, HOST_STUBS, HOST_STUBS_SIZE, run, FILE_STUBS, error);
+}
+
 static bool map_memory(Host *host, GError **error)
 {
     const int private = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -278,19 +336,12 @@ static bool map_memory(Host *host, GError **error)
     memcpy(landing + sizeof jump, &target, sizeof target);
     mprotect(landing, 4096, PROT_READ | PROT_EXEC);
     host->code_fd = memfd_create("oracle-code", MFD_CLOEXEC);
-    if (host->code_fd < 0 || ftruncate(host->code_fd, CODE_FILE_SIZE) < 0) {
+    if (host->code_fd < 0 || ftruncate(host->code_fd, FILE_SIZE) < 0) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memfd for snippets: %s", g_strerror(errno));
         return false;
     }
-    host->code_rw = mmap(NULL, CODE_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                         host->code_fd, 0);
-    return host->code_rw != MAP_FAILED &&
-           map_at(ORACLE_CODE, ORACLE_CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, host->code_fd, 0,
-                  error) &&
-           map_at(HOST_STUBS, HOST_STUBS_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, host->code_fd,
-                  ORACLE_CODE_SIZE, error) &&
-           mprotect((void *)(uintptr_t)(ORACLE_CODE + ORACLE_CODE_RW),
-                    ORACLE_CODE_SIZE - ORACLE_CODE_RW, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
+    host->file = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, host->code_fd, 0);
+    return host->file != MAP_FAILED && map_code(host, error);
 }
 
 /* The read-only page is filled before it becomes so. */
@@ -298,7 +349,7 @@ static bool fill_pages(Host *host)
 {
     oracle_fill_background(host->background);
     memcpy(host->data, host->background, ORACLE_DATA_SIZE);
-    memset(host->code_rw, ORACLE_FILLER, ORACLE_CODE_SIZE);
+    memset(host->file, ORACLE_FILLER, FILE_SIZE);
     return mprotect(host->data + ORACLE_DATA_RW, ORACLE_DATA_SIZE - ORACLE_DATA_RW, PROT_READ) == 0;
 }
 
@@ -358,10 +409,12 @@ void host_free(Host *host)
     munmap((void *)(uintptr_t)HOST_CTL, HOST_CTL_SIZE);
     munmap((void *)(uintptr_t)HOST_LANDING, 4096);
     munmap((void *)(uintptr_t)HOST_STUBS, HOST_STUBS_SIZE);
+    munmap((void *)(uintptr_t)(ORACLE_CODE + HOST_SHIFT), ORACLE_CODE_SIZE);
+    munmap((void *)(uintptr_t)(ORACLE_DATA + HOST_SHIFT), ORACLE_DATA_SIZE);
     munmap((void *)(uintptr_t)ORACLE_CODE, ORACLE_CODE_SIZE);
     munmap((void *)(uintptr_t)ORACLE_DATA, ORACLE_DATA_SIZE);
-    if (host->code_rw && host->code_rw != MAP_FAILED)
-        munmap(host->code_rw, CODE_FILE_SIZE);
+    if (host->file && host->file != MAP_FAILED)
+        munmap(host->file, FILE_SIZE);
     if (host->code_fd >= 0)
         close(host->code_fd);
     g_free(host->signal_stack);
@@ -370,23 +423,36 @@ void host_free(Host *host)
 
 /* ---- one case ---- */
 
+static void write_recoded(Host *host, const OracleCase *oc)
+{
+    unsigned offset = oc->code_at - ORACLE_CODE, end = offset + oc->code_size;
+    uint32_t distance = HOST_LANDING - (ORACLE_CODE + recode_shift(oc) + end + 5);
+    recode_case(oc, host->file + offset, host->file + FILE_STUBS);
+    host->file[end] = JMP_REL32;
+    memcpy(host->file + end + 1, &distance, 4);
+    if (offset < ORACLE_CODE_RW) {
+        memcpy(host->file + FILE_READ + offset, oc->code, oc->code_size);
+        oracle_fill_end(host->file + FILE_READ + end);
+    }
+}
+
 static void write_code(Host *host, const OracleCase *oc)
 {
-    uint8_t *at = host->code_rw + (oc->code_at - ORACLE_CODE);
-    if (host->mode == HOST_COMPAT) {
-        memcpy(at, oc->code, oc->code_size);
-        oracle_fill_end(at + oc->code_size);
+    uint8_t *at = host->file + (oc->code_at - ORACLE_CODE);
+    if (host->mode == HOST_LONG) {
+        write_recoded(host, oc);
         return;
     }
-    recode_case(oc, at, host->code_rw + ORACLE_CODE_SIZE);
-    uint32_t distance = HOST_LANDING - (oc->code_at + oc->code_size + 5);
-    at[oc->code_size] = JMP_REL32;
-    memcpy(at + oc->code_size + 1, &distance, 4);
+    memcpy(at, oc->code, oc->code_size);
+    oracle_fill_end(at + oc->code_size);
 }
 
 static void clear_code(Host *host, const OracleCase *oc)
 {
-    memset(host->code_rw + (oc->code_at - ORACLE_CODE), ORACLE_FILLER, oc->code_size + ORACLE_END_SIZE);
+    unsigned offset = oc->code_at - ORACLE_CODE, size = oc->code_size + ORACLE_END_SIZE;
+    memset(host->file + offset, ORACLE_FILLER, size);
+    if (offset < ORACLE_CODE_RW)
+        memset(host->file + FILE_READ + offset, ORACLE_FILLER, size);
 }
 
 static void load_state(HostControl *ctl, const OracleState *in)
@@ -395,7 +461,7 @@ static void load_state(HostControl *ctl, const OracleState *in)
         ctl->sel[i] = HOST_USER_DS;
     ctl->fs_base = ORACLE_FS_BASE;
     ctl->gs_base = ORACLE_GS_BASE;
-    ctl->iret[0] = in->eip;
+    ctl->iret[0] = in->eip + shift(ctl);
     ctl->iret[1] = ctl->long_mode ? HOST_USER_CS64 : HOST_USER_CS32;
     ctl->iret[2] = in->eflags | 0x202;
     ctl->iret[3] = in->gpr[4];
@@ -412,10 +478,10 @@ static void run_one(Host *host, const OracleCase *oc, OracleOutcome *o)
     for (unsigned i = 0; i < oc->patch_count; i++)
         memcpy(host->data + oc->patches[i].offset, oc->patches[i].bytes, oc->patches[i].size);
     write_code(host, oc);
+    ctl->running = oc;
     load_state(ctl, &oc->in);
     o->end = END_NORMAL;
     o->vector = o->error = o->cr2 = 0;
-    ctl->running = oc;
     ctl->outcome = o;
     ctl->runs++;
     host_enter();
@@ -429,6 +495,16 @@ static void run_one(Host *host, const OracleCase *oc, OracleOutcome *o)
     }
     memcpy(o->data, host->data, ORACLE_DATA_RW);
     memcpy(o->data + ORACLE_DATA_RW, read_only, ORACLE_DATA_SIZE - ORACLE_DATA_RW);
+}
+
+bool host_strays(Host *host, const OracleCase *oc, OracleOutcome *scratch)
+{
+    OracleCase traced = *oc;
+    traced.in.eflags |= TRAP_FLAG;
+    host->ctl->tracing = oc->recoded;
+    host_run(host, &traced, 1, scratch);
+    host->ctl->tracing = false;
+    return oc->recoded && scratch->end == END_OPEN;
 }
 
 void host_run(Host *host, const OracleCase *cases, unsigned count, OracleOutcome *outcomes)

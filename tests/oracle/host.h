@@ -21,4 +21,8 @@ void host_free(Host *host);
  * call; whoever needs others sets them again. */
 void host_run(Host *host, const OracleCase *cases, unsigned count, OracleOutcome *outcomes);
 
+/* In single steps: does this recoded case jump to where no instruction of it begins? There its bytes
+ * mean something else. */
+bool host_strays(Host *host, const OracleCase *oc, OracleOutcome *scratch);
+
 #endif

@@ -18,6 +18,8 @@
 #define HOST_CTL 0x7e000000
 #define HOST_CTL_SIZE 0x2000
 #define HOST_LANDING 0x7e002000     /* one executable page: 64-bit code the snippets return to */
+#define HOST_SHIFT 0x35a60000       /* recoded read-only code runs so far from where it is read; a
+                                       value that hardly any snippet computes */
 #define HOST_STUBS 0x7e003000       /* what recoded instructions do out of line */
 #define HOST_STUBS_SIZE 0x1000
 

@@ -34,7 +34,7 @@ typedef struct {
     Guest *second; /* tells lifting from code generation; made when needed */
     OracleCase *cases;
     OracleOutcome *expected, *got;
-    uint64_t passed, failed, pointers, shrinks, ends[END_COUNT];
+    uint64_t passed, failed, pointers, shrinks, strays, ends[END_COUNT];
     GHashTable *signatures; /* text -> count */
     unsigned wanted; /* DiffKind bits of the case that is being shrunk */
 } Oracle;
@@ -158,11 +158,18 @@ static void run_batch(Oracle *o, GenClass class, uint64_t seed, unsigned count)
     for (unsigned i = 0; i < count && o->options.print; i++)
         print_case(&o->cases[i]);
     host_run(o->host, o->cases, count, o->expected);
-    run_guest(o, o->guest, o->cases, count, o->got);
+    for (unsigned i = 0; i < count; i++) {
+        if (oracle_comparable(&o->expected[i]))
+            run_guest(o, o->guest, &o->cases[i], 1, &o->got[i]);
+    }
     for (unsigned i = 0; i < count; i++) {
         unsigned diff = oracle_compare(&o->cases[i], &o->model, &o->expected[i], &o->got[i], NULL);
         o->ends[o->expected[i].end]++;
         o->pointers += (diff & DIFF_POINTERS) != 0;
+        if (counted(o, diff) && host_strays(o->host, &o->cases[i], &o->expected[BATCH])) {
+            o->strays++;
+            continue;
+        }
         if (!counted(o, diff)) {
             o->passed++;
             continue;
@@ -196,8 +203,9 @@ static void print_summary(Oracle *o, double seconds)
                i + 1 < END_COUNT ? "," : "\n");
     if (o->pointers)
         printf("# %llu cases differ in FIP, FDP or FOP\n", (unsigned long long)o->pointers);
-    printf("# %llu passed, %llu failed\n", (unsigned long long)o->passed,
-           (unsigned long long)o->failed);
+    printf("# %llu passed, %llu failed, %llu not comparable: they jump into an instruction\n",
+           (unsigned long long)o->passed, (unsigned long long)o->failed,
+           (unsigned long long)o->strays);
 }
 
 static double now(void)

@@ -10,16 +10,18 @@
 enum {
     EAX = 0, ESP = 4, EBP = 5, R8 = 8, R9 = 9,
     LEA = 0x8d, MOV_STORE = 0x89, MOV_LOAD = 0x8b, MOV_STORE_IMM = 0xc7,
-    OPERAND_SIZE = 0x66, ADDRESS_SIZE = 0x67, LOCK = 0xf0, REPNE = 0xf2, REP = 0xf3,
+    CS_OVERRIDE = 0x2e, OPERAND_SIZE = 0x66, ADDRESS_SIZE = 0x67, LOCK = 0xf0, REPNE = 0xf2, REP = 0xf3,
 };
 
 /* Offsets go into bytes. */
 typedef struct {
     const uint8_t *bytes;
     unsigned size;
-    uint32_t at, next;  /* its address and that of the one behind it */
+    uint32_t next;      /* address of the one behind it */
+    uint32_t shift;     /* from addresses that the snippet knows to those that run */
     uint8_t segment;    /* FS or GS override; 0: none that counts */
     bool size16, addr16, lock, vex;
+    bool code_segment;  /* CS override */
     bool memory;        /* by ModRM */
     unsigned opcode_at; /* of the first byte that is no prefix */
     unsigned map, opcode;

@@ -45,14 +45,18 @@ static void put_rm(Out *out, const Insn *in, unsigned opcode, unsigned reg)
     recode_put_operand(out, in, reg);
 }
 
-static void put_jump(Out *out, uint32_t target)
+/* To where `target` runs. */
+static void put_jump(Out *out, const Insn *in, uint32_t target)
 {
     PUT(out, 0xe9);
-    recode_put32(out, target - (out->at + out->count + 4));
+    recode_put32(out, target + in->shift - (out->at + out->count + 4));
 }
 
-static void put_jump_r8(Out *out)
+/* lea r8d, [r8 + disp32]; jmp r8 */
+static void put_jump_r8(Out *out, const Insn *in)
 {
+    PUT(out, 0x45, LEA, 0x80);
+    recode_put32(out, in->shift);
     PUT(out, 0x41, 0xff, 0xe0);
 }
 
@@ -81,7 +85,7 @@ static void push_value(Out *out, uint32_t value)
 void recode_stub_push_reg(Out *out, const Insn *in)
 {
     push_register(out, in->opcode & 7);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 void recode_stub_pop_reg(Out *out, const Insn *in)
@@ -89,20 +93,20 @@ void recode_stub_pop_reg(Out *out, const Insn *in)
     put_based(out, MOV_LOAD, R8, ESP, 0);
     put_lea(out, ESP, ESP, 4);
     put_from_r8(out, in->opcode & 7);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 void recode_stub_push_imm(Out *out, const Insn *in)
 {
     push_value(out, immediate(in, in->opcode == 0x6a ? 1 : 4));
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 void recode_stub_push_rm(Out *out, const Insn *in)
 {
     put_rm(out, in, MOV_LOAD, R8);
     push_register(out, R8);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 static bool based_on_esp(const Insn *in)
@@ -127,7 +131,7 @@ void recode_stub_pop_rm(Out *out, const Insn *in)
         put_rm(out, in, MOV_STORE, R8);
         put_lea(out, ESP, ESP, 4);
     }
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 void recode_stub_pusha(Out *out, const Insn *in)
@@ -135,7 +139,7 @@ void recode_stub_pusha(Out *out, const Insn *in)
     for (int r = 0; r < 8; r++)
         put_based(out, MOV_STORE, (unsigned)r, ESP, -4 - 4 * r);
     put_lea(out, ESP, ESP, -32);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 void recode_stub_popa(Out *out, const Insn *in)
@@ -145,7 +149,7 @@ void recode_stub_popa(Out *out, const Insn *in)
             put_based(out, MOV_LOAD, (unsigned)r, ESP, 28 - 4 * r);
     }
     put_lea(out, ESP, ESP, 32);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 /* Keeps ESP in R8. */
@@ -162,7 +166,7 @@ void recode_stub_pushf(Out *out, const Insn *in)
     PUT(out, 0x9c, 0x41, 0x59); /* pushfq; pop r9 */
     put_from_r8(out, ESP);
     push_register(out, R9);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 /* By IRETQ, so that a TF that is set has its effect after the next instruction, as behind POPF; NT
@@ -176,7 +180,7 @@ void recode_stub_popf(Out *out, const Insn *in)
     PUT(out, 0x6a, HOST_USER_DS);        /* SS RSP RFLAGS CS RIP */
     PUT(out, 0x41, 0x50, 0x41, 0x51);    /* push r8; push r9 */
     PUT(out, 0x6a, HOST_USER_CS64, 0x68); /* push imm8; push imm32 */
-    recode_put32(out, in->next);
+    recode_put32(out, in->next + in->shift);
     PUT(out, 0x48, 0xcf); /* iretq */
 }
 
@@ -185,7 +189,7 @@ void recode_stub_ret(Out *out, const Insn *in)
     put_based(out, MOV_LOAD, R8, ESP, 0);
     PUT(out, ADDRESS_SIZE, LEA, 0xa4, 0x24); /* lea esp, [esp + disp32] */
     recode_put32(out, 4 + (in->opcode == 0xc2 ? immediate(in, 2) : 0));
-    put_jump_r8(out);
+    put_jump_r8(out, in);
 }
 
 void recode_stub_leave(Out *out, const Insn *in)
@@ -193,24 +197,24 @@ void recode_stub_leave(Out *out, const Insn *in)
     put_based(out, MOV_LOAD, R8, EBP, 0);
     put_lea(out, ESP, EBP, 4);
     put_from_r8(out, EBP);
-    put_jump(out, in->next);
+    put_jump(out, in, in->next);
 }
 
 void recode_stub_call_rel(Out *out, const Insn *in)
 {
     push_value(out, in->next);
-    put_jump(out, in->next + immediate(in, 4));
+    put_jump(out, in, in->next + immediate(in, 4));
 }
 
 void recode_stub_call_rm(Out *out, const Insn *in)
 {
     put_rm(out, in, MOV_LOAD, R8);
     push_value(out, in->next);
-    put_jump_r8(out);
+    put_jump_r8(out, in);
 }
 
-void recode_stub_jmp_mem(Out *out, const Insn *in)
+void recode_stub_jmp_rm(Out *out, const Insn *in)
 {
     put_rm(out, in, MOV_LOAD, R8);
-    put_jump_r8(out);
+    put_jump_r8(out, in);
 }

@@ -32,15 +32,14 @@ static const uint16_t modrm_maps[2][16] = {
 static bool take_prefix(Insn *in, uint8_t byte)
 {
     switch (byte) {
+    case CS_OVERRIDE:
     case 0x26:
-    case 0x2e:
     case 0x36:
     case 0x3e:
-        in->segment = 0; /* the last one counts */
-        return true;
     case 0x64:
-    case 0x65:
-        in->segment = byte;
+    case 0x65: /* the last one counts */
+        in->segment = byte == 0x64 || byte == 0x65 ? byte : 0;
+        in->code_segment = byte == CS_OVERRIDE;
         return true;
     case OPERAND_SIZE:
         return in->size16 = true;
@@ -53,9 +52,9 @@ static bool take_prefix(Insn *in, uint8_t byte)
     }
 }
 
-static Insn take_apart(const uint8_t *bytes, unsigned size, uint32_t at)
+static Insn take_apart(const uint8_t *bytes, unsigned size)
 {
-    Insn in = {.bytes = bytes, .size = size, .at = at, .next = at + size, .modrm = 0xc0};
+    Insn in = {.bytes = bytes, .size = size, .modrm = 0xc0};
     unsigned n = 0;
     while (n + 1 < size && take_prefix(&in, bytes[n]))
         n++;
@@ -194,34 +193,43 @@ static void put_stub(const Row *row, const Insn *in, uint32_t stub_at, Out *out,
     assert(stub.count <= sizeof recoded->stub);
     recoded->stub_size = (uint8_t)stub.count;
     PUT(out, 0xe9);
-    recode_put32(out, stub_at - in->next); /* it ends where the original does: padding is in front */
+    recode_put32(out, stub_at - (in->next + in->shift)); /* it ends where the original does: padding is in front */
 }
 
-void recode_insn(const uint8_t *insn, unsigned size, uint32_t at, uint32_t stub_at, Recoded *out)
+void recode_insn(const uint8_t *insn, unsigned size, RecodePlace place, Recoded *out)
 {
-    Insn in = take_apart(insn, size, at);
+    Insn in = take_apart(insn, size);
+    in.next = place.at + size;
+    in.shift = place.shift;
     const Row *row = find_row(&in);
     unsigned reason = row->reason;
     Out bytes = {.bytes = out->bytes};
     out->stub_size = 0;
-    if (!reason && in.addr16 && (in.memory || row->in_line == inline_implicit))
-        reason = REASON_ADDR16;
+    bool address = in.memory || row->in_line == inline_implicit;
+    if (!reason && address && (in.addr16 || in.code_segment))
+        reason = in.addr16 ? REASON_ADDR16 : REASON_CODE_SEGMENT;
     if (!reason && row->in_line)
         row->in_line(&bytes, &in);
     else if (!reason)
-        put_stub(row, &in, stub_at, &bytes, out);
+        put_stub(row, &in, place.stub, &bytes, out);
     if (!reason && bytes.count > RECODE_MAX)
         reason = REASON_LENGTH;
     out->size = (uint8_t)bytes.count;
     out->reason = reasons[reason];
 }
 
+uint32_t recode_shift(const OracleCase *oc)
+{
+    return oc->code_at < ORACLE_CODE + ORACLE_CODE_RW ? HOST_SHIFT : 0;
+}
+
 void recode_case(const OracleCase *oc, uint8_t *code, uint8_t *stubs)
 {
     for (unsigned i = 0; i < oc->insn_count; i++) {
         unsigned start = oc->insn_at[i], size = oc->insn_at[i + 1] - start;
+        RecodePlace place = {oc->code_at + start, recode_shift(oc), HOST_STUBS + RECODE_STUB * i};
         Recoded insn;
-        recode_insn(oc->code + start, size, oc->code_at + start, HOST_STUBS + RECODE_STUB * i, &insn);
+        recode_insn(oc->code + start, size, place, &insn);
         g_assert(!insn.reason && insn.size <= size);
         memset(code + start, RECODE_PAD64, size - insn.size);
         memcpy(code + start + size - insn.size, insn.bytes, insn.size);

@@ -23,10 +23,18 @@ typedef struct {
     uint8_t stub[RECODE_STUB]; /* out of line; bytes[] jumps there and it jumps back */
 } Recoded;
 
-/* at: of the instruction; stub_at: of its stub, should it need one. Bytes after the opcode and its
- * ModRM operand are copied, however many. */
-/* NULL, or why 64-bit mode has nothing that does the same. */
-void recode_insn(const uint8_t *insn, unsigned size, uint32_t at, uint32_t stub_at, Recoded *out);
+typedef struct {
+    uint32_t at;    /* of the instruction, as the snippet knows it */
+    uint32_t shift; /* from there to where it runs */
+    uint32_t stub;  /* where its stub would run */
+} RecodePlace;
+
+/* Bytes after the opcode and its ModRM operand are copied, however many. */
+void recode_insn(const uint8_t *insn, unsigned size, RecodePlace place, Recoded *out);
+
+/* What a snippet runs at minus what it believes to run at: its bytes are not those it would read,
+ * so it reads others, unless it lies where it may write. */
+uint32_t recode_shift(const OracleCase *oc);
 
 /* All of a snippet: code_size bytes to `code`, RECODE_STUB bytes an instruction to `stubs`, which
  * the snippet sees at HOST_STUBS. Every instruction must have room. */
