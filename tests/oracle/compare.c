@@ -9,6 +9,7 @@
 #include "translator/x86/mode.h"
 
 enum {
+    POINTER_BYTES = 14, /* of an FNSTENV image */
     GUEST_MODE = MODE_CODE32 | MODE_STACK32 | MODE_PROTECTED | MODE_USER | MODE_SSE,
 };
 
@@ -226,6 +227,16 @@ static bool near_top(const OracleCase *oc, unsigned seg, uint32_t address)
     return address + slack / 2 < slack;
 }
 
+/* SDM 2A "BT": a bit offset in a register reaches beyond the operand. */
+static uint32_t bit_displacement(const X86Insn *insn, const OracleState *at)
+{
+    if (insn->id < INSN_BT || insn->id > INSN_BTC || insn->opd[1].kind != OPD_GPR)
+        return 0;
+    uint32_t value = at->gpr[insn->opd[1].reg & 7];
+    int32_t offset = insn->opd[1].size == 2 ? (int16_t)value : (int32_t)value;
+    return (uint32_t)(offset >> 3);
+}
+
 /* SDM 3A "Limit Checking": with a 4 GiB limit, whether an access that wraps faults is up to the CPU:
  * does the instruction that one of the two stopped at do so? */
 static bool wraps_around(const OracleCase *oc, const CpuModel *model, const OracleState *at)
@@ -243,6 +254,7 @@ static bool wraps_around(const OracleCase *oc, const CpuModel *model, const Orac
     uint32_t address = (uint32_t)insn.disp;
     address += insn.base < 8 ? at->gpr[insn.base] : 0;
     address += insn.index < 8 ? at->gpr[insn.index] * insn.scale : 0;
+    address += bit_displacement(&insn, at);
     return insn.has_modrm && near_top(oc, insn.seg, address);
 }
 
@@ -265,15 +277,15 @@ static bool segment_fault(const OracleOutcome *o)
 static unsigned memory_kind(const OracleCase *oc, const CpuModel *model, const OracleOutcome *host,
                             const OracleOutcome *guest)
 {
-    bool stored = false;
+    unsigned stores = 0;
     for (unsigned i = 0; i < oc->insn_count; i++) {
         unsigned id = insn_id(oc, model, oc->insn_at[i]);
-        stored |= id == INSN_FNSTENV || id == INSN_FNSAVE || id == INSN_FXSAVE;
+        stores += id == INSN_FNSTENV || id == INSN_FNSAVE || id == INSN_FXSAVE;
     }
     unsigned differ = 0;
-    for (unsigned i = 0; stored && i < ORACLE_DATA_SIZE; i++)
+    for (unsigned i = 0; stores && i < ORACLE_DATA_SIZE; i++)
         differ += host->data[i] != guest->data[i];
-    return stored && differ <= 14 ? DIFF_POINTERS : DIFF_MEMORY;
+    return stores && differ <= POINTER_BYTES * stores ? DIFF_POINTERS : DIFF_MEMORY;
 }
 
 bool oracle_comparable(const OracleOutcome *host)
