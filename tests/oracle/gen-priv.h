@@ -50,7 +50,7 @@ typedef enum { REG_FREE, REG_KNOWN, REG_UNKNOWN } RegKnowledge;
 
 typedef struct {
     enum { FIX_REL8, FIX_REL32, FIX_REL16, FIX_ABS_CODE, FIX_ABS_PATCH, FIX_ABS_GPR } kind;
-    uint16_t at;   /* offset in code, or number of the patch or register */
+    uint16_t at;    /* offset in code, or number of the patch or register */
     uint8_t offset; /* in the patch */
     uint8_t target; /* index of an instruction; the last is the end */
 } Fixup;

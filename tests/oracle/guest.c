@@ -11,8 +11,15 @@
 #include "translator/x86/cpu-priv.h"
 
 enum {
-    PDPT = 0x1000, PD = 0x2000, PT = 0x3000, LOW_SIZE = 0x10000,
-    PTE_P = 1, PTE_RW = 2, PTE_US = 4, PTE_A = 0x20, PTE_D = 0x40,
+    PDPT = 0x1000,
+    PD = 0x2000,
+    PT = 0x3000,
+    LOW_SIZE = 0x10000,
+    PTE_P = 1,
+    PTE_RW = 2,
+    PTE_US = 4,
+    PTE_A = 0x20,
+    PTE_D = 0x40,
     WATCH_US = 500000, /* a case that is still there after two looks hangs */
 };
 #define PTE_NX (UINT64_C(1) << 63)
@@ -59,8 +66,8 @@ static void *watch(void *opaque)
 static void map_pages(Guest *guest, uint32_t linear, uint32_t size, uint64_t flags)
 {
     for (uint32_t at = linear; at < linear + size; at += 0x1000)
-        address_space_write(guest->bare.as, PT + 8 * (at >> 12 & 511), at | flags | PTE_P | PTE_US | PTE_A,
-                            8);
+        address_space_write(guest->bare.as, PT + 8 * (at >> 12 & 511),
+                            at | flags | PTE_P | PTE_US | PTE_A, 8);
 }
 
 static void build_page_tables(Guest *guest)

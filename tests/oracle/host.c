@@ -27,18 +27,18 @@
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
-#define PR_SYS_DISPATCH_OFF 0
-#define PR_SYS_DISPATCH_ON 1
+#define PR_SYS_DISPATCH_OFF          0
+#define PR_SYS_DISPATCH_ON           1
 #endif
 #define HWCAP2_HAS_FSGSBASE 2u
-#define KERNEL_SA_RESTORER 0x04000000ul
+#define KERNEL_SA_RESTORER  0x04000000ul
 
 enum {
     TICK_US = 10000,
     TRAP_PAGE_FAULT = 14,
     ERROR_FETCH = 16,
     TRAP_FLAG = 0x100,
-    FILE_STUBS = ORACLE_CODE_SIZE, /* offsets in the code memfd; code itself is at 0 */
+    FILE_STUBS = ORACLE_CODE_SIZE,            /* offsets in the code memfd; code itself is at 0 */
     FILE_READ = FILE_STUBS + HOST_STUBS_SIZE, /* what recoded read-only code reads of itself */
     FILE_SIZE = FILE_READ + ORACLE_CODE_RW,
     JMP_REL32 = 0xe9,
@@ -143,10 +143,11 @@ static _Noreturn void die_of_own_fault(int sig, const ucontext_t *uc)
     char text[160];
     if (control()->long_mode)
         take_segments_back(control());
-    int n = snprintf(text, sizeof text, "oracle: signal %d in 64-bit code at rip %llx, address %llx, snippet at %llx\n",
-                     sig, (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
-                     (unsigned long long)uc->uc_mcontext.gregs[REG_CR2],
-                     (unsigned long long)control()->iret[0]);
+    int n = snprintf(
+        text, sizeof text,
+        "oracle: signal %d in 64-bit code at rip %llx, address %llx, snippet at %llx\n", sig,
+        (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
+        (unsigned long long)uc->uc_mcontext.gregs[REG_CR2], (unsigned long long)control()->iret[0]);
     (void)!write(STDERR_FILENO, text, (size_t)n);
     _exit(99);
 }
@@ -193,7 +194,8 @@ static void save_fault_state(OracleOutcome *o, const greg_t *regs, const ucontex
 static bool begins_insn(const OracleCase *oc, uint32_t eip)
 {
     uint32_t offset = eip - oc->code_at;
-    bool begins = offset >= oc->code_size; /* HLT, or not code at all */
+    bool begins = offset == oc->code_size || /* the end, or HLT, or not code at all */
+                  offset >= oc->code_size + ORACLE_END_SIZE;
     for (unsigned i = 0; i < oc->insn_count; i++)
         begins |= offset == oc->insn_at[i];
     return begins;
@@ -290,8 +292,8 @@ static void *map_at(uintptr_t address, size_t size, int prot, int flags, int fd,
     void *p = mmap((void *)address, size, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
     if (p == (void *)address)
         return p;
-    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memory at 0x%lx for snippets: %s", (unsigned long)address,
-              g_strerror(errno));
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memory at 0x%lx for snippets: %s",
+                (unsigned long)address, g_strerror(errno));
     return NULL;
 }
 
@@ -301,8 +303,8 @@ static bool map_file(const Host *host, uintptr_t address, size_t size, int prot,
     return map_at(address, size, prot, MAP_SHARED | MAP_POPULATE, host->code_fd, offset, error);
 }
 
-/* Recoded code runs apart from the addresses that the snippet knows it by; data, which does not run,
- * is there too, for the faults. Where a snippet may write, it runs in place: SDM 3A "Handling
+/* Recoded code runs apart from the addresses that the snippet knows it by; data, which does not
+ * run, is there too, for the faults. Where a snippet may write, it runs in place: SDM 3A "Handling
  * Self- and Cross-Modifying Code" asks for one linear address. */
 static bool map_code(const Host *host, GError **error)
 {
@@ -323,10 +325,12 @@ static bool map_memory(Host *host, GError **error)
 {
     const int private = MAP_PRIVATE | MAP_ANONYMOUS;
     host->ctl = map_at(HOST_CTL, HOST_CTL_SIZE, PROT_READ | PROT_WRITE, private, -1, 0, error);
-    uint8_t *landing = host->ctl ? map_at(HOST_LANDING, 4096, PROT_READ | PROT_WRITE, private, -1, 0,
-                                          error) : NULL;
+    uint8_t *landing =
+        host->ctl ? map_at(HOST_LANDING, 4096, PROT_READ | PROT_WRITE, private, -1, 0, error)
+                  : NULL;
     host->data = landing ? map_at(ORACLE_DATA, ORACLE_DATA_SIZE, PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0, error) : NULL;
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0, error)
+                         : NULL;
     if (!host->data)
         return false;
     /* jmp *[rip+2], and the pointer, aligned since EFLAGS.AC may be on */
@@ -337,7 +341,8 @@ static bool map_memory(Host *host, GError **error)
     mprotect(landing, 4096, PROT_READ | PROT_EXEC);
     host->code_fd = memfd_create("oracle-code", MFD_CLOEXEC);
     if (host->code_fd < 0 || ftruncate(host->code_fd, FILE_SIZE) < 0) {
-        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memfd for snippets: %s", g_strerror(errno));
+        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no memfd for snippets: %s",
+                    g_strerror(errno));
         return false;
     }
     host->file = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, host->code_fd, 0);
@@ -360,15 +365,16 @@ static bool set_filter(Host *host, GError **error)
     if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, start, size,
               &host->ctl->selector) == 0)
         return true;
-    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no syscall user dispatch (Linux 5.11): %s", g_strerror(errno));
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no syscall user dispatch (Linux 5.11): %s",
+                g_strerror(errno));
     return false;
 }
 
 /* One NOP: does 32-bit code run at all? */
 static bool probe(Host *host, GError **error)
 {
-    OracleCase oc = {.code_at = ORACLE_CODE, .code_size = 1, .code = {0x90}, .insn_count = 1,
-                     .insn_at = {0, 1}};
+    OracleCase oc = {
+        .code_at = ORACLE_CODE, .code_size = 1, .code = {0x90}, .insn_count = 1, .insn_at = {0, 1}};
     OracleOutcome *outcome = g_new0(OracleOutcome, 1);
     oc.in.eip = ORACLE_CODE;
     host->ctl->probing = 1;
@@ -385,7 +391,8 @@ static bool probe(Host *host, GError **error)
 Host *host_new(HostMode mode, GError **error)
 {
     if (mode == HOST_COMPAT && !(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) {
-        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST, "no FSGSBASE instructions (CPU or kernel)");
+        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST,
+                    "no FSGSBASE instructions (CPU or kernel)");
         return NULL;
     }
     Host *host = g_new0(Host, 1);

@@ -13,7 +13,8 @@ typedef struct Host Host;
 
 typedef enum { HOST_COMPAT, HOST_LONG } HostMode;
 
-/* One at a time. NULL and *error naming what this host lacks: then the oracle is skipped, loudly. */
+/* One at a time. NULL and *error naming what this host lacks: then the oracle is skipped, loudly.
+ */
 Host *host_new(HostMode mode, GError **error);
 void host_free(Host *host);
 
@@ -21,8 +22,8 @@ void host_free(Host *host);
  * call; whoever needs others sets them again. */
 void host_run(Host *host, const OracleCase *cases, unsigned count, OracleOutcome *outcomes);
 
-/* In single steps: does this recoded case jump to where no instruction of it begins? There its bytes
- * mean something else. */
+/* In single steps: does this recoded case jump to where no instruction of it begins? There its
+ * bytes mean something else. */
 bool host_strays(Host *host, const OracleCase *oc, OracleOutcome *scratch);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * 32-bit and 16-bit instructions on the host CPU: the process enters its 32-bit code
- * segment (Linux gives every process one) or a 16-bit one of its LDT, sets all registers and flags, runs the bytes and
- * comes back. Code and state lie at fixed low addresses. */
+ * segment (Linux gives every process one) or a 16-bit one of its LDT, sets all registers and flags,
+ * runs the bytes and comes back. Code and state lie at fixed low addresses. */
 #ifndef TESTS_ORACLE_HOST32_H
 #define TESTS_ORACLE_HOST32_H
 

@@ -8,25 +8,37 @@
 
 /* Registers, opcodes, prefixes. */
 enum {
-    EAX = 0, ESP = 4, EBP = 5, R8 = 8, R9 = 9,
-    LEA = 0x8d, MOV_STORE = 0x89, MOV_LOAD = 0x8b, MOV_STORE_IMM = 0xc7,
-    CS_OVERRIDE = 0x2e, OPERAND_SIZE = 0x66, ADDRESS_SIZE = 0x67, LOCK = 0xf0, REPNE = 0xf2, REP = 0xf3,
+    EAX = 0,
+    ESP = 4,
+    EBP = 5,
+    R8 = 8,
+    R9 = 9,
+    LEA = 0x8d,
+    MOV_STORE = 0x89,
+    MOV_LOAD = 0x8b,
+    MOV_STORE_IMM = 0xc7,
+    CS_OVERRIDE = 0x2e,
+    OPERAND_SIZE = 0x66,
+    ADDRESS_SIZE = 0x67,
+    LOCK = 0xf0,
+    REPNE = 0xf2,
+    REP = 0xf3,
 };
 
 /* Offsets go into bytes. */
 typedef struct {
     const uint8_t *bytes;
     unsigned size;
-    uint32_t next;      /* address of the one behind it */
-    uint32_t shift;     /* from addresses that the snippet knows to those that run */
-    uint8_t segment;    /* FS or GS override; 0: none that counts */
+    uint32_t next;   /* address of the one behind it */
+    uint32_t shift;  /* from addresses that the snippet knows to those that run */
+    uint8_t segment; /* FS or GS override; 0: none that counts */
     bool size16, addr16, lock, vex;
     bool code_segment;  /* CS override */
     bool memory;        /* by ModRM */
     unsigned opcode_at; /* of the first byte that is no prefix */
     unsigned map, opcode;
-    unsigned tail;      /* ModRM or immediate */
-    uint8_t modrm;      /* C0 if there is none */
+    unsigned tail; /* ModRM or immediate */
+    uint8_t modrm; /* C0 if there is none */
 } Insn;
 
 typedef struct {
@@ -45,7 +57,7 @@ void recode_put32(Out *out, uint32_t value);
 void recode_put_operand(Out *out, const Insn *in, unsigned reg);
 
 /* The rows of recode.def that go out of line. */
-#define RECODE_STUB_ROW(name) void recode_stub_##name(Out *out, const Insn *in);
+#define RECODE_STUB_ROW(name)                            void recode_stub_##name(Out *out, const Insn *in);
 #define STUB(map, first, last, reg, form, operand, name) RECODE_STUB_ROW(name)
 #include "tests/oracle/recode.def"
 

@@ -5,7 +5,6 @@
  * touches the flags but POPF. */
 #include "tests/oracle/recode-priv.h"
 
-
 /* opcode reg, [base + disp8] with 32-bit registers */
 static void put_based(Out *out, unsigned opcode, unsigned reg, unsigned base, int disp)
 {
@@ -176,9 +175,9 @@ void recode_stub_popf(Out *out, const Insn *in)
     put_based(out, MOV_LOAD, R9, ESP, 0);
     put_lea(out, ESP, ESP, 4);
     put_own_stack(out);
-    PUT(out, 0x6a, 2, 0x9d);             /* push 2; popfq */
-    PUT(out, 0x6a, HOST_USER_DS);        /* SS RSP RFLAGS CS RIP */
-    PUT(out, 0x41, 0x50, 0x41, 0x51);    /* push r8; push r9 */
+    PUT(out, 0x6a, 2, 0x9d);              /* push 2; popfq */
+    PUT(out, 0x6a, HOST_USER_DS);         /* SS RSP RFLAGS CS RIP */
+    PUT(out, 0x41, 0x50, 0x41, 0x51);     /* push r8; push r9 */
     PUT(out, 0x6a, HOST_USER_CS64, 0x68); /* push imm8; push imm32 */
     recode_put32(out, in->next + in->shift);
     PUT(out, 0x48, 0xcf); /* iretq */

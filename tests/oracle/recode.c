@@ -193,7 +193,9 @@ static void put_stub(const Row *row, const Insn *in, uint32_t stub_at, Out *out,
     assert(stub.count <= sizeof recoded->stub);
     recoded->stub_size = (uint8_t)stub.count;
     PUT(out, 0xe9);
-    recode_put32(out, stub_at - (in->next + in->shift)); /* it ends where the original does: padding is in front */
+    recode_put32(
+        out, stub_at -
+                 (in->next + in->shift)); /* it ends where the original does: padding is in front */
 }
 
 void recode_insn(const uint8_t *insn, unsigned size, RecodePlace place, Recoded *out)

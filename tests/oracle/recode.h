@@ -10,9 +10,10 @@
 
 enum {
     RECODE_MAX = 15,
-    RECODE_STUB = 64,     /* room of an instruction's stub */
-    RECODE_PAD32 = 0x3e,  /* fills on the 32-bit side: DS override; all segments but FS, GS are flat */
-    RECODE_PAD64 = 0x2e,  /* on the 64-bit side, where CS, DS, ES and SS overrides are ignored */
+    RECODE_STUB = 64, /* room of an instruction's stub */
+    RECODE_PAD32 =
+        0x3e, /* fills on the 32-bit side: DS override; all segments but FS, GS are flat */
+    RECODE_PAD64 = 0x2e, /* on the 64-bit side, where CS, DS, ES and SS overrides are ignored */
 };
 
 typedef struct {
@@ -39,6 +40,5 @@ uint32_t recode_shift(const OracleCase *oc);
 /* All of a snippet: code_size bytes to `code`, RECODE_STUB bytes an instruction to `stubs`, which
  * the snippet sees at HOST_STUBS. Every instruction must have room. */
 void recode_case(const OracleCase *oc, uint8_t *code, uint8_t *stubs);
-
 
 #endif
