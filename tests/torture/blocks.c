@@ -129,12 +129,12 @@ static void emit_store_imm(Builder *b)
 /* mov, add, xor, xchg, lock xadd [spot], reg of 1, 2 or 4 bytes */
 static void emit_store_reg(Builder *b)
 {
-    static const uint8_t opcodes[] = {0x88, 0x89, 0x89, 0x89, 0x01, 0x31, 0x87, 0x29, 0x86};
+    static const uint8_t opcodes[] = {0x88, 0x88, 0x89, 0x89, 0x01, 0x31, 0x87, 0x29, 0x86};
     uint8_t opcode = opcodes[rng_below(&b->rng, sizeof opcodes)],
             modrm = (uint8_t)(random_reg(b) << 3 | 5);
     if (rng_percent(&b->rng, 15))
         EMIT(b, 0x66);
-    if (rng_percent(&b->rng, 15)) {
+    if ((opcode & 1) && rng_percent(&b->rng, 15)) {
         modrm &= 0x1d; /* EAX to EBX: not ECX */
         modrm = (modrm >> 3) == ECX ? 5 : modrm;
         EMIT(b, 0xf0, 0x0f, 0xc1, modrm);
@@ -143,7 +143,7 @@ static void emit_store_reg(Builder *b)
         EMIT(b, opcode, modrm);
     }
     emit32(b, 0);
-    fix_store(b, SPOT_IMM, b->at - 4, 0, 4);
+    fix_store(b, SPOT_IMM, b->at - 4, 0, opcode & 1 ? 4 : 1);
 }
 
 /* add dword [spot], imm8; inc byte [spot] */
@@ -363,7 +363,7 @@ static void place_block(Builder *b)
 {
     unsigned end = (b->at | (PAGE - 1)) + 1;
     if (rng_percent(&b->rng, 30) && end - b->at > 80 && end < IMAGE_SIZE)
-        b->at = end - 1 - rng_below(&b->rng, 60);
+        b->at = end - 10 - rng_below(&b->rng, 30); /* its first instructions are 10 bytes */
     else if (rng_percent(&b->rng, 50)) {
         b->free_at[b->free_count++] = (uint16_t)b->at;
         b->at += 4 + rng_below(&b->rng, 90);

@@ -29,12 +29,28 @@ static uint32_t suitable(Builder *b, SpotKind kind, unsigned at)
     }
 }
 
+/* One across the end of a page, or right behind it. */
+static int crossing_spot(Builder *b)
+{
+    const Spots *spots = &b->spots[SPOT_IMM];
+    unsigned start = rng_below(&b->rng, spots->count);
+    for (unsigned i = 0; i < spots->count; i++) {
+        unsigned at = spots->at[(start + i) % spots->count];
+        if ((at + 3) % PAGE < 8)
+            return (int)at;
+    }
+    return -1;
+}
+
 /* -1: there is none. */
 static int random_spot(Builder *b, SpotKind kind, unsigned near)
 {
     const Spots *spots = &b->spots[kind];
     if (!spots->count)
         return -1;
+    int crossing = kind == SPOT_IMM && rng_percent(&b->rng, 20) ? crossing_spot(b) : -1;
+    if (crossing >= 0)
+        return crossing;
     unsigned i = rng_below(&b->rng, spots->count);
     if (rng_percent(&b->rng, 60)) /* just behind, or just before */
         i = MIN(near + rng_below(&b->rng, 5), spots->count + 1) - MIN(2, near);
@@ -44,11 +60,14 @@ static int random_spot(Builder *b, SpotKind kind, unsigned near)
 static void apply_store(Builder *b, const Fixup *f)
 {
     int spot = random_spot(b, f->spot, f->near);
-    unsigned offset = f->spot == SPOT_IMM && f->size < 4 ? rng_below(&b->rng, 4) : 0;
     if (spot < 0) {
         put32(b, f->at, program_data(b->p) + DATA_FREE);
         return;
     }
+    unsigned offset = f->spot == SPOT_IMM ? rng_below(&b->rng, 5 - f->size) : 0;
+    if (f->spot == SPOT_IMM &&
+        (unsigned)spot % PAGE > PAGE - 4) /* the last byte alone, if it may be */
+        offset = 4 - f->size;
     put32(b, f->at, random_mapping(b) + (unsigned)spot + offset);
     uint32_t value = suitable(b, f->spot, (unsigned)spot);
     if (f->imm_at)

@@ -8,6 +8,7 @@
 
 struct Machine {
     Bare bare;
+    bool stepping;
 };
 
 /* The exit is an undefined instruction at a place of its own; all else the program handles. */
@@ -19,7 +20,7 @@ static bool deliver_fault(VCpu *vcpu)
     return x86_guest_ops.deliver_fault(vcpu);
 }
 
-Machine *machine_new(const EngineOptions *options, GError **error)
+Machine *machine_new(const EngineOptions *options, bool stepping, GError **error)
 {
     static const BareRam ram = {"ram", 0, RAM_SIZE};
     Machine *machine = g_new0(Machine, 1);
@@ -29,6 +30,7 @@ Machine *machine_new(const EngineOptions *options, GError **error)
         machine_free(machine);
         return NULL;
     }
+    machine->stepping = stepping;
     machine->bare.ops.deliver_fault = deliver_fault;
     return machine;
 }
@@ -99,11 +101,19 @@ static void load(Machine *machine, const Program *p, uint32_t blocks)
         machine->bare.cpu->v.gpr[REG_ECX] = blocks;
 }
 
+static void run(Machine *machine)
+{
+    if (!machine->stepping)
+        engine_run(machine->bare.engine);
+    while (machine->stepping && engine_step(machine->bare.engine, false) == RUN_STEPPED)
+        ;
+}
+
 void machine_run(Machine *machine, const Program *p, uint32_t blocks, EndState *end)
 {
     CpuX86 *cpu = machine->bare.cpu;
     load(machine, p, blocks);
-    engine_run(machine->bare.engine);
+    run(machine);
     end->vector = cpu->v.fault.vector;
     end->eip = (uint32_t)cpu->v.pc;
     end->ended = (end->eip & (PAGE - 1)) == KERNEL_EXIT && end->vector == VEC_UD;

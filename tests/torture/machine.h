@@ -16,7 +16,8 @@ typedef struct {
     uint8_t ram[RAM_SIZE];
 } EndState;
 
-Machine *machine_new(const EngineOptions *options, GError **error);
+/* stepping: each instruction is read, lifted and interpreted anew; no block is ever kept. */
+Machine *machine_new(const EngineOptions *options, bool stepping, GError **error);
 void machine_free(Machine *machine);
 bool machine_has_windows(const Machine *machine);
 /* blocks: instead of the program's own count, unless 0. */
