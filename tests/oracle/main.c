@@ -29,14 +29,14 @@ typedef struct {
     CpuModel model;
     Gen *gen;
     Host *host;
-    bool recoded; /* for 64-bit mode */
+    bool recoded;  /* for 64-bit mode */
     Guest *guest;  /* NULL: host against host */
     Guest *second; /* tells lifting from code generation; made when needed */
     OracleCase *cases;
     OracleOutcome *expected, *got;
     uint64_t passed, failed, pointers, shrinks, strays, unsteady, ends[END_COUNT];
     GHashTable *signatures; /* text -> count */
-    unsigned wanted; /* DiffKind bits of the case that is being shrunk */
+    unsigned wanted;        /* DiffKind bits of the case that is being shrunk */
 } Oracle;
 
 static EngineOptions engine_options(const char *name)
@@ -126,7 +126,8 @@ static void report_failure(Oracle *o, unsigned number)
         oracle_shrink(&oc, still_fails, o);
         small = rerun(o, o->guest, &oc, NULL);
     }
-    char *signature = small ? make_signature(&oc, &o->model, small) : g_strdup("not reproducible alone");
+    char *signature =
+        small ? make_signature(&oc, &o->model, small) : g_strdup("not reproducible alone");
     guint count = GPOINTER_TO_UINT(g_hash_table_lookup(o->signatures, signature));
     bool show = count == 0 && (int)g_hash_table_size(o->signatures) < o->options.show;
     if (show) {
@@ -195,8 +196,8 @@ static void run_batch(Oracle *o, GenClass class, uint64_t seed, unsigned count)
 
 static void run_class(Oracle *o, GenClass class, uint64_t cases)
 {
-    uint64_t seed = o->options.only >= 0 ? (uint64_t)o->options.only
-                                         : (uint64_t)o->options.seed << 32;
+    uint64_t seed =
+        o->options.only >= 0 ? (uint64_t)o->options.only : (uint64_t)o->options.seed << 32;
     for (uint64_t done = 0; done < cases; done += BATCH)
         run_batch(o, class, seed + done, (unsigned)MIN(cases - done, BATCH));
 }
@@ -237,14 +238,10 @@ static const struct {
     GenClass gen;
     unsigned divisor;
 } parts[] = {
-    {"single", "singles", GEN_SINGLE, 1},
-    {"block", "blocks", GEN_BLOCK, 1},
-    {"smc", "self-modifying", GEN_SMC, 1},
-    {"both", "singles", GEN_SINGLE, 1},
-    {"both", "blocks", GEN_BLOCK, 5},
-    {"all", "singles", GEN_SINGLE, 1},
-    {"all", "blocks", GEN_BLOCK, 5},
-    {"all", "self-modifying", GEN_SMC, 20},
+    {"single", "singles", GEN_SINGLE, 1},  {"block", "blocks", GEN_BLOCK, 1},
+    {"smc", "self-modifying", GEN_SMC, 1}, {"both", "singles", GEN_SINGLE, 1},
+    {"both", "blocks", GEN_BLOCK, 5},      {"all", "singles", GEN_SINGLE, 1},
+    {"all", "blocks", GEN_BLOCK, 5},       {"all", "self-modifying", GEN_SMC, 20},
 };
 
 static void run(Oracle *o)
@@ -257,8 +254,9 @@ static void run(Oracle *o)
             continue;
         uint64_t failed = o->failed, count = MAX(cases / parts[i].divisor, 1);
         run_class(o, parts[i].gen, count);
-        printf("%sok %u - %s: %llu %s\n", o->failed > failed ? "not " : "", ++tests,
-               o->options.engine, (unsigned long long)count, parts[i].name);
+        printf("%sok %u - %s, %s: %llu %s\n", o->failed > failed ? "not " : "", ++tests,
+               o->recoded ? "long" : "compat", o->options.engine, (unsigned long long)count,
+               parts[i].name);
     }
     printf("1..%u\n", tests);
     print_summary(o, now() - start);
@@ -293,7 +291,8 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         {"show", 0, 0, G_OPTION_ARG_INT, &options->show, "kinds of failures shown in full", "N"},
         {"strict-pointers", 0, 0, G_OPTION_ARG_NONE, &options->strict_pointers,
          "FIP, FDP and FOP must agree", NULL},
-        {"print", 0, 0, G_OPTION_ARG_NONE, &options->print, "print every case before it runs", NULL},
+        {"print", 0, 0, G_OPTION_ARG_NONE, &options->print, "print every case before it runs",
+         NULL},
         {"coverage", 0, 0, G_OPTION_ARG_NONE, &options->coverage, "count instructions", NULL},
         {NULL},
     };
@@ -307,7 +306,8 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
     if (one_of(options->class, classes) && one_of(options->engine, engines) &&
         one_of(options->host, hosts))
         return true;
-    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION, "unknown class, engine or host (see --help)");
+    g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_OPTION,
+                "unknown class, engine or host (see --help)");
     return false;
 }
 
@@ -364,7 +364,7 @@ int main(int argc, char **argv)
     }
     puts("TAP version 13");
     if (!open_host(&o, &error)) {
-        printf("1..1\nok 1 - %s # SKIP %s\n", o.options.engine, error->message);
+        printf("1..1\nok 1 - %s, %s # SKIP %s\n", o.options.host, o.options.engine, error->message);
         return 0;
     }
     if (!set_up(&o, &error)) {
