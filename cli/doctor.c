@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -23,8 +22,7 @@
 #include "cli/firmware.h"
 
 #define GIB                 (UINT64_C(1) << 30)
-#define WINDOW_SPACE        (8 * GIB)
-#define HWCAP2_FSGSBASE_    2 /* bit 1 of AT_HWCAP2 on x86 */
+#define WINDOW_SPACE        (12 * GIB)
 #define MAPS_WANTED         65530
 #define FAULT_COSTLY_NS     20000
 #define FAULT_HOPELESS_NS   200000
@@ -80,14 +78,6 @@ static Finding check_cpu(void)
                    bmi2 ? "LAHF in 64-bit mode" : "BMI2");
 }
 
-static Finding check_fsgsbase(void)
-{
-    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_)
-        return finding(FINE, "on: address windows can be switched in a few cycles");
-    return finding(SLOWER, "off: no address windows, guests use the slower soft TLB (Linux 5.9 or "
-                           "newer without nofsgsbase turns it on)");
-}
-
 static Finding check_vectors(void)
 {
     unsigned a, b, c, d, low, high;
@@ -133,9 +123,9 @@ static Finding check_windows(void)
         mmap(NULL, WINDOW_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space != MAP_FAILED) {
         munmap(space, WINDOW_SPACE);
-        return finding(FINE, "8 GiB of addresses can be reserved for a window");
+        return finding(FINE, "12 GiB of addresses can be reserved for a window");
     }
-    return finding(SLOWER, "cannot reserve 8 GiB of addresses (%s): guests use the soft TLB",
+    return finding(SLOWER, "cannot reserve 12 GiB of addresses (%s): guests use the soft TLB",
                    g_strerror(errno));
 }
 
@@ -361,14 +351,21 @@ static const struct {
     const char *name;
     Finding (*check)(void);
 } checks[] = {
-    {"processor", check_cpu},          {"FSGSBASE", check_fsgsbase},
-    {"vector state", check_vectors},   {"processors", check_cpus},
-    {"memory", check_memory},          {"address windows", check_windows},
-    {"address limit", check_limit},    {"overcommit", check_overcommit},
-    {"mappings", check_maps},          {"low addresses", check_low_addresses},
-    {"huge pages", check_huge_pages},  {"generated code", check_code},
-    {"seccomp", check_seccomp},        {"page faults", check_faults},
-    {"32-bit programs", check_32_bit}, {"firmware", check_firmware},
+    {"processor", check_cpu},
+    {"vector state", check_vectors},
+    {"processors", check_cpus},
+    {"memory", check_memory},
+    {"address windows", check_windows},
+    {"address limit", check_limit},
+    {"overcommit", check_overcommit},
+    {"mappings", check_maps},
+    {"low addresses", check_low_addresses},
+    {"huge pages", check_huge_pages},
+    {"generated code", check_code},
+    {"seccomp", check_seccomp},
+    {"page faults", check_faults},
+    {"32-bit programs", check_32_bit},
+    {"firmware", check_firmware},
     {"display", check_display},
 };
 

@@ -10,23 +10,24 @@
 /* Host register of each guest GPR (data-driven: x86-64 guests will bring another map). */
 extern const uint8_t host_reg_of_gpr[VCPU_GPRS];
 
-/* The way to memory: the soft TLB probed in line, or an address window at the host's GS base
+/* The way to memory: the soft TLB probed in line, or an address window at vcpu->window_base
  * (instructions whose INSN mark says `checked`, and IR_SEG_CHECK operands, take the TLB anyway). */
 typedef enum { MEM_TLB, MEM_WINDOW } MemStrategy;
 
 typedef struct {
     MemStrategy memory;
-    bool chain;       /* false: every exit, indirect ones too, returns to the loop */
+    bool chain; /* false: every exit, indirect ones too, returns to the loop */
     /* pc of the block's page: direct exits into [page_pc, page_end) chain by rel32, others go
      * through the jump cache */
     uint64_t page_pc, page_end;
-    bool poll;        /* emit the poll load at entry */
+    bool poll;            /* emit the poll load at entry */
     uint64_t *executions; /* counted up at entry; NULL: no */
-    uint32_t jump_tag; /* 1..65535: stands for the block's mode and CS in jump-cache tags */
+    uint32_t jump_tag;    /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 
-/* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves with
- * EXIT_CHAIN and vcpu->host_pc = block + stub_offset + CODEGEN_EXIT_STUB; vcpu->pc is not set. */
+/* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves
+ * with EXIT_CHAIN and vcpu->host_pc = block + stub_offset + CODEGEN_EXIT_STUB; vcpu->pc is not set.
+ */
 #define CODEGEN_EXIT_STUB 4
 typedef struct {
     uint32_t jump_offset; /* of the rel32 field, from the block's start */
@@ -44,15 +45,15 @@ typedef struct {
 #define CODEGEN_MAX_EXITS 64
 
 typedef struct {
-    uint8_t *code;        /* where the bytes are written (RW view) */
-    const uint8_t *exec;  /* where they will run (RX view); same size */
+    uint8_t *code;       /* where the bytes are written (RW view) */
+    const uint8_t *exec; /* where they will run (RX view); same size */
     size_t capacity;
-    size_t size;          /* out */
+    size_t size; /* out */
     CodegenExit exits[CODEGEN_MAX_EXITS];
     unsigned exit_count;
     /* Second entry, behind the code that makes sure of the guest's FP state; 0: none. */
     uint32_t fp_entry;
-    GArray *pcmap;        /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
+    GArray *pcmap; /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
 } CodegenOutput;
 
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */
@@ -79,8 +80,8 @@ size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
 
 /* Where the signal handler sends translated code (and native thunks) that faulted: guest registers
  * are live, R15 is the VCpu's, nothing else is needed but RIP, vcpu->pc and vcpu->fault. */
-extern const char codegen_stub_poll_exit[];  /* RIP to set: leaves with EXIT_POLL at vcpu->pc */
-extern const char codegen_stub_fault_exit[]; /* leaves with EXIT_FAULT, vcpu->fault set */
+extern const char codegen_stub_poll_exit[];   /* RIP to set: leaves with EXIT_POLL at vcpu->pc */
+extern const char codegen_stub_fault_exit[];  /* leaves with EXIT_FAULT, vcpu->fault set */
 extern const char codegen_stub_exit_reason[]; /* RIP to set: leaves with the ExitReason in R8 */
 
 #endif

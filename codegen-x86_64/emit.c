@@ -33,16 +33,6 @@ static uint8_t *put_disp32(uint8_t *p, int32_t disp)
     return p + 4;
 }
 
-/* GS override and 32-bit address size. */
-static uint8_t *put_window(uint8_t *p, HostOpd rm)
-{
-    if (rm.kind == HOST_MEM && (rm.scale & HOST_WINDOW)) {
-        *p++ = 0x65;
-        *p++ = 0x67;
-    }
-    return p;
-}
-
 /* ModRM, SIB, displacement. A base of RBP/R13 has no mod 00 form, RSP/R12 need a SIB byte. */
 static uint8_t *put_modrm(uint8_t *p, unsigned reg, HostOpd rm)
 {
@@ -74,7 +64,7 @@ static uint8_t *put_modrm(uint8_t *p, unsigned reg, HostOpd rm)
 
 void emit_insn(Emit *e, uint32_t op, unsigned width, HostOpd reg, HostOpd rm)
 {
-    uint8_t *p = put_window(e->at, rm);
+    uint8_t *p = e->at;
     if (width == 2)
         *p++ = 0x66;
     if (op >> 16)
@@ -98,7 +88,7 @@ void emit_insn(Emit *e, uint32_t op, unsigned width, HostOpd reg, HostOpd rm)
 
 void emit_vex(Emit *e, uint32_t op, bool w, HostOpd reg, unsigned vvvv, HostOpd rm)
 {
-    uint8_t *p = put_window(e->at, rm);
+    uint8_t *p = e->at;
     unsigned prefix = op >> 16;
     unsigned pp = prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
     unsigned rxb = (unsigned)(reg.reg >> 3) << 2 | rm_rex(rm);

@@ -9,7 +9,22 @@
 #include <string.h>
 
 enum {
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
     HOST_NO_REG = 0xff
 };
 
@@ -24,9 +39,7 @@ typedef enum {
     HOST_MEM,  /* [reg + index << scale + disp]; HOST_NO_REG: without */
 } HostKind;
 
-/* Eight bytes, passed in a register. scale: log2, with HOST_WINDOW for memory in the address window:
- * GS base + (address cut to 32 bits). */
-#define HOST_WINDOW 0x80u
+/* Eight bytes, passed in a register. scale: log2. */
 typedef struct {
     uint8_t kind, reg, index, scale;
     int32_t disp;
@@ -161,7 +174,7 @@ static inline uint8_t *emit_jump8(Emit *e, unsigned opcode)
     return e->at - 1;
 }
 #define OP_JRCXZ 0xe3
-#define OP_JMP8 0xeb
+#define OP_JMP8  0xeb
 
 static inline void emit_set_rel8(uint8_t *site, const uint8_t *target)
 {

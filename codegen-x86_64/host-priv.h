@@ -5,7 +5,8 @@
  *   guest GPRs     the host registers of the same number, ESP in R12; upper halves are zero
  *   guest flags    the host's, always: whatever is inserted leaves them alone
  *   R15            VCpu + VCPU_BIAS; its low five bits are GUEST_PAGE_BITS, a shift count
- *   R13, R14       IR temps, over their live range
+ *   R14            base of the address window in blocks that use it; else an IR temp
+ *   R13            IR temp, over its live range
  *   R8-R11         scratch within one op. A memory operand is [R8 + R10] (or [R8] in cold code, or
  *                  a guest register instead of R8); R11 holds ECX while a probe uses RCX; R9 and
  *                  R11 are free when the op itself is emitted */
@@ -20,6 +21,8 @@
 /* No IR op, and no piece of cold code, emits more than this. */
 #define OP_MAX_BYTES 256
 
+#define HOST_WINDOW_BASE R14
+
 #define VCPU_FIELD(field) host_mem(R15, VCPU_DISP((int32_t)offsetof(VCpu, field)))
 
 typedef enum {
@@ -33,18 +36,18 @@ typedef enum {
 /* A piece of code to be emitted after the block: reached from `site`, returns to `resume`. */
 typedef struct {
     uint8_t kind;
-    bool fp_ready;  /* hot code behind `resume` counts on guest FP state being loaded */
-    uint8_t addr;   /* host register with the linear address */
-    uint8_t exit;   /* index in out->exits */
-    uint64_t pc;    /* of the guest instruction */
+    bool fp_ready; /* hot code behind `resume` counts on guest FP state being loaded */
+    uint8_t addr;  /* host register with the linear address */
+    uint8_t exit;  /* index in out->exits */
+    uint64_t pc;   /* of the guest instruction */
     const IrInsn *insn;
-    uint8_t *site;  /* rel32 */
+    uint8_t *site; /* rel32 */
     uint8_t *resume;
 } Cold;
 
-#define TEMP_NONE 0
+#define TEMP_NONE    0
 #define TEMP_SPILLED 0x80 /* | slot of vcpu->temp */
-#define TEMP_COUNT 256    /* IrOpd.n is a byte */
+#define TEMP_COUNT   256  /* IrOpd.n is a byte */
 
 typedef struct {
     Emit e;
@@ -68,12 +71,12 @@ typedef void SelectFn(Codegen *c, const IrInsn *insn, const SelectRule *rule, Ho
 /* How one IR op becomes host code. Opcodes are those of the byte form where there is one. */
 struct SelectRule {
     SelectFn *emit;
-    uint16_t op;     /* r/m, r form, or the only one */
-    uint16_t op_rm;  /* r, r/m form */
-    uint8_t op_imm;  /* r/m, immediate form */
-    uint8_t ext;     /* its ModRM extension */
-    uint8_t op_acc;  /* eAX, immediate form; 0: none */
-    uint8_t flags;   /* RULE_* */
+    uint16_t op;    /* r/m, r form, or the only one */
+    uint16_t op_rm; /* r, r/m form */
+    uint8_t op_imm; /* r/m, immediate form */
+    uint8_t ext;    /* its ModRM extension */
+    uint8_t op_acc; /* eAX, immediate form; 0: none */
+    uint8_t flags;  /* RULE_* */
 };
 enum {
     RULE_IMM8 = 1,     /* op_imm + 3 is the sign-extended byte form */
@@ -143,11 +146,11 @@ void codegen_mem_commit(VCpu *vcpu);
 void codegen_run_native(VCpu *vcpu, const void *code, void *mem);
 
 /* Descriptor of a slow access: size | MEM_DESC_*. */
-#define MEM_DESC_SIZE 0xffffu
-#define MEM_DESC_READ 0x10000u
-#define MEM_DESC_WRITE 0x20000u
-#define MEM_DESC_USER 0x40000u
+#define MEM_DESC_SIZE    0xffffu
+#define MEM_DESC_READ    0x10000u
+#define MEM_DESC_WRITE   0x20000u
+#define MEM_DESC_USER    0x40000u
 #define MEM_DESC_ALIGNED 0x80000u
-#define MEM_DESC_WAITS 0x100000u
+#define MEM_DESC_WAITS   0x100000u
 
 #endif

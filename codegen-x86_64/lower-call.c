@@ -41,8 +41,8 @@ static void store_result(Codegen *c, const IrInsn *insn)
     if (insn->d.kind == IR_TEMP && temp_is_spilled(c->temp[insn->d.n]))
         emit_store(&c->e, 8, temp_slot(c->temp[insn->d.n]), R8);
     else
-        emit_store(&c->e, insn->width ? insn->width : 8,
-                   host_reg(regalloc_read(c, insn->d, R9)), R8);
+        emit_store(&c->e, insn->width ? insn->width : 8, host_reg(regalloc_read(c, insn->d, R9)),
+                   R8);
 }
 
 void lower_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)

@@ -29,23 +29,26 @@ static void exit_jump(Codegen *c, const IrInsn *insn, unsigned cond)
     }
     uint8_t *site = e->at;
     emit_u32(e, 0);
-    ColdKind kind = chain ? COLD_EXIT_CHAIN : c->options->chain ? COLD_EXIT_PROBE
-                                                                : COLD_EXIT_LOOKUP;
+    ColdKind kind = chain               ? COLD_EXIT_CHAIN
+                    : c->options->chain ? COLD_EXIT_PROBE
+                                        : COLD_EXIT_LOOKUP;
     Cold *cold = codegen_add_cold(c, kind, insn, site);
     if (chain) {
         cold->exit = (uint8_t)c->out->exit_count++;
-        c->out->exits[cold->exit] = (CodegenExit){
-            .jump_offset = (uint32_t)(site - c->out->code), .target_pc = target,
-            .fp_ready = c->fp_ready};
+        c->out->exits[cold->exit] = (CodegenExit){.jump_offset = (uint32_t)(site - c->out->code),
+                                                  .target_pc = target,
+                                                  .fp_ready = c->fp_ready};
     }
 }
 
 #define JUMP_CACHE(field, index)                                                                   \
-    host_mem_index(R15, index, 3,                                                                  \
-                   VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field))))
+    host_mem_index(                                                                                \
+        R15, index, 3,                                                                             \
+        VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field))))
 #define JUMP_CACHE_AT(field, pc)                                                                   \
-    host_mem(R15, VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) + \
-                                      ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
+    host_mem(R15,                                                                                  \
+             VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) +    \
+                                 ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
 
 /* R8 = pc; tag and code are its entry in the jump cache. */
 static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code)

@@ -135,8 +135,8 @@ static bool is_high_operand(const IrInsn *insn, unsigned n)
 static unsigned lower_linear(Codegen *c, const IrInsn *insn, bool *rcx_saved)
 {
     const IrMem *mem = &insn->mem;
-    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE &&
-                 mem->disp == 0 && !is_high_operand(insn, mem->base.n);
+    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE && mem->disp == 0 &&
+                 !is_high_operand(insn, mem->base.n);
     *rcx_saved = false;
     if (plain && mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4)
         return regalloc_read(c, mem->base, R8);
@@ -175,8 +175,8 @@ static Cold *emit_probe(Codegen *c, const IrInsn *insn, unsigned addr, bool rcx_
 {
     Emit *e = &c->e;
     unsigned size = access_size(insn);
-    size_t tags = ir_mem_writes(insn) ? offsetof(TlbArrays, write_tag)
-                                      : offsetof(TlbArrays, read_tag);
+    size_t tags =
+        ir_mem_writes(insn) ? offsetof(TlbArrays, write_tag) : offsetof(TlbArrays, read_tag);
     if (size > 1) {
         emit_lea(e, 4, R9, host_mem(addr, (int32_t)size - 1));
         emit_shift(e, EMIT_SHRX, false, R10, host_reg(addr), R15);
@@ -203,44 +203,57 @@ static bool needs_fp(const IrInsn *insn)
     return insn->op == IR_NATIVE && insn->native.fpu;
 }
 
-/* The operand in the window. Flat 32-bit addresses are the guest's own operand. */
+/* May the guest's own operand, base register + displacement, follow the window's base? Where that
+ * does not wrap at 4 GiB as it should, it hits a guard and the instruction is demoted; so not for
+ * displacements that look like kernel addresses. */
+static bool fits_window(const IrMem *mem)
+{
+    enum { LOWEST_DISP = -(1 << 20) };
+    return mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4 && mem->index.kind == IR_NONE &&
+           mem->base.kind == IR_REG && (int32_t)mem->disp >= LOWEST_DISP;
+}
+
 static HostOpd window_operand(Codegen *c, const IrInsn *insn)
 {
     const IrMem *mem = &insn->mem;
-    bool rcx_saved = false;
-    HostOpd at;
-    if (mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4)
-        at = lower_offset(c, mem);
-    else
-        at = host_mem(lower_linear(c, insn, &rcx_saved), 0);
+    bool rcx_saved;
+    if (fits_window(mem))
+        return host_mem_index(HOST_WINDOW_BASE, regalloc_read(c, mem->base, R8), 0,
+                              (int32_t)mem->disp);
+    unsigned addr = lower_linear(c, insn, &rcx_saved);
     if (rcx_saved)
         emit_mov(&c->e, 8, RCX, R11);
-    at.scale |= HOST_WINDOW;
-    return at;
+    return host_mem_index(HOST_WINDOW_BASE, addr, 0, 0);
 }
 
-/* AH..BH with an operand that needs REX: the op runs between two exchanges of AH and AL, where a
- * fault, as the window takes it, would find them exchanged. */
-static bool exchanges_high(const IrInsn *insn)
+/* The base register costs a REX prefix, which AH..BH cannot meet. Where they are written, the op
+ * runs between two exchanges of AH and AL, and a fault, as the window takes it, would find them
+ * exchanged: so load first. (XCHG and XADD with AH..BH take the TLB.) */
+static bool window_load_first(const IrInsn *insn)
 {
-    const IrMem *mem = &insn->mem;
-    if (insn->d.kind != IR_REGH && insn->a.kind != IR_REGH)
-        return false;
-    bool low = mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4;
-    low &= mem->base.kind == IR_NONE || (mem->base.kind == IR_REG && host_reg_of_gpr[mem->base.n] < 8);
-    low &= mem->index.kind == IR_NONE ||
-           (mem->index.kind == IR_REG && host_reg_of_gpr[mem->index.n] < 8);
-    return !low;
+    return insn->a.kind == IR_MEM && insn->d.kind == IR_REGH &&
+           (ir_op_info[insn->op].shape & IR_SHAPE_D_WRITE);
+}
+
+static bool window_serves(const Codegen *c, const IrInsn *insn)
+{
+    const bool exchanges = insn->a.kind == IR_REGH && (insn->op == IR_XCHG || insn->op == IR_XADD);
+    return c->options->memory == MEM_WINDOW && !c->checked && insn->mem.seg_use != IR_SEG_CHECK &&
+           !exchanges;
 }
 
 void lower_mem_op(Codegen *c, const IrInsn *insn)
 {
     bool rcx_saved;
-    if (c->options->memory == MEM_WINDOW && !c->checked && insn->mem.seg_use != IR_SEG_CHECK &&
-        !exchanges_high(insn)) {
+    if (window_serves(c, insn)) {
         if (needs_fp(insn))
             lower_fp_ensure(c);
-        select_emit(c, insn, window_operand(c, insn));
+        HostOpd mem = window_operand(c, insn);
+        if (window_load_first(insn)) {
+            emit_movzx(&c->e, 1, R9, mem);
+            mem = host_reg(R9);
+        }
+        select_emit(c, insn, mem);
         return;
     }
     unsigned addr = lower_linear(c, insn, &rcx_saved);
@@ -256,11 +269,10 @@ void lower_cold_mem(Codegen *c, const Cold *cold)
     Emit *e = &c->e;
     const IrInsn *insn = cold->insn;
     bool writes = ir_mem_writes(insn);
-    uint32_t descriptor = access_size(insn) | (writes ? MEM_DESC_WRITE : 0) |
-                          (ir_mem_reads(insn) || !writes ? MEM_DESC_READ : 0) |
-                          (insn->mem.user ? MEM_DESC_USER : 0) |
-                          (insn->mem.aligned ? MEM_DESC_ALIGNED : 0) |
-                          (insn->mem.waits ? MEM_DESC_WAITS : 0);
+    uint32_t descriptor =
+        access_size(insn) | (writes ? MEM_DESC_WRITE : 0) |
+        (ir_mem_reads(insn) || !writes ? MEM_DESC_READ : 0) | (insn->mem.user ? MEM_DESC_USER : 0) |
+        (insn->mem.aligned ? MEM_DESC_ALIGNED : 0) | (insn->mem.waits ? MEM_DESC_WAITS : 0);
     emit_mov(e, 8, RCX, R11);
     if (cold->addr != R8)
         emit_mov(e, 4, R8, cold->addr);

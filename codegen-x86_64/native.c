@@ -47,7 +47,8 @@ static void emit_native(Codegen *c, const IrInsn *insn, HostOpd mem)
         HostOpd rm = native_operand(c, insn->a, mem, R11);
         if (n->vex) {
             unsigned vvvv = insn->b.kind == IR_REG || insn->b.kind == IR_TEMP
-                                ? regalloc_read(c, insn->b, R9) : insn->b.n;
+                                ? regalloc_read(c, insn->b, R9)
+                                : insn->b.n;
             emit_vex(e, op, n->w, reg, vvvv, rm);
         } else {
             bool byte = rm.kind == HOST_REG && insn->src_width == 1;

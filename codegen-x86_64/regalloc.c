@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Linear scan of block-local temps over R13 and R14. A temp keeps one place for its whole life (the
- * cold code, emitted last, relies on it); what finds no register lives in vcpu->temp[]. */
+ * Linear scan of block-local temps over R13 and, in blocks without a window, R14. A temp keeps one
+ * place for its whole life (the cold code, emitted last, relies on it); what finds no register
+ * lives in vcpu->temp[]. */
 #include "codegen-x86_64/host-priv.h"
 
 typedef struct {
@@ -28,7 +29,7 @@ static void insn_temps(const IrInsn *insn, TempSet *set)
 
 /* Places as bits: 0 and 1 are R13 and R14, the others slots. */
 #define PLACE_REGS 2u
-#define PLACES (PLACE_REGS + VCPU_TEMPS)
+#define PLACES     (PLACE_REGS + VCPU_TEMPS)
 
 static uint8_t place_name(unsigned place)
 {
@@ -54,6 +55,8 @@ void regalloc_block(Codegen *c)
     }
     memset(c->temp, TEMP_NONE, sizeof(c->temp));
     unsigned free_places = (1u << PLACES) - 1;
+    if (c->options->memory == MEM_WINDOW)
+        free_places &= ~(1u << place_of(HOST_WINDOW_BASE));
     for (unsigned i = 0; i < block->count; i++) {
         insn_temps(&block->insns[i], &set);
         for (unsigned k = 0; k < set.count; k++) {

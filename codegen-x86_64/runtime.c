@@ -12,6 +12,7 @@ CHECK_OFFSET(FP_LOADED, fp_loaded);
 CHECK_OFFSET(FP_ENSURE, fp_ensure);
 CHECK_OFFSET(HOST_RSP, host_rsp);
 CHECK_OFFSET(HOST_PC, host_pc);
+CHECK_OFFSET(WINDOW_BASE, window_base);
 CHECK_OFFSET(FP_AREA, fp_area);
 CHECK_OFFSET(HOST_FP, host_fp_area);
 static_assert(STUB_BIAS == VCPU_BIAS, "stubs-offsets.h: bias");

@@ -363,10 +363,22 @@ static void select_mark(Codegen *c, const IrInsn *insn, const SelectRule *rule, 
     c->checked = insn->checked;
 }
 
-#define ALU(n) {select_alu, (n) * 8, (n) * 8 + 2, 0x80, n, (n) * 8 + 4, RULE_IMM8}
-#define UNARY(op, n) {select_unary, .op_imm = op, .ext = n}
-#define SHIFT(n) {select_shift, .ext = n}
-#define BITS(opcode, n) {select_bit, OP_0F | (opcode), .op_imm = 0xba, .ext = n}
+#define ALU(n)                                                                                     \
+    {                                                                                              \
+        select_alu, (n)*8, (n)*8 + 2, 0x80, n, (n)*8 + 4, RULE_IMM8                                \
+    }
+#define UNARY(op, n)                                                                               \
+    {                                                                                              \
+        select_unary, .op_imm = op, .ext = n                                                       \
+    }
+#define SHIFT(n)                                                                                   \
+    {                                                                                              \
+        select_shift, .ext = n                                                                     \
+    }
+#define BITS(opcode, n)                                                                            \
+    {                                                                                              \
+        select_bit, OP_0F | (opcode), .op_imm = 0xba, .ext = n                                     \
+    }
 
 static const SelectRule rules[] = {
     [IR_INSN] = {select_mark},

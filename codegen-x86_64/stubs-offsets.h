@@ -3,23 +3,24 @@
 #ifndef CODEGEN_X86_64_STUBS_OFFSETS_H
 #define CODEGEN_X86_64_STUBS_OFFSETS_H
 
-#define STUB_BIAS 172
-#define STUB_GPR 0
-#define STUB_PC 128
-#define STUB_FLAGS 136
-#define STUB_FP_LOADED 140
-#define STUB_FP_ENSURE 240
-#define STUB_HOST_RSP 296
-#define STUB_HOST_PC 400
-#define STUB_FP_AREA 1472
-#define STUB_HOST_FP 1984
+#define STUB_BIAS        172
+#define STUB_GPR         0
+#define STUB_PC          128
+#define STUB_FLAGS       136
+#define STUB_FP_LOADED   140
+#define STUB_FP_ENSURE   240
+#define STUB_HOST_RSP    296
+#define STUB_HOST_PC     400
+#define STUB_WINDOW_BASE 408
+#define STUB_FP_AREA     1472
+#define STUB_HOST_FP     1984
 
-#define STUB_FLAGS_ARITH 0x8d5
+#define STUB_FLAGS_ARITH   0x8d5
 #define STUB_FLAG_OF_SHIFT 11
 
-#define STUB_EXIT_CHAIN 0
+#define STUB_EXIT_CHAIN  0
 #define STUB_EXIT_LOOKUP 1
-#define STUB_EXIT_POLL 2
-#define STUB_EXIT_FAULT 3
+#define STUB_EXIT_POLL   2
+#define STUB_EXIT_FAULT  3
 
 #endif

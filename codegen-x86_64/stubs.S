@@ -3,7 +3,7 @@
  *
  * In translated code: R15 = VCpu + bias, RSP = vcpu->host_rsp, a multiple of 16, with the frame of
  * codegen_enter above it. Thunks are called with all guest state live, save it to the VCpu, call C
- * and reload it; R13 and R14 (IR temps) survive because C preserves them. */
+ * and reload it; R13 and R14 (IR temps, window base) survive because C preserves them. */
 #include "codegen-x86_64/stubs-offsets.h"
 
     .intel_syntax noprefix
@@ -134,6 +134,7 @@ codegen_enter:
     lea r15, [rdi + STUB_BIAS]
     mov r11, rsi
     mov r8, rdx
+    mov r14, VC(STUB_WINDOW_BASE)
     RELOAD
     jmp r11
 

@@ -12,9 +12,9 @@
 #include "base/trace.h"
 
 #define PTE_ACCESSED (UINT64_C(1) << 5)
-#define PTE_DIRTY (UINT64_C(1) << 6)
-#define PAGING_CR0 (WALK_CR0_PG | WALK_CR0_WP)
-#define PAGING_CR4 (WALK_CR4_PSE | WALK_CR4_PAE | WALK_CR4_PGE | WALK_CR4_SMEP | WALK_CR4_SMAP)
+#define PTE_DIRTY    (UINT64_C(1) << 6)
+#define PAGING_CR0   (WALK_CR0_PG | WALK_CR0_WP)
+#define PAGING_CR4   (WALK_CR4_PSE | WALK_CR4_PAE | WALK_CR4_PGE | WALK_CR4_SMEP | WALK_CR4_SMAP)
 
 /* ---- copies of page tables ---- */
 
@@ -148,8 +148,7 @@ void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t co
     for (unsigned i = 0; i < window->track_count; i++) {
         Track *track = &window->tracks[i];
         uint64_t index = page - (track->base >> GUEST_PAGE_BITS);
-        if (track->shift != GUEST_PAGE_BITS ||
-            (gva_t)page << GUEST_PAGE_BITS < track->base ||
+        if (track->shift != GUEST_PAGE_BITS || (gva_t)page << GUEST_PAGE_BITS < track->base ||
             index + count > GUEST_PAGE_SIZE / track->entry_bytes)
             continue;
         const uint8_t *bytes = table_bytes(set, track->table);

@@ -6,35 +6,42 @@
 #include "softmmu/window.h"
 
 #define WINDOW_SIZE (UINT64_C(1) << 32)
-#define WINDOW_GUARD (UINT64_C(2) << 30)
-#define WINDOW_PAGES (WINDOW_SIZE >> GUEST_PAGE_BITS)
-#define WINDOW_VMA_BUDGET 40000u
+/* An operand is base + 32-bit register + signed 32-bit displacement: at most this far outside. */
+#define WINDOW_GUARD       (UINT64_C(2) << 30)
+#define WINDOW_RESERVATION (WINDOW_SIZE + 2 * WINDOW_GUARD + WINDOW_ALIGN)
+#define WINDOW_PAGES       (WINDOW_SIZE >> GUEST_PAGE_BITS)
+#define WINDOW_VMA_BUDGET  40000u
 /* A page that was unmapped this often stays on the TLB (the kernel's temporary mappings). */
 #define WINDOW_CHURN_LIMIT 4
-#define WINDOW_UNMAP_NS 2500u
-#define WINDOW_TRAP_NS 5000u
-#define WINDOW_DEMOTE_NS 2000000u
-#define WINDOW_PROMOTE_NS 500000u
+#define WINDOW_UNMAP_NS    2500u
+#define WINDOW_TRAP_NS     5000u
+#define WINDOW_DEMOTE_NS   2000000u
+#define WINDOW_PROMOTE_NS  500000u
 
-enum { WINDOW_IDENTITY, WINDOW_KERNEL, WINDOW_USER, WINDOW_USERS = 32,
-       WINDOW_COUNT = WINDOW_USER + WINDOW_USERS };
+enum {
+    WINDOW_IDENTITY,
+    WINDOW_KERNEL,
+    WINDOW_USER,
+    WINDOW_USERS = 32,
+    WINDOW_COUNT = WINDOW_USER + WINDOW_USERS
+};
 
 /* A page of the guest's page tables that pages of the window came from, as it was then. */
 typedef struct {
-    gpa_t table;        /* its guest physical page */
-    gva_t base;         /* first address that its entries translate */
-    uint8_t shift;      /* an entry covers 1 << shift bytes */
+    gpa_t table;   /* its guest physical page */
+    gva_t base;    /* first address that its entries translate */
+    uint8_t shift; /* an entry covers 1 << shift bytes */
     uint8_t entry_bytes;
-    bool root;          /* the registers lead to it: every address space has its own */
-    uint8_t *snapshot;  /* 4 KiB; only entries in `used` count */
+    bool root;         /* the registers lead to it: every address space has its own */
+    uint8_t *snapshot; /* 4 KiB; only entries in `used` count */
     uint64_t used[GUEST_PAGE_SIZE / 4 / 64];
 } Track;
 
 struct Window {
     uint8_t *reservation, *base;
     bool supervisor;
-    uint32_t *pages;    /* by page number: 0, or window_entry() */
-    uint8_t *churn;     /* by page number: how often it was unmapped */
+    uint32_t *pages; /* by page number: 0, or window_entry() */
+    uint8_t *churn;  /* by page number: how often it was unmapped */
     uint32_t mapped, vmas;
     Track *tracks;
     unsigned track_count, track_capacity;

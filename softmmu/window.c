@@ -4,10 +4,7 @@
 #include "softmmu/window-priv.h"
 
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
-
-#define HWCAP2_FSGSBASE_BIT (1u << 1)
 
 enum { RUN_SMALL = 16, RUN_LARGE = 256 };
 
@@ -26,19 +23,20 @@ static void *lazy_array(uint64_t size)
 
 static bool window_init(Window *window)
 {
-    window->reservation = reserve(WINDOW_SIZE + 2 * WINDOW_GUARD);
+    window->reservation = reserve(WINDOW_RESERVATION);
     window->pages = lazy_array(WINDOW_PAGES * sizeof *window->pages);
     window->churn = lazy_array(WINDOW_PAGES);
     if (!window->reservation || !window->pages || !window->churn)
         return false;
-    window->base = window->reservation + WINDOW_GUARD;
+    uintptr_t first = (uintptr_t)window->reservation + WINDOW_GUARD;
+    window->base = (uint8_t *)((first + WINDOW_ALIGN - 1) & ~(uintptr_t)(WINDOW_ALIGN - 1));
     return true;
 }
 
 static void window_destroy(Window *window)
 {
     if (window->reservation)
-        munmap(window->reservation, WINDOW_SIZE + 2 * WINDOW_GUARD);
+        munmap(window->reservation, WINDOW_RESERVATION);
     if (window->pages)
         munmap(window->pages, WINDOW_PAGES * sizeof *window->pages);
     if (window->churn)
@@ -50,8 +48,6 @@ static void window_destroy(Window *window)
 
 WindowSet *window_set_new(Mmu *mmu)
 {
-    if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT))
-        return NULL;
     WindowSet *set = g_new0(WindowSet, 1);
     set->mmu = mmu;
     set->ram = address_space_ram(mmu->as);
@@ -97,9 +93,8 @@ uint64_t window_base(const Window *window)
 
 bool window_contains(const Window *window, uintptr_t host, gva_t *gva)
 {
-    uintptr_t offset = host - (uintptr_t)window->base;
-    *gva = offset;
-    return offset < WINDOW_SIZE;
+    *gva = host - (uintptr_t)window->base;
+    return host - (uintptr_t)window->reservation < WINDOW_RESERVATION;
 }
 
 /* ---- RAM page -> where it is mapped ---- */
@@ -187,8 +182,8 @@ void window_clear(WindowSet *set, Window *window)
 }
 
 /* One mmap for `count` pages of contiguous RAM. */
-static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_page, uint32_t count,
-                    bool write, bool populate)
+static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_page,
+                    uint32_t count, bool write, bool populate)
 {
     void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
     int prot = PROT_READ | (write ? PROT_WRITE : 0);
@@ -268,6 +263,11 @@ static bool map_around(WindowSet *set, Window *window, uint32_t page, const Back
 
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault)
 {
+    if (gva >= WINDOW_SIZE) {
+        /* In a guard: base + register + displacement did not wrap at 4 GiB as the guest's does. */
+        set->counters.refused_wrap++;
+        return WINDOW_DEMOTE;
+    }
     WalkMemory memory = mmu_walk_memory(set->mmu, true);
     WalkAccess access = {write ? WALK_WRITE : WALK_READ, !window->supervisor, false};
     WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, gva, access);

@@ -20,17 +20,18 @@ typedef struct Window Window;
 typedef enum {
     WINDOW_FILLED, /* retry the access */
     WINDOW_FAULT,  /* the guest's page fault, in *fault */
-    WINDOW_DEMOTE, /* this access cannot use the window: the instruction takes the TLB from now on */
+    WINDOW_DEMOTE, /* this access cannot use the window: the instruction takes the TLB from now on
+                    */
     WINDOW_CODE,   /* a store to a page of translated code */
 } WindowOutcome;
 
 typedef struct {
     uint64_t fills, filled_pages, unmaps, validations, changed_entries, evictions, protects;
     uint64_t promotions, demotions, resets;
-    uint64_t refused_device, refused_global, refused_churn, refused_other;
+    uint64_t refused_device, refused_global, refused_churn, refused_wrap, refused_other;
 } WindowCounters;
 
-/* NULL where the host lacks what windows need (FSGSBASE, address space). */
+/* NULL where the host lacks address space for them. */
 WindowSet *window_set_new(Mmu *mmu);
 void window_set_free(WindowSet *set);
 const WindowCounters *window_set_counters(const WindowSet *set);
@@ -40,12 +41,13 @@ const WindowCounters *window_set_counters(const WindowSet *set);
 Window *window_select(WindowSet *set, int mode, bool always);
 /* The current address space ran user code on the TLB for so long. */
 void window_note_user_time(WindowSet *set, uint64_t ns);
-/* Value for the host's GS base. */
+/* Host address of guest address 0; a multiple of WINDOW_ALIGN. */
+#define WINDOW_ALIGN (UINT64_C(1) << 32)
 uint64_t window_base(const Window *window);
-/* Is this host address inside a window's reservation, and which guest address is it? */
+/* Does this host address belong to a window, guards included, and which guest address is it? */
 bool window_contains(const Window *window, uintptr_t host, gva_t *gva);
 
-/* A host fault at gva in `window`. */
+/* A host fault at gva, as window_contains gave it, in `window`. */
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault);
 
 /* The MMU dropped translations. */

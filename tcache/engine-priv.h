@@ -51,8 +51,7 @@ struct Engine {
     unsigned other_count;
     /* Address windows; NULL: soft TLB only. */
     WindowSet *windows;
-    Window *window;        /* what GS base and `window` blocks use now */
-    uint64_t gs_base;      /* of this thread, as last written */
+    Window *window;        /* what `window` blocks use now */
     GHashTable *demoted;   /* ram offsets of instructions that take the TLB */
     uint8_t *demoted_page; /* by RAM page: has any */
     gva_t trapped_store;   /* EXIT_SMC from a window: the address of the store */

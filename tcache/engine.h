@@ -37,7 +37,7 @@ typedef enum {
  * host has no room for the code cache. */
 Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, GError **error);
 void engine_free(Engine *engine);
-/* false: not wanted, or the host has no room or FSGSBASE for them. */
+/* false: not wanted, or the host has no room for them. */
 bool engine_has_windows(const Engine *engine);
 
 /* Run until something stops it; never RUN_STEPPED. */

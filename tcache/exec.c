@@ -121,7 +121,8 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->vcpu = vcpu;
     engine->guest = vcpu->guest;
     engine->options = *options;
-    uint64_t bytes = options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
+    uint64_t bytes =
+        options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
     if (!cache_init(&engine->cache, vcpu, as, bytes, error) ||
         !code_buf_init(&engine->native_buf, NATIVE_BYTES, error)) {
         cache_destroy(&engine->cache);
@@ -243,11 +244,7 @@ static uint64_t note_entry(Engine *engine, const TranslationBlock *tb)
     if (!engine->windows)
         return 0;
     if (tb->state.memory & MEMORY_WINDOW) {
-        uint64_t base = window_base(engine->window);
-        if (engine->gs_base != base) {
-            __builtin_ia32_wrgsbase64(base);
-            engine->gs_base = base;
-        }
+        engine->vcpu->window_base = window_base(engine->window);
         return 0;
     }
     return engine->guest->fetch_mode(engine->vcpu) == MMU_USER ? __builtin_ia32_rdtsc() : 0;

@@ -35,6 +35,7 @@ unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned
         {"refused_device", "window refusals: device or ROM", w->refused_device},
         {"refused_global", "window refusals: kernel access to a page that is not global", w->refused_global},
         {"refused_churn", "window refusals: page unmapped too often", w->refused_churn},
+        {"refused_wrap", "window refusals: address wraps at 4 GiB", w->refused_wrap},
         {"refused_other", "window refusals: page tables or host", w->refused_other},
         {"window_evictions", "windows evicted", w->evictions},
         {"slow_accesses", "memory accesses that took the slow path", mmu->slow_accesses},

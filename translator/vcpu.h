@@ -77,6 +77,7 @@ typedef struct VCpu {
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
+    uint64_t window_base;    /* host address of the window that blocks entered now may use */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */

@@ -2,28 +2,50 @@
 """Compiles the programs and packs them, busybox and Debian's interpreters into an initramfs.
 
 The folder that is packed, build/bench/root, is also where the native runs happen, so that every
-engine runs the same files by the same names.
+engine runs the same files by the same names. A host that runs no i386 programs has a second folder,
+build/bench/root64, with the same things for x86-64.
 """
 import glob
 import os
 import random
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCH = os.path.join(TREE, "bench")
 OUT = os.path.join(TREE, "build", "bench")
-ROOT = os.path.join(OUT, "root")
 GUESTS = os.path.join(TREE, "build", "guests")
 
-# Every program is static; x87 unless it is about SSE2, so that no row depends on the compiler's
-# default.
-COMMON = "-m32 -O2 -static -std=gnu17 -D_GNU_SOURCE -Wall -Wextra".split()
-X87 = "-march=i686 -mfpmath=387".split()
-SSE2 = "-march=pentium4 -mfpmath=sse".split()
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """An architecture that the programs are built for."""
+    arch: str     # Debian's name
+    triplet: str  # of its library folders
+    root: str
+    flags: str
+    kinds: dict   # flags by the kind of instructions that a program may use
+
+
+I386 = Flavour("i386", "i386-linux-gnu", os.path.join(OUT, "root"), "-m32",
+               {"integer": "-march=i686 -mfpmath=387", "x87": "-march=i686 -mfpmath=387",
+                "sse2": "-march=pentium4 -mfpmath=sse"})
+# As near to the i386 programs as 64-bit mode goes: integer programs without SSE (which GCC would
+# use to copy and to vectorise), doubles on the x87 where those are, and nothing newer than SSE2.
+# Hand-written code calls: no red zone.
+AMD64 = Flavour("amd64", "x86_64-linux-gnu", os.path.join(OUT, "root64"),
+                "-m64 -march=x86-64 -mno-red-zone",
+                {"integer": "-mno-sse", "x87": "-mfpmath=387 -fno-tree-vectorize",
+                 "sse2": "-mfpmath=sse"})
+
+# Static, so that the programs need nothing of the system they run on.
+COMMON = "-O2 -static -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -mtune=generic".split()
 PROGRAMS = {
-    "integer": X87, "sort": X87, "hash": X87, "strings": X87, "calls": X87, "x87": X87,
-    "sse": SSE2, "system": X87, "smc": X87, "real16": X87, "launch": X87,
+    "integer": "integer", "sort": "integer", "hash": "integer", "strings": "integer",
+    "calls": "integer", "x87": "x87", "sse": "sse2", "system": "integer", "smc": "integer",
+    "real16": "integer", "launch": "integer",
 }
 
 # The C library picks its string functions by CPUID: keep the host's wider vectors out of the
@@ -42,55 +64,82 @@ def install(packages):
     run(os.path.join(TREE, "scripts", "packages"), *packages)
 
 
-def compile_programs():
-    target = os.path.join(ROOT, "bench")
+def compile_programs(flavour):
+    target = os.path.join(flavour.root, "bench")
     os.makedirs(target, exist_ok=True)
     source = os.path.join(BENCH, "programs")
     newest_shared = max(os.path.getmtime(os.path.join(source, f))
                         for f in ("bench.c", "bench.h", "nbody.h"))
-    for name, flags in PROGRAMS.items():
+    for name, kind in PROGRAMS.items():
+        flags = f"{flavour.flags} {flavour.kinds[kind]}".split()
         binary, code = os.path.join(target, name), os.path.join(source, name + ".c")
         stamp = max(newest_shared, os.path.getmtime(code), os.path.getmtime(__file__))
         if not os.path.exists(binary) or os.path.getmtime(binary) < stamp:
             run("gcc", *COMMON, *flags, "-o", binary, code, os.path.join(source, "bench.c"), "-lm")
 
 
-def fetch_package(name):
-    """Unpacks Debian's i386 package NAME below build/bench/unpack; returns the folder."""
-    folder = os.path.join(OUT, "unpack", name)
+def host_runs(flavour):
+    """Whether the host itself runs the compiled programs: not an emulator that the kernel starts
+    for them."""
+    program = os.path.join(flavour.root, "bench", "integer")
+    try:
+        with subprocess.Popen([program, "mix", "1"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            ready = process.stdout.readline()
+            itself = ready and os.readlink(f"/proc/{process.pid}/exe") == os.path.realpath(program)
+            process.communicate(b"\n")
+            return bool(itself) and process.returncode == 0
+    except OSError:
+        return False
+
+
+def fetch_package(name, arch):
+    """Unpacks Debian's package NAME for ARCH below build/bench/unpack; returns the folder."""
+    folder = os.path.join(OUT, "unpack", arch, name)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     if not os.path.isdir(folder):
         debs = os.path.join(OUT, "deb")
         os.makedirs(debs, exist_ok=True)
-        run("apt-get", "download", "-qq", name + ":i386", cwd=debs, stderr=subprocess.DEVNULL)
-        run("dpkg-deb", "-x", glob.glob(os.path.join(debs, name + "_*.deb"))[0], folder + ".part")
+        run("apt-get", "download", "-qq", f"{name}:{arch}", cwd=debs, stderr=subprocess.DEVNULL)
+        deb = max(glob.glob(os.path.join(debs, f"{name}_*_{arch}.deb")), key=os.path.getmtime)
+        shutil.rmtree(folder + ".part", ignore_errors=True)
+        run("dpkg-deb", "-x", deb, folder + ".part")
         os.rename(folder + ".part", folder)
     return folder
 
 
-def add_package(name):
-    """Copies what a package's program needs: libraries to lib/, the rest where it belongs."""
-    folder = fetch_package(name)
-    wanted = ("ld-linux*", "libc.so*", "libm.so*") if name == "libc6" else ("*.so*",)
-    for place in ("lib/i386-linux-gnu", "usr/lib/i386-linux-gnu", "lib"):
+LIBC_PARTS = ("ld-linux*", "libc.so*", "libm.so*", "libdl.so*", "libpthread.so*")
+
+
+def add_package(name, flavour):
+    """Copies what a package's program needs: libraries to lib/, the rest where it belongs.
+
+    The scripts know the dynamic linker as lib/ld.so.
+    """
+    folder, root = fetch_package(name, flavour.arch), flavour.root
+    wanted = LIBC_PARTS if name == "libc6" else ("*.so*",)
+    for place in (f"lib/{flavour.triplet}", f"usr/lib/{flavour.triplet}", "lib"):
         for pattern in wanted:
             for path in glob.glob(os.path.join(folder, place, pattern)):
                 if os.path.isfile(path):
-                    shutil.copy(path, os.path.join(ROOT, "lib"))
+                    linker = os.path.basename(path).startswith("ld-linux")
+                    shutil.copy(path, os.path.join(root, "lib", "ld.so" if linker else ""))
     for place in ("usr/bin", "usr/lib/python3.11", "usr/lib/tcc"):
         if os.path.isdir(os.path.join(folder, place)):
-            shutil.copytree(os.path.join(folder, place), os.path.join(ROOT, place), symlinks=True,
+            shutil.copytree(os.path.join(folder, place), os.path.join(root, place), symlinks=True,
                             dirs_exist_ok=True)
+    if name == "tcc" and flavour is AMD64:  # the compiler for i386: same work, same output
+        os.replace(os.path.join(root, "usr/bin/i386-tcc"), os.path.join(root, "usr/bin/tcc"))
 
 
-def add_packages(names):
+def add_packages(names, flavour):
     """Returns None, or why the packages cannot be had."""
-    os.makedirs(os.path.join(ROOT, "lib"), exist_ok=True)
+    os.makedirs(os.path.join(flavour.root, "lib"), exist_ok=True)
     for name in names:
         try:
-            add_package(name)
-        except (subprocess.CalledProcessError, IndexError, OSError):
-            return f"package {name}:i386 could not be fetched"
+            add_package(name, flavour)
+        except (subprocess.CalledProcessError, ValueError, OSError):
+            return f"package {name}:{flavour.arch} could not be fetched"
     return None
 
 
@@ -153,10 +202,10 @@ def prepare_boot():
     return os.path.join(GUESTS, "vmlinuz-686"), os.path.join(OUT, "boot.img")
 
 
-def boot_sector(passes):
-    """Assembles the real-mode loop; returns the path of a floppy image."""
-    path = os.path.join(OUT, "real16.img")
-    run("nasm", "-f", "bin", "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
+def boot_sector(row, passes):
+    """Assembles the loop of row real16 or v86; returns the path of a floppy image."""
+    path = os.path.join(OUT, row + ".img")
+    run("nasm", "-f", "bin", "-D", row.upper(), "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
     with open(path, "r+b") as file:
         file.seek(508)
         file.write(passes.to_bytes(2, "little"))
@@ -164,23 +213,33 @@ def boot_sector(passes):
     return path
 
 
-def prepare(packages_of_rows):
+def fill_root(flavour, packages_of_rows):
+    """What the rows work on, and their packages; returns why rows must be skipped."""
+    root = flavour.root
+    for stale in ("lib", "usr"):
+        shutil.rmtree(os.path.join(root, stale), ignore_errors=True)
+    make_folders(root)
+    shutil.copytree(os.path.join(BENCH, "commands"), os.path.join(root, "bench", "commands"),
+                    dirs_exist_ok=True)
+    write_text(os.path.join(root, "bench", "text"))
+    write_source(os.path.join(root, "bench", "source.c"))
+    reasons = {row: add_packages(names, flavour) for row, names in packages_of_rows.items()}
+    return {row: reason for row, reason in reasons.items() if reason}
+
+
+def prepare(packages_of_rows, native):
     """Builds everything; returns the paths of kernel and initramfs, and why rows must be skipped.
 
-    packages_of_rows: row name -> packages it needs.
+    packages_of_rows: row name -> packages it needs; native: the flavour that the host runs.
     """
     run(os.path.join(TREE, "scripts", "guest-linux"), "686", stdout=subprocess.DEVNULL)
-    for stale in ("lib", "usr"):
-        shutil.rmtree(os.path.join(ROOT, stale), ignore_errors=True)
-    make_folders(ROOT)
-    compile_programs()
-    add_init(ROOT)
-    shutil.copytree(os.path.join(BENCH, "commands"), os.path.join(ROOT, "bench", "commands"),
-                    dirs_exist_ok=True)
-    write_text(os.path.join(ROOT, "bench", "text"))
-    write_source(os.path.join(ROOT, "bench", "source.c"))
-
-    reasons = {row: add_packages(names) for row, names in packages_of_rows.items()}
+    missing = fill_root(I386, packages_of_rows)
+    add_init(I386.root)
+    if native is not I386:
+        missing |= fill_root(native, packages_of_rows)
+        if any(packages_of_rows):
+            busybox = os.path.join(fetch_package("busybox-static", native.arch), "bin", "busybox")
+            shutil.copy(busybox, os.path.join(native.root, "bin"))
     image = os.path.join(OUT, "initrd.img")
-    pack(ROOT, image)
-    return os.path.join(GUESTS, "vmlinuz-686"), image, {k: v for k, v in reasons.items() if v}
+    pack(I386.root, image)
+    return os.path.join(GUESTS, "vmlinuz-686"), image, missing

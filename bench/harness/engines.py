@@ -6,7 +6,9 @@ process (all threads of a virtual machine) advances from that line to "@row".
 """
 import os
 import selectors
+import shutil
 import subprocess
+import sys
 import time
 
 from . import build
@@ -95,16 +97,23 @@ def run_program(talker, seconds, whole_process):
 class Host:
     """The programs as processes of the host, or below qemu-i386."""
 
-    def __init__(self, name, prefix=(), groups=None):
-        self.name, self.prefix, self.groups = name, list(prefix), groups
+    # SMC rows take thousands of times as long as natively in qemu-i386: this part of the work, and
+    # the time scaled.
+    SLOW = {("user", "smc"): 64}
+
+    def __init__(self, name, flavour, prefix=(), groups=None):
+        self.name, self.root = name, flavour.root
+        self.prefix, self.groups = list(prefix), groups
 
     def run(self, row, reps, seconds):
         if self.groups and row.group not in self.groups:
-            raise Skip("the host's kernel would be measured")
-        talker = Talker(self.prefix + [os.path.join(build.ROOT, row.program), row.name, str(reps)],
-                        cwd=build.ROOT, env={**os.environ, **build.ENVIRONMENT})
+            raise Skip("needs a machine" if row.group == "real" else "would measure the host")
+        done = max(1, reps // self.SLOW.get((self.name, row.group), 1))
+        talker = Talker(self.prefix + [os.path.join(self.root, row.program), row.name, str(done)],
+                        cwd=self.root, env={**os.environ, **build.ENVIRONMENT})
         try:
-            return run_program(talker, seconds, False)
+            result = run_program(talker, seconds, False)
+            return {**result, "cpu": result["cpu"] * reps / done}
         finally:
             talker.close()
 
@@ -127,9 +136,6 @@ class Machine:
         self.argv = self.command + self.CONSOLE + [
             "-m", str(memory), "-kernel", kernel, "-initrd", initrd, "-append", self.APPEND]
 
-    def add_flags(self, flags):
-        self.command, self.argv = self.command + flags, self.argv + flags
-
     def talk(self, argv):
         with open(os.path.join(build.OUT, self.name + ".log"), "ab") as log:
             return Talker(argv, log)
@@ -150,7 +156,7 @@ class Machine:
 
     def run(self, row, reps, seconds):
         if row.group == "real":
-            return self.run_boot_sector(reps, seconds)
+            return self.run_boot_sector(row.name, reps, seconds)
         if not self.talker:
             self.start()
         try:
@@ -165,8 +171,8 @@ class Machine:
             self.talker.expect("@end", seconds=10)
             raise
 
-    def run_boot_sector(self, reps, seconds):
-        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(reps)])
+    def run_boot_sector(self, name, reps, seconds):
+        talker = self.talk(self.command + self.CONSOLE + ["-fda", build.boot_sector(name, reps)])
         try:
             return run_program(talker, seconds, True)
         finally:
@@ -178,8 +184,52 @@ class Machine:
             self.talker = None
 
 
-def machines(dbtvm, kernel, initrd, memory=256):
-    """The two machines that are compared; which one is missing is the caller's to find out."""
-    qemu = ["qemu-system-i386", "-accel", "tcg", "-M", "pc", "-nic", "none"]
-    return [Machine("dbtvm", [dbtvm], kernel, initrd, memory),
-            Machine("tcg", qemu, kernel, initrd, memory)]
+TCG = "qemu-system-i386 -accel tcg -M pc -nic none".split()
+# Debian packages by engine.
+PACKAGES = {"dbtvm": ["seabios"], "tcg": ["qemu-system-x86"], "user": ["qemu-user"]}
+
+
+def add_options(parser):
+    """Which machines take part: the options that bench/run and bench/boot share."""
+    add = parser.add_argument
+    add("--engines", metavar="LIST",
+        help="of dbtvm,tcg,user (default: all there are; with --compare dbtvm alone)")
+    add("--dbtvm", default=os.path.join(build.TREE, "build", "cli", "dbtvm"), metavar="FILE")
+    add("--dbtvm-flags", default="", metavar="FLAGS", help="more flags for dbtvm: -no-window ...")
+    add("--compare", metavar="FILE", help="another dbtvm: 'dbtvm-b', and a column b/a")
+    add("--compare-flags", metavar="FLAGS",
+        help="its flags instead of --dbtvm-flags; without --compare, the same dbtvm with these")
+
+
+def wanted(arguments):
+    """The names of the engines that were asked for."""
+    compare = arguments.compare or arguments.compare_flags is not None
+    return (arguments.engines or ("dbtvm" if compare else "dbtvm,tcg,user")).split(",")
+
+
+def dbtvms(arguments):
+    """(name, command) of dbtvm and of the one it is compared with."""
+    flags, other = arguments.dbtvm_flags, arguments.compare_flags
+    every = [("dbtvm", arguments.dbtvm, flags)]
+    if arguments.compare or other is not None:
+        every.append(("dbtvm-b", arguments.compare or arguments.dbtvm,
+                      flags if other is None else other))
+    for _, path, _ in every:
+        if not shutil.which(path):
+            sys.exit(f"{path} is not there: build it (scripts/build) or name another")
+    return [(name, [os.path.abspath(path), *more.split()]) for name, path, more in every]
+
+
+def machines(arguments, kernel, initrd, memory=256):
+    """The machines that were asked for; each alternates with the others."""
+    names, made = wanted(arguments), []
+    if "dbtvm" in names:
+        made += [Machine(name, command, kernel, initrd, memory)
+                 for name, command in dbtvms(arguments)]
+    if "tcg" in names and shutil.which(TCG[0]):
+        made.append(Machine("tcg", TCG, kernel, initrd, memory))
+    return made
+
+
+def install(arguments, *more):
+    build.install([*more, *(p for e in wanted(arguments) for p in PACKAGES.get(e, []))])

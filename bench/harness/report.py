@@ -1,18 +1,50 @@
 # SPDX-License-Identifier: MIT
-"""Ratios, medians and geometric means; the table as Markdown."""
+"""Ratios, medians and geometric means; the table as Markdown.
+
+A column is a ratio of two engines' CPU time, taken within a round.
+"""
 import math
 import statistics
+from dataclasses import dataclass
 
-from .rows import GOALS, TITLES
+from .rows import GOALS, TCG_GOALS, TITLES
+
+
+@dataclass(frozen=True)
+class Column:
+    title: str
+    over: str
+    under: str
+
+    @property
+    def key(self):
+        return f"{self.over}/{self.under}"
+
+
+def columns(names, baseline):
+    """The columns for these engines; BASELINE is one of them or None."""
+    made = [Column(n, n, baseline) for n in names if baseline and n != baseline]
+    pairs = [Column("tcg/dbtvm", "tcg", "dbtvm"), Column("b/a", "dbtvm-b", "dbtvm")]
+    return made + [c for c in pairs if c.over in names and c.under in names]
 
 
 def geomean(values):
     return math.exp(statistics.fmean(map(math.log, values))) if values else None
 
 
-def ratios(samples, base):
-    """Round by round, the CPU time of SAMPLES against BASE's; rounds that lack one are left out."""
-    return [a["cpu"] / b["cpu"] for a, b in zip(samples, base) if a and b and b["cpu"] > 0]
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def ratios(over, under):
+    """Round by round; None where either has no sample."""
+    return [a["cpu"] / b["cpu"] if a and b and b["cpu"] > 0 else None
+            for a, b in zip(over, under)]
+
+
+def least_ratio(over, under):
+    """The least CPU time of all rounds against the least of the other's: what noise only adds to."""
+    return min(s["cpu"] for s in over if s) / min(s["cpu"] for s in under if s)
 
 
 def clock_error(samples):
@@ -26,85 +58,125 @@ def clock_error(samples):
     return late / statistics.median(walls) if late > 0.02 else 0
 
 
-def summarise(row, samples, errors):
+def summarise(row, samples, errors, wanted):
     """One row's numbers from its samples: engine -> list of results, one a round."""
-    native = samples.get("native", [])
     out = {"name": row.name, "group": row.group, "goal": row.goal, "errors": errors,
-           "native_ms": None, "ratio": {}, "clock_error": {}}
-    if any(native):
-        out["native_ms"] = statistics.median(s["cpu"] for s in native if s) * 1000
+           "cpu_ms": {}, "clock_error": {}, "ratios": {}}
     for engine, results in samples.items():
-        values = ratios(results, native)
-        if engine != "native" and values and engine not in errors:
-            out["ratio"][engine] = {"median": statistics.median(values), "min": min(values),
-                                    "max": max(values)}
+        times = [s["cpu"] * 1000 for s in results if s]
+        if times and engine not in errors:
+            out["cpu_ms"][engine] = spread(times)
             out["clock_error"][engine] = clock_error(results)
+    for column in wanted:
+        rounds = ratios(samples[column.over], samples[column.under])
+        values = [v for v in rounds if v]
+        if values and not {column.over, column.under} & errors.keys():
+            least = least_ratio(samples[column.over], samples[column.under])
+            out["ratios"][column.key] = {**spread(values), "of_least": least, "rounds": rounds}
+    return out
+
+
+def summarise_group(rows, wanted):
+    """Geometric means over the rows that have every column (qemu-i386 does not run all).
+
+    A mean's spread is that of the means of single rounds.
+    """
+    needed = [c.key for c in wanted if "user" not in c.key]
+    common = [r for r in rows if all(key in r["ratios"] for key in needed)]
+    out = {"rows": len(common), "ratios": {}}
+    for column in wanted:
+        cells = [r["ratios"][column.key] for r in common if column.key in r["ratios"]]
+        if cells:
+            rounds = [geomean(t) for t in zip(*(c["rounds"] for c in cells)) if all(t)]
+            mean = geomean([c["median"] for c in cells])
+            out["ratios"][column.key] = {
+                "median": mean, "min": min(rounds + [mean]), "max": max(rounds + [mean]),
+                "of_least": geomean([c["of_least"] for c in cells])}
     return out
 
 
 def number(value):
-    return "-" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    """Three digits, or all before the point."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def cell(summary, engine):
-    ratio = summary["ratio"].get(engine)
-    if engine in summary["errors"]:
-        return "**error**" if not summary["errors"][engine].startswith("skip") else "-"
+def cell(summary, column, mark=""):
+    for engine in (column.over, column.under):
+        if not summary.get("errors", {}).get(engine, "skip").startswith("skip"):
+            return "**error**"
+    ratio = summary["ratios"].get(column.key)
     if not ratio:
         return "-"
-    return f"{number(ratio['median'])} ({number(ratio['min'])}-{number(ratio['max'])})"
+    # Before and after differ little: show a digit more, and what the quietest rounds say.
+    if column.title == "b/a":
+        return (f"{mark}{ratio['median']:.3f}{mark} ({ratio['min']:.3f}-{ratio['max']:.3f}); "
+                f"{ratio['of_least']:.3f}")
+    return (f"{mark}{number(ratio['median'])}{mark} "
+            f"({number(ratio['min'])}-{number(ratio['max'])})")
 
 
-def advantage(summary):
-    ratio = summary["ratio"]
-    if "tcg" in ratio and "dbtvm" in ratio:
-        return ratio["tcg"]["median"] / ratio["dbtvm"]["median"]
-    return None
-
-
-def group_table(group, rows, engines):
-    lines = [f"| {TITLES[group]} | native ms | goal | " + " | ".join(engines) + " | tcg/dbtvm |",
-             "|---" * (len(engines) + 4) + "|"]
+def group_table(group, rows, wanted, timed):
+    """TIMED: the engine whose milliseconds are shown."""
+    titles = [c.title + ("; of the least" if c.title == "b/a" else "") for c in wanted]
+    lines = [f"| {TITLES[group]} | {timed} ms | goal | " + " | ".join(titles) + " |",
+             "|---" * (len(wanted) + 3) + "|"]
     for row in rows:
-        lines.append(f"| {row['name']} | {number(row['native_ms'])} | {row['goal']:g} | " +
-                     " | ".join(cell(row, e) for e in engines) + f" | {number(advantage(row))} |")
-    # Only rows that every engine could run count, so that the means compare like with like.
-    common = [r for r in rows if all(e in r["ratio"] for e in engines if e != "user")]
-    means = [geomean([r["ratio"][e]["median"] for r in common if e in r["ratio"]])
-             for e in engines]
-    both = geomean([a for a in map(advantage, common) if a])
+        time = row["cpu_ms"].get(timed, {}).get("median")
+        lines.append(f"| {row['name']} | {number(time)} | {row['goal']:g} | " +
+                     " | ".join(cell(row, c) for c in wanted) + " |")
+    total = summarise_group(rows, wanted)
     goal = f"{GOALS[group]:g}" if group in GOALS else ""
-    lines.append(f"| **geomean of {len(common)}** | | {goal} | " +
-                 " | ".join(f"**{number(m)}**" for m in means) + f" | **{number(both)}** |")
+    cells = [cell(total, c, "**") for c in wanted]
+    for i, column in enumerate(wanted):
+        if column.title == "tcg/dbtvm" and group in TCG_GOALS:
+            cells[i] += f", goal {TCG_GOALS[group]}"
+    lines.append(f"| **geomean of {total['rows']}** | | {goal} | " + " | ".join(cells) + " |")
     return lines
 
 
 def errors_and_doubts(summaries):
-    lines = []
+    lines, skips = [], {}
     for row in summaries:
         for engine, what in row["errors"].items():
-            lines.append(f"- {row['name']}, {engine}: {what}")
+            if what.startswith("skip"):
+                skips.setdefault((engine, what), []).append(row["name"])
+            else:
+                lines.append(f"- {row['name']}, {engine}: {what}")
         for engine, error in row["clock_error"].items():
             if engine != "user" and error > 0.10:
                 lines.append(f"- {row['name']}, {engine}: guest clock off by {error:.0%}")
-    return lines
+    return lines + [f"- {', '.join(names)}, {engine}: {what}"
+                    for (engine, what), names in skips.items()]
 
 
-def furthest_from_goal(summaries, count=10):
-    rows = [r for r in summaries if "dbtvm" in r["ratio"]]
-    rows.sort(key=lambda r: r["ratio"]["dbtvm"]["median"] / r["goal"], reverse=True)
-    return [f"- {r['name']}: {number(r['ratio']['dbtvm']['median'])}, goal {r['goal']:g}"
-            for r in rows[:count] if r["ratio"]["dbtvm"]["median"] > r["goal"]]
+def furthest_from_goal(summaries, baseline, count=10):
+    key = f"dbtvm/{baseline}"
+    rows = [(r["ratios"][key]["median"], r) for r in summaries if key in r["ratios"]]
+    rows.sort(key=lambda pair: pair[0] / pair[1]["goal"], reverse=True)
+    return [f"- {r['name']}: {number(value)}, goal {r['goal']:g}"
+            for value, r in rows[:count] if value > r["goal"]]
 
 
-def markdown(summaries, engines, facts):
-    engines = [e for e in engines if e != "native"]
+def slower_than_tcg(summaries):
+    rows = [(r["name"], r["ratios"].get("tcg/dbtvm")) for r in summaries]
+    return [f"- {name}: {number(ratio['median'])} ({number(ratio['min'])}-{number(ratio['max'])})"
+            for name, ratio in rows if ratio and ratio["median"] < 1]
+
+
+def by_group(summaries):
+    """(group, its rows) in the table's order."""
+    groups = ((g, [r for r in summaries if r["group"] == g]) for g in TITLES)
+    return [(group, rows) for group, rows in groups if rows]
+
+
+def markdown(summaries, wanted, timed, facts):
     lines = [f"- {name}: {value}" for name, value in facts.items()] + [""]
-    for group in TITLES:
-        rows = [r for r in summaries if r["group"] == group]
-        if rows:
-            lines += group_table(group, rows, engines) + [""]
-    for title, items in (("Furthest from their goals", furthest_from_goal(summaries)),
+    for group, rows in by_group(summaries):
+        lines += group_table(group, rows, wanted, timed) + [""]
+    for title, items in (("Furthest from their goals", furthest_from_goal(summaries, timed)),
+                         ("Slower than TCG (tcg/dbtvm)", slower_than_tcg(summaries)),
                          ("Errors and doubts", errors_and_doubts(summaries))):
         if items:
             lines += [title + ":", ""] + items + [""]

@@ -111,7 +111,8 @@ static uint32_t sieve(void)
 static uint32_t flags(void)
 {
     uint32_t a = 0x01234567, b = 0x89abcdef, c = 0x0badcafe, count = 300000;
-    __asm__ volatile("1: addl %1, %0\n\t"
+    __asm__ volatile("xorl %%edx, %%edx\n"
+                     "1: addl %1, %0\n\t"
                      "adcl %2, %1\n\t"
                      "rcll $1, %2\n\t"
                      "sbbl %0, %2\n\t"

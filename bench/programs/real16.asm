@@ -1,10 +1,14 @@
 ; SPDX-License-Identifier: MIT
-; A boot sector that runs the loop of real16.c in real mode and talks like bench.c on COM1.
-; The harness writes the number of passes into the word at offset 508.
+; A boot sector that runs the loop of real16.c in real mode, or with -D V86 in a virtual-8086 task
+; below paging, and talks like bench.c on COM1. The harness writes the number of passes into the word
+; at offset 508.
         bits 16
         org 7C00h
 COM1    equ 3F8h
 TABLE   equ 8000h
+TSS     equ 9000h
+BITMAP  equ 68h                 ; of ports, in the TSS: 0 to 3FFh are allowed
+PAGES   equ 10000h              ; the page directory
 
         jmp 0:start
 start:  xor ax, ax
@@ -12,6 +16,54 @@ start:  xor ax, ax
         mov ss, ax
         mov sp, 7C00h
         cld
+%ifdef V86
+        mov es, ax
+        mov di, TSS
+        mov cx, BITMAP + 80h
+        rep stosb
+        dec ax
+        stosb                   ; the byte of ones that ends a bitmap
+        mov word [TSS + 66h], BITMAP
+        mov ax, PAGES >> 4
+        mov es, ax
+        xor di, di
+        xor ax, ax
+        mov cx, 2048
+        rep stosw
+        mov byte [es:0], 87h    ; 4 MiB at 0: present, writable, user
+        lgdt [gdtr]
+        mov eax, cr0
+        or al, 1
+        mov cr0, eax
+        jmp 8:protected
+        bits 32
+protected:
+        mov ax, 10h
+        mov ss, ax
+        mov ax, 18h
+        ltr ax
+        mov eax, cr4
+        or al, 10h              ; PSE
+        mov cr4, eax
+        mov eax, PAGES
+        mov cr3, eax
+        mov eax, cr0
+        or eax, 80000000h
+        mov cr0, eax
+        xor eax, eax
+        push eax                ; GS, FS, DS, ES, SS of the task
+        push eax
+        push eax
+        push eax
+        push eax
+        push dword 7C00h
+        push dword 23002h       ; VM, IOPL 3
+        push eax
+        push dword begin
+        iret
+        bits 16
+begin:
+%endif
         mov dx, COM1 + 3        ; 115200 8n1
         mov al, 80h
         out dx, al
@@ -75,8 +127,7 @@ pass:   xor si, si
         loop .digit
         mov si, done
         call puts
-        cli
-        hlt
+        jmp $
 
 puts:   lodsb
         test al, al
@@ -96,8 +147,23 @@ putc:   mov ah, al
         ret
 
 ready:  db 13, 10, '@ready', 13, 10, 0
-row:    db '@row real16 0 0 0 0000', 0
+row:    db '@row '
+%ifdef V86
+        db 'v86'
+%else
+        db 'real16'
+%endif
+        db ' 0 0 0 0000', 0
 done:   db ' ok', 13, 10, 0
+
+%ifdef V86
+gdt:    dq 0
+        dq 00CF9B000000FFFFh    ; 08: code
+        dq 00CF93000000FFFFh    ; 10: data
+        dw BITMAP + 80h, TSS, 8900h, 0 ; 18: the TSS
+gdtr:   dw gdtr - gdt - 1
+        dd gdt
+%endif
 
         times 508 - ($ - $$) db 0
 passes: dw 1

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop of real16.asm, instruction for instruction, as the host can run it: in 32-bit mode. */
+/* The loop of real16.asm, instruction for instruction, as the host can run it: in 32- or 64-bit mode. */
 #include "bench.h"
+
+#ifdef __x86_64__
+#define ENTRY "(%%rdi,%%rsi)"
+#else
+#define ENTRY "(%%edi,%%esi)"
+#endif
 
 static uint32_t loop16(void)
 {
@@ -14,9 +20,9 @@ static uint32_t loop16(void)
                      "rolw $3, %%ax\n\t"
                      "movw %%ax, %%si\n\t"
                      "andl $0xfe, %%esi\n\t"
-                     "addw (%%edi,%%esi), %%dx\n\t"
+                     "addw " ENTRY ", %%dx\n\t"
                      "subw %%dx, %%ax\n\t"
-                     "movw %%bx, (%%edi,%%esi)\n\t"
+                     "movw %%bx, " ENTRY "\n\t"
                      "adcw $5, %%bx\n\t"
                      "decw %%cx\n\t"
                      "jnz 1b"
@@ -28,6 +34,7 @@ static uint32_t loop16(void)
 
 static const BenchRow rows[] = {
     {"real16", "real", 600, loop16, 0, NULL},
+    {"v86", "real", 600, loop16, 0, NULL},
 };
 
 BENCH_MAIN(rows)

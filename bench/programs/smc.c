@@ -65,14 +65,25 @@ static uint32_t rewrite(void)
     return sum;
 }
 
+/* The operand of an instruction that ends at END and accesses AT by a 32-bit displacement alone. */
+static uint32_t displacement(const void *at, const uint8_t *end)
+{
+#ifdef __x86_64__
+    return (uint32_t)((const uint8_t *)at - end); /* relative to RIP */
+#else
+    (void)end;
+    return (uint32_t)(uintptr_t)at;
+#endif
+}
+
 /* A function that counts in a word of its own page. */
 static uint32_t data_beside(void)
 {
     uint32_t *counter = (uint32_t *)(code + 256), sum = 0;
     uint8_t *at = emit(code, "\xff\x05", 2); /* INC [counter] */
-    at = emit_word(at, (uint32_t)(uintptr_t)counter);
+    at = emit_word(at, displacement(counter, at + 4));
     at = emit(at, "\x03\x05", 2); /* ADD EAX, [counter] */
-    at = emit_word(at, (uint32_t)(uintptr_t)counter);
+    at = emit_word(at, displacement(counter, at + 4));
     emit(at, "\xc3", 1);
     *counter = 0;
     for (int i = 0; i < 5000; i++) {

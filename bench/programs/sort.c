@@ -72,7 +72,7 @@ static uint32_t qsort_callback(void)
 
 typedef struct Node {
     struct Node *next;
-    uint32_t value[7];
+    uint32_t value[8 - sizeof(void *) / 4]; /* 32 bytes, however wide a pointer is */
 } Node;
 
 static Node *chain;
