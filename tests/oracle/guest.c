@@ -134,6 +134,11 @@ Guest *guest_new(const CpuModel *model, const EngineOptions *options, GError **e
     return guest;
 }
 
+bool guest_has_windows(const Guest *guest)
+{
+    return engine_has_windows(guest->bare.engine);
+}
+
 void guest_free(Guest *guest)
 {
     atomic_store(&guest->quit, 1);

@@ -43,7 +43,9 @@ static EngineOptions engine_options(const char *name)
 {
     return (EngineOptions){.interp = !strcmp(name, "interp"),
                            .one_insn = !strcmp(name, "one"),
-                           .no_chain = !strcmp(name, "nochain")};
+                           .no_chain = !strcmp(name, "nochain"),
+                           .window_always = !strcmp(name, "window"),
+                           .no_window = strcmp(name, "window")};
 }
 
 static void run_guest(Oracle *o, Guest *guest, const OracleCase *cases, unsigned count,
@@ -275,7 +277,8 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
 {
     static const char *const classes[] = {"single", "block", "smc", "both", "all", NULL};
     static const char *const hosts[] = {"compat", "long", "any", NULL};
-    static const char *const engines[] = {"jit", "interp", "one", "nochain", "host", NULL};
+    static const char *const engines[] = {"jit",     "window", "interp", "one",
+                                          "nochain", "host",   NULL};
     *options = (Options){.cases = 100000, .seed = 1, .only = -1, .show = 20};
     const GOptionEntry entries[] = {
         {"cases", 'n', 0, G_OPTION_ARG_INT64, &options->cases, "how many", "N"},
@@ -284,7 +287,7 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         {"class", 'c', 0, G_OPTION_ARG_STRING, &options->class,
          "single, block, smc, both (N singles, N/5 blocks), all (and N/20 smc)", "CLASS"},
         {"engine", 'e', 0, G_OPTION_ARG_STRING, &options->engine,
-         "jit, interp, one, nochain, host (against itself)", "ENGINE"},
+         "jit, window, interp, one, nochain, host (against itself)", "ENGINE"},
         {"host", 0, 0, G_OPTION_ARG_STRING, &options->host,
          "compat (32-bit code), long (recoded for 64-bit mode), any (the first that runs)", "MODE"},
         {"cpu", 0, 0, G_OPTION_ARG_STRING, &options->model, "CPU model", "MODEL"},
@@ -354,6 +357,11 @@ static void tear_down(Oracle *o)
     g_hash_table_unref(o->signatures);
 }
 
+static void skip(const Oracle *o, const char *reason)
+{
+    printf("1..1\nok 1 - %s, %s # SKIP %s\n", o->options.host, o->options.engine, reason);
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -364,12 +372,16 @@ int main(int argc, char **argv)
     }
     puts("TAP version 13");
     if (!open_host(&o, &error)) {
-        printf("1..1\nok 1 - %s, %s # SKIP %s\n", o.options.host, o.options.engine, error->message);
+        skip(&o, error->message);
         return 0;
     }
     if (!set_up(&o, &error)) {
         fprintf(stderr, "oracle: %s\n", error->message);
         return 2;
+    }
+    if (!strcmp(o.options.engine, "window") && !guest_has_windows(o.guest)) {
+        skip(&o, "no room for address windows");
+        return 0;
     }
     printf("# snippets run in %s mode\n", o.recoded ? "64-bit" : "compatibility");
     gen_print_rows(o.gen, stdout);
