@@ -215,9 +215,9 @@ static void emit_push(Builder *b)
 /* Address of the entry, its value, and the linear address it maps. */
 static void random_remap(Builder *b, bool present, uint32_t out[3])
 {
-    static const uint32_t mappings[] = {LINEAR_CODE, LINEAR_ALIAS, LINEAR_TWIN};
-    unsigned page = rng_below(&b->rng, IMAGE_PAGES);
-    uint32_t linear = mappings[rng_below(&b->rng, 3)] + page * PAGE;
+    unsigned page =
+        MIN(rng_below(&b->rng, b->at / PAGE + 2), IMAGE_PAGES - 1); /* with blocks on it */
+    uint32_t linear = random_mapping(b) + page * PAGE;
     unsigned space = b->p->kind == PROGRAM_GLOBAL ? 0 : rng_below(&b->rng, 2);
     out[0] = LINEAR_TABLES + space * PAGE + (linear - LINEAR) / PAGE * (b->p->pae ? 8 : 4);
     out[1] = random_image_pte(b, page, present);
@@ -348,8 +348,8 @@ static void emit_insn(Builder *b)
         void (*emit)(Builder *b);
     } kinds[] = {
         {20, emit_imm},       {12, emit_opcode},   {10, emit_registers},   {10, emit_memory},
-        {16, emit_store_imm}, {8, emit_store_reg}, {4, emit_store_change}, {6, emit_copy},
-        {2, emit_push},       {5, emit_paging},    {7, emit_jcc},
+        {14, emit_store_imm}, {8, emit_store_reg}, {4, emit_store_change}, {6, emit_copy},
+        {2, emit_push},       {7, emit_paging},    {7, emit_jcc},
     };
     uint32_t kind = rng_below(&b->rng, 100);
     unsigned i = 0;
