@@ -199,6 +199,39 @@ void recode_stub_leave(Out *out, const Insn *in)
     put_jump(out, in, in->next);
 }
 
+/* opcode reg, [esp + disp32] */
+static void put_on_stack(Out *out, unsigned opcode, unsigned reg, uint32_t disp)
+{
+    PUT(out, ADDRESS_SIZE, (uint8_t)(reg >= 8 ? 0x44 : 0x40), (uint8_t)opcode,
+        (uint8_t)(0x84 | (reg & 7) << 3), 0x24);
+    recode_put32(out, disp);
+}
+
+/* SDM 2A "ENTER": faults too if the new top of the stack cannot be written; exchanging a byte twice
+ * tries that. */
+void recode_stub_enter(Out *out, const Insn *in)
+{
+    enum { XCHG8 = 0x86, MAX_LEVEL = 6 };
+    const uint8_t *operands = in->bytes + in->size - 3;
+    int level = operands[2] & 31;
+    uint32_t top = 0u - 4u - 4u * (uint32_t)level - (operands[0] | (uint32_t)operands[1] << 8);
+    if (level > MAX_LEVEL)
+        return;
+    put_based(out, MOV_STORE, EBP, ESP, -4);
+    for (int i = 1; i < level; i++) {
+        put_based(out, MOV_LOAD, R9, EBP, -4 * i);
+        put_based(out, MOV_STORE, R9, ESP, -4 - 4 * i);
+    }
+    put_lea(out, R8, ESP, -4);
+    if (level)
+        put_based(out, MOV_STORE, R8, ESP, -4 - 4 * level);
+    put_on_stack(out, XCHG8, R9, top);
+    put_on_stack(out, XCHG8, R9, top);
+    put_from_r8(out, EBP);
+    put_on_stack(out, LEA, ESP, top);
+    put_jump(out, in, in->next);
+}
+
 void recode_stub_call_rel(Out *out, const Insn *in)
 {
     push_value(out, in->next);

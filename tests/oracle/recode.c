@@ -214,7 +214,8 @@ void recode_insn(const uint8_t *insn, unsigned size, RecodePlace place, Recoded 
         row->in_line(&bytes, &in);
     else if (!reason)
         put_stub(row, &in, place.stub, &bytes, out);
-    if (!reason && bytes.count > RECODE_MAX)
+    bool no_stub = row->stub && !in.lock && !out->stub_size;
+    if (!reason && (bytes.count > RECODE_MAX || no_stub))
         reason = REASON_LENGTH;
     out->size = (uint8_t)bytes.count;
     out->reason = reasons[reason];

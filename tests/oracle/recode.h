@@ -10,7 +10,7 @@
 
 enum {
     RECODE_MAX = 15,
-    RECODE_STUB = 64, /* room of an instruction's stub */
+    RECODE_STUB = 128, /* room of an instruction's stub */
     RECODE_PAD32 =
         0x3e, /* fills on the 32-bit side: DS override; all segments but FS, GS are flat */
     RECODE_PAD64 = 0x2e, /* on the 64-bit side, where CS, DS, ES and SS overrides are ignored */
