@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/torture/machine.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "tests/oracle/bare.h"
@@ -130,13 +131,6 @@ void machine_run(Machine *machine, const Program *p, uint32_t blocks, EndState *
 
 /* ---- comparing ---- */
 
-static bool equal32(const char *name, uint32_t a, uint32_t b, GString *text)
-{
-    if (a != b && text)
-        g_string_append_printf(text, "  %s: %08x, %08x\n", name, a, b);
-    return a == b;
-}
-
 /* Where A bits do not count: SDM 3A "Accessed and Dirty Flags" lets speculation set them. */
 static uint8_t ram_mask(unsigned at)
 {
@@ -171,16 +165,34 @@ static bool ram_equal(const uint8_t *a, const uint8_t *b, GString *text)
     return !shown;
 }
 
+/* The 32-bit fields. */
+static const struct {
+    const char *name;
+    size_t offset;
+} fields[] = {
+#define FIELD(text, member)                                                                        \
+    {                                                                                              \
+        text, offsetof(EndState, member)                                                           \
+    }
+    FIELD("eax", gpr[0]), FIELD("ecx", gpr[1]),    FIELD("edx", gpr[2]), FIELD("ebx", gpr[3]),
+    FIELD("esp", gpr[4]), FIELD("ebp", gpr[5]),    FIELD("esi", gpr[6]), FIELD("edi", gpr[7]),
+    FIELD("eip", eip),    FIELD("eflags", eflags), FIELD("cpl", cpl),    FIELD("vector", vector),
+    FIELD("cr2", cr2),    FIELD("cr3", cr3),       FIELD("cr4", cr4),
+};
+
 bool end_states_equal(const EndState *a, const EndState *b, GString *text)
 {
-    static const char *const names[8] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
     bool equal = true;
-    for (unsigned i = 0; i < 8; i++)
-        equal &= equal32(names[i], a->gpr[i], b->gpr[i], text);
-    equal &= equal32("eip", a->eip, b->eip, text) & equal32("eflags", a->eflags, b->eflags, text);
-    equal &= equal32("vector", a->vector, b->vector, text) & equal32("cpl", a->cpl, b->cpl, text);
-    equal &= equal32("cr2", a->cr2, b->cr2, text) & equal32("cr3", a->cr3, b->cr3, text);
-    equal &= equal32("cr4", a->cr4, b->cr4, text);
+    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++) {
+        uint32_t x, y;
+        memcpy(&x, (const uint8_t *)a + fields[i].offset, sizeof x);
+        memcpy(&y, (const uint8_t *)b + fields[i].offset, sizeof y);
+        if (x == y)
+            continue;
+        equal = false;
+        if (text)
+            g_string_append_printf(text, "  %s: %08x, %08x\n", fields[i].name, x, y);
+    }
     equal &= fx_equal(a->fx, b->fx, text);
     if (memcmp(a->ram, b->ram, RAM_SIZE))
         equal &= ram_equal(a->ram, b->ram, text);
