@@ -217,7 +217,8 @@ static void random_remap(Builder *b, bool present, uint32_t out[3])
 {
     unsigned page =
         MIN(rng_below(&b->rng, b->at / PAGE + 2), IMAGE_PAGES - 1); /* with blocks on it */
-    uint32_t linear = random_mapping(b) + page * PAGE;
+    static const uint32_t mappings[] = {LINEAR_CODE, LINEAR_CODE, LINEAR_ALIAS, LINEAR_TWIN};
+    uint32_t linear = mappings[rng_below(&b->rng, 4)] + page * PAGE;
     unsigned space = b->p->kind == PROGRAM_GLOBAL ? 0 : rng_below(&b->rng, 2);
     out[0] = LINEAR_TABLES + space * PAGE + (linear - LINEAR) / PAGE * (b->p->pae ? 8 : 4);
     out[1] = random_image_pte(b, page, present);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Where a torture program's pieces lie. The code image (four pages) exists twice
- * in physical memory, with the same layout but other immediates, and is mapped three times: any
- * page of a mapping may show either copy, at any moment. */
+ * Where a torture program's pieces lie. The code image (four pages) exists twice in
+ * physical memory, with the same layout but other immediates. It is mapped three
+ * times by small pages, any of which may show either copy at any moment, and once by a large one. */
 #ifndef TESTS_TORTURE_LAYOUT_H
 #define TESTS_TORTURE_LAYOUT_H
 
@@ -37,6 +37,7 @@ enum {
     LINEAR_DATA = LINEAR + 0x22000,
     LINEAR_KERNEL_STACK = LINEAR + 0x24000,
     LINEAR_SYSTEM = LINEAR + 0x25000,
+    LINEAR_BIG = 0x800000,            /* all of physical memory by one large page */
     LINEAR_TABLES = LINEAR + 0x26000, /* the page tables of both spaces */
 };
 
@@ -69,6 +70,14 @@ enum {
     DATA_SIZE = 0x2000,
 };
 
-enum { PTE_P = 1, PTE_RW = 2, PTE_US = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_G = 0x100 };
+enum {
+    PTE_P = 1,
+    PTE_RW = 2,
+    PTE_US = 4,
+    PTE_A = 0x20,
+    PTE_D = 0x40,
+    PTE_PS = 0x80,
+    PTE_G = 0x100
+};
 
 #endif

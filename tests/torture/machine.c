@@ -75,7 +75,7 @@ static void set_cpu(CpuX86 *cpu, const Program *p)
     cpu_reset(cpu);
     cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | (paging ? CR0_PG : 0);
     cpu->cr3 = p->cr3[0];
-    cpu->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | (paging ? CR4_PGE : 0) | (p->pae ? CR4_PAE : 0);
+    cpu->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | (paging ? CR4_PGE : 0) | (p->pae ? CR4_PAE : CR4_PSE);
     cpu->cpl = p->kind == PROGRAM_USER ? 3 : 0;
     cpu_sync_paging(cpu);
     if (paging && p->pae)

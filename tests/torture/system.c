@@ -28,10 +28,13 @@ uint32_t program_stack(const Program *p)
 
 uint32_t random_mapping(Builder *b)
 {
-    static const uint32_t mappings[] = {LINEAR_CODE, LINEAR_CODE, LINEAR_ALIAS, LINEAR_TWIN};
+    static const uint32_t mappings[] = {
+        LINEAR_CODE,  LINEAR_CODE, LINEAR_CODE, LINEAR_ALIAS,
+        LINEAR_ALIAS, LINEAR_TWIN, LINEAR_TWIN, LINEAR_BIG + PHYS_CODE,
+    };
     if (b->p->kind == PROGRAM_FLAT)
         return rng_percent(&b->rng, 80) ? PHYS_CODE : PHYS_TWIN;
-    return mappings[rng_below(&b->rng, 4)];
+    return mappings[rng_below(&b->rng, 8)];
 }
 
 static void put(Program *p, uint32_t physical, uint64_t value, unsigned size)
@@ -100,6 +103,9 @@ static void map_image(Builder *b, unsigned space)
 static void build_space(Builder *b, unsigned space)
 {
     Program *p = b->p;
+    const unsigned big_shift = p->pae ? 21 : 22;
+    const uint32_t big = PTE_PS | PTE_P | PTE_RW | PTE_A | PTE_D | user_bit(p) |
+                         (p->kind == PROGRAM_GLOBAL ? PTE_G : 0);
     const uint32_t table = PHYS_TABLE(space) | PTE_P | PTE_RW | PTE_US | PTE_A;
     if (p->pae) {
         put_entry(p, PHYS_TOP(space), 0, PHYS_PAE_DIRECTORY(space) | PTE_P);
@@ -107,6 +113,8 @@ static void build_space(Builder *b, unsigned space)
     } else {
         put_entry(p, PHYS_TOP(space), LINEAR >> 22, table);
     }
+    put_entry(p, p->pae ? PHYS_PAE_DIRECTORY(space) : PHYS_TOP(space), LINEAR_BIG >> big_shift,
+              big);
     map_image(b, space);
     map_fixed(p, space, LINEAR_KERNEL, PHYS_KERNEL, 1);
     map_fixed(p, space, LINEAR_STACK, PHYS_STACK, 1);
