@@ -11,7 +11,8 @@
 #define WINDOW_RESERVATION (WINDOW_SIZE + 2 * WINDOW_GUARD + WINDOW_ALIGN)
 #define WINDOW_PAGES       (WINDOW_SIZE >> GUEST_PAGE_BITS)
 #define WINDOW_VMA_BUDGET  40000u
-/* A page that was unmapped this often stays on the TLB (the kernel's temporary mappings). */
+/* A page of the kernel's window that was unmapped this often stays on the TLB (temporary mappings);
+ * user windows are given up as a whole, see WINDOW_DEMOTE_NS. */
 #define WINDOW_CHURN_LIMIT 4
 #define WINDOW_UNMAP_NS    2500u
 #define WINDOW_TRAP_NS     5000u

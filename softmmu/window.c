@@ -284,7 +284,7 @@ WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write
             set->counters.refused_device++;
         return WINDOW_DEMOTE;
     }
-    if (window->churn[page] >= WINDOW_CHURN_LIMIT) {
+    if (window == &set->windows[WINDOW_KERNEL] && window->churn[page] >= WINDOW_CHURN_LIMIT) {
         set->counters.refused_churn++;
         return WINDOW_DEMOTE;
     }

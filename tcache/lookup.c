@@ -4,7 +4,8 @@
 
 TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state)
 {
-    uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^ state->pc;
+    uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^ state->pc ^
+                 (uint64_t)state->memory << 32;
     return &cache->hash[(h * UINT64_C(0xff51afd7ed558ccd)) >> (64 - TB_HASH_BITS)];
 }
 

@@ -5,11 +5,13 @@ The folder that is packed, build/bench/root, is also where the native runs happe
 engine runs the same files by the same names. A host that runs no i386 programs has a second folder,
 build/bench/root64, with the same things for x86-64.
 """
+import fcntl
 import glob
 import os
 import random
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -51,13 +53,24 @@ PROGRAMS = {
 # The C library picks its string functions by CPUID: keep the host's wider vectors out of the
 # native runs, so that all engines execute the same instructions.
 ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-ERMS,-FSRM,-SSSE3,"
-                      "-SSE4_1,-SSE4_2",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL,"
+                      "-AVX512BW,-ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2",
 }
 
 
 def run(*argv, **options):
     return subprocess.run(argv, check=True, text=True, **options)
+
+
+def lock():
+    """One benchmark at a time: they share build/bench. Returns what must be kept till the end."""
+    os.makedirs(OUT, exist_ok=True)
+    file = open(os.path.join(OUT, "lock"), "w", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another benchmark runs in {OUT}")
+    return file
 
 
 def install(packages):
@@ -205,7 +218,8 @@ def prepare_boot():
 def boot_sector(row, passes):
     """Assembles the loop of row real16 or v86; returns the path of a floppy image."""
     path = os.path.join(OUT, row + ".img")
-    run("nasm", "-f", "bin", "-D", row.upper(), "-o", path, os.path.join(BENCH, "programs", "real16.asm"))
+    source = os.path.join(BENCH, "programs", "real16.asm")
+    run("nasm", "-f", "bin", "-D", row.upper(), "-o", path, source)
     with open(path, "r+b") as file:
         file.seek(508)
         file.write(passes.to_bytes(2, "little"))

@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; A boot sector that runs the loop of real16.c in real mode, or with -D V86 in a virtual-8086 task
-; below paging, and talks like bench.c on COM1. The harness writes the number of passes into the word
-; at offset 508.
+; below paging, and talks like bench.c on COM1. The harness writes the number of passes into the
+; word at offset 508.
         bits 16
         org 7C00h
 COM1    equ 3F8h
@@ -17,6 +17,8 @@ start:  xor ax, ax
         mov sp, 7C00h
         cld
 %ifdef V86
+        cli                     ; there will be no IDT
+        mov esp, 7C00h
         mov es, ax
         mov di, TSS
         mov cx, BITMAP + 80h

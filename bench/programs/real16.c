@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop of real16.asm, instruction for instruction, as the host can run it: in 32- or 64-bit mode. */
+/* The loop of real16.asm, instruction for instruction, as the host can run it. */
 #include "bench.h"
 
 #ifdef __x86_64__

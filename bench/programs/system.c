@@ -16,15 +16,15 @@ enum { PAGE = 4096 };
 
 /* The slow gate and the fast one; 64-bit code has SYSCALL for both. */
 #ifdef __x86_64__
-#define GATE "syscall"
-#define FAST "syscall"
+#define GATE     "syscall"
+#define FAST     "syscall"
 #define CLOBBERS "rcx", "r11", "memory"
-#define REG_IP REG_RIP
+#define REG_IP   REG_RIP
 #else
-#define GATE "int $0x80"
-#define FAST "call *%2" /* what AT_SYSINFO names: SYSENTER, or SYSCALL on a 64-bit AMD kernel */
+#define GATE     "int $0x80"
+#define FAST     "call *%2" /* what AT_SYSINFO names: SYSENTER, or SYSCALL on a 64-bit AMD kernel */
 #define CLOBBERS "memory"
-#define REG_IP REG_EIP
+#define REG_IP   REG_EIP
 #endif
 
 static uint32_t int80(void)
