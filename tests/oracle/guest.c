@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/oracle/bare.h"
@@ -20,7 +21,8 @@ enum {
     PTE_US = 4,
     PTE_A = 0x20,
     PTE_D = 0x40,
-    WATCH_US = 500000, /* a case that is still there after two looks hangs */
+    WATCH_US = 200000,
+    HANG_US = 500000, /* a case that has used so much hangs */
 };
 #define PTE_NX (UINT64_C(1) << 63)
 
@@ -29,6 +31,7 @@ struct Guest {
     uint8_t *data; /* the data pages in RAM */
     uint8_t background[ORACLE_DATA_SIZE];
     pthread_t watcher;
+    clockid_t cpu_clock; /* of the thread that made it, which runs the cases */
     atomic_uint runs, running, quit;
 };
 
@@ -47,14 +50,25 @@ static bool end_at_debug_trap(VCpu *vcpu)
     return moved;
 }
 
+/* Of the thread that runs cases: a busy host makes none of them hang. */
+static int64_t cpu_us(const Guest *guest)
+{
+    struct timespec ts;
+    clock_gettime(guest->cpu_clock, &ts);
+    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
 static void *watch(void *opaque)
 {
     Guest *guest = opaque;
     unsigned seen = 0;
+    int64_t since = 0;
     while (!atomic_load(&guest->quit)) {
         usleep(WATCH_US);
         unsigned now = atomic_load(&guest->runs);
-        if (now == seen && atomic_load(&guest->running))
+        if (now != seen || !atomic_load(&guest->running))
+            since = cpu_us(guest);
+        else if (cpu_us(guest) - since > HANG_US)
             engine_request_stop(guest->bare.engine);
         seen = now;
     }
@@ -130,6 +144,7 @@ Guest *guest_new(const CpuModel *model, const EngineOptions *options, GError **e
     oracle_fill_background(guest->background);
     build_page_tables(guest);
     set_system_state(guest->bare.cpu);
+    pthread_getcpuclockid(pthread_self(), &guest->cpu_clock);
     pthread_create(&guest->watcher, NULL, watch, guest);
     return guest;
 }
