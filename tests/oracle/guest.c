@@ -62,7 +62,7 @@ static void *watch(void *opaque)
 {
     Guest *guest = opaque;
     unsigned seen = 0;
-    int64_t since = 0;
+    int64_t since = cpu_us(guest);
     while (!atomic_load(&guest->quit)) {
         usleep(WATCH_US);
         unsigned now = atomic_load(&guest->runs);
