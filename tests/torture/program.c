@@ -34,8 +34,8 @@ void program_generate(Program *p, uint64_t seed)
     for (unsigned i = 0; i < 8; i++)
         p->gpr[i] = (uint32_t)rng_next(&b.rng);
     p->gpr[1] = 30 + rng_below(&b.rng, 120); /* ECX: blocks to run */
-    if (rng_percent(&b.rng, 3))
-        p->gpr[1] *= 30; /* what happens to pages and instructions that are hot */
+    if (rng_percent(&b.rng, 2))
+        p->gpr[1] *= 8; /* what happens to pages and instructions that are hot */
     p->gpr[4] = program_stack(p);
     p->eip = program_code(p) + p->block_at[0];
 }
