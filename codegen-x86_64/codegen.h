@@ -78,6 +78,10 @@ void codegen_fp_save(VCpu *vcpu);
  * code can be moved. Returns the size, 0 if it does not fit. */
 size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
 
+/* Is the host instruction at `at`, in translated code, one for which ESI and EDI were made host addresses
+ * in the window? */
+bool codegen_is_repeat(const uint8_t *at);
+
 /* Where the signal handler sends translated code (and native thunks) that faulted: guest registers
  * are live, R15 is the VCpu's, nothing else is needed but RIP, vcpu->pc and vcpu->fault. */
 extern const char codegen_stub_poll_exit[];   /* RIP to set: leaves with EXIT_POLL at vcpu->pc */

@@ -116,6 +116,43 @@ void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
         emit_set_rel8(over, e->at);
 }
 
+/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it takes
+ * the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards, and only
+ * few elements, since it cannot be interrupted. RCX = 0 if so: the count from bit 16 up, plus the sign
+ * of the step. */
+void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    Emit *e = &c->e;
+    if (c->options->memory != MEM_WINDOW || c->checked)
+        return;
+    emit_mov(e, 8, R11, RCX);
+    emit_rorx(e, false, R9, RCX, 16);
+    emit_movzx(e, 2, R9, host_reg(R9));
+    emit_movzx(e, 1, R10, host_mem(R15, VCPU_DISP((int32_t)offsetof(VCpu, dir) + 7)));
+    emit_lea(e, 8, RCX, host_mem_index(R9, R10, 0, 0));
+    uint8_t *quick = emit_jump8(e, OP_JRCXZ);
+    emit_mov(e, 8, RCX, R11);
+    uint8_t *over = emit_jmp32(e);
+    emit_set_rel8(quick, e->at);
+    emit_mov(e, 8, RCX, R11);
+    emit_lea(e, 8, RSI, host_mem_index(HOST_WINDOW_BASE, RSI, 0, 0));
+    emit_lea(e, 8, RDI, host_mem_index(HOST_WINDOW_BASE, RDI, 0, 0));
+    if (insn->width == 2)
+        emit_u8(e, 0x66);
+    emit_u8(e, insn->aux >> 8);
+    emit_u8(e, insn->aux & 0xff);
+    emit_mov(e, 4, RSI, RSI);
+    emit_mov(e, 4, RDI, RDI);
+    exit_jump(c, insn, COND_ALWAYS);
+    emit_set_rel32(over, e->at);
+}
+
+bool codegen_is_repeat(const uint8_t *at)
+{
+    at += *at == 0x66;
+    return (*at & 0xfe) == 0xf2 && ((at[1] & 0xfc) == 0xa4 || (at[1] >= 0xaa && at[1] <= 0xaf));
+}
+
 void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     unsigned width = insn->width == 8 ? 8 : 4;

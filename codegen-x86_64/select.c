@@ -444,6 +444,7 @@ static const SelectRule rules[] = {
     [IR_EXIT_CC] = {lower_exit_cc},
     [IR_EXIT_ZERO] = {lower_exit_zero, .ext = true},
     [IR_EXIT_NONZERO] = {lower_exit_zero, .ext = false},
+    [IR_EXIT_REPEAT] = {lower_exit_repeat},
     [IR_EXIT_INDIRECT] = {lower_exit_indirect},
     [IR_EXIT_LOOKUP] = {lower_exit_loop},
     [IR_EXIT_PC] = {lower_exit_loop},

@@ -74,6 +74,9 @@ static void map_changed(void *opaque, gpa_t start, uint64_t size)
     mmu_flush_all(&engine->vcpu->mmu);
     if (engine->windows)
         window_reset(engine->windows);
+    /* The running block may lie elsewhere now, or another way to memory may be right. */
+    if (engine->running)
+        engine_request_attention(engine, ATTENTION_KICK);
 }
 
 static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)

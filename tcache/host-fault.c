@@ -55,7 +55,12 @@ static bool window_trap(Engine *engine, greg_t *regs, gva_t gva)
     VCpu *vcpu = engine->vcpu;
     const void *rip = (const void *)regs[REG_RIP];
     const bool write = regs[REG_ERR] & 2;
-    switch (window_fault(engine->windows, engine->window, gva, write, &vcpu->fault)) {
+    WindowOutcome outcome = window_fault(engine->windows, engine->window, gva, write, &vcpu->fault);
+    if (outcome != WINDOW_FILLED && codegen_is_repeat(rip)) {
+        regs[REG_RSI] &= WINDOW_ALIGN - 1;
+        regs[REG_RDI] &= WINDOW_ALIGN - 1;
+    }
+    switch (outcome) {
     case WINDOW_FILLED:
         return true;
     case WINDOW_FAULT:

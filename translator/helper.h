@@ -18,6 +18,7 @@ enum {
     HELPER_ENDS_BLOCK = 2, /* the block ends after it (mode, paging or segments may have changed) */
     HELPER_WRITES_PC = 4,  /* sets vcpu->pc (far transfer); implies ENDS_BLOCK, exit by EXIT_LOOKUP */
     HELPER_NO_FLAGS = 8,   /* neither reads nor writes the arithmetic flags */
+    HELPER_SETTLES = 16,   /* ENDS_BLOCK, or the block goes on behind a call that leaves if it must end */
 };
 
 typedef struct {

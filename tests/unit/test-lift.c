@@ -367,8 +367,8 @@ Test(lift, strings)
          "lea.4 edi,[edi+t1]"},
         {"ac", FLAT3, "mov.1 eax,[ds:esi]; ldstate.8 t0; lea.4 esi,[esi+t0]"},
         {"ab", FLAT3, "mov.4 [es:edi],eax; ldstate.8 t0; lea.4 edi,[edi+t0]"},
-        {"f2 a5", FLAT3, "t0=string(209984); exit_nonzero.4 t0 1000"},
-        {"f2 ae", FLAT3, "t0=string(205844); exit_nonzero.4 t0 1000"},
+        {"f2 a5", FLAT3, "exit_repeat.4 1002; t0=string(209984); exit_nonzero.4 t0 1000"},
+        {"f2 ae", FLAT3, "exit_repeat.1 1002; t0=string(205844); exit_nonzero.4 t0 1000"},
         {"6e", REAL, "t0=string(197142); exit_nonzero.4 t0 1000"},
     };
     CHECK_ROWS(rows);
@@ -417,7 +417,7 @@ Test(lift, system)
         {"fa", FLAT0,
          "ldstate.4 t0; lshl.4 t1,t0,23; lshr.4 t1,t1,23; lshr.4 t0,t0,10; lshl.4 t0,t0,10; "
          "lea.4 t0,[t0+t1]; ststate.4 t0"},
-        {"fb", FLAT0, "sti(4097); exit_lookup 1001"},
+        {"fb", FLAT0, "sti(4097,0); exit_lookup 1001"},
         {"f4", FLAT0, "hlt(4097); exit_pc"},
         {"f4", FLAT3, "raise(13,1,0); exit_pc"},
         {"0f 20 c3", FLAT0, "t0=mov_from_cr(0); mov.4 ebx,t0"},

@@ -241,6 +241,10 @@ bool debug_code_armed(const CpuX86 *cpu); /* code breakpoints */
 bool debug_armed(const CpuX86 *cpu);      /* code, data or I/O breakpoints */
 /* DR7 or an address register changed. */
 void debug_update_watches(CpuX86 *cpu);
+/* The execution loop is wanted before the next instruction: an interrupt may be taken (shadows
+ * aside), or another thread asks. */
+bool cpu_event_due(CpuX86 *cpu);
+
 /* Begin the interrupt shadow of STI (ss false), MOV SS, POP SS. */
 void debug_begin_shadow(CpuX86 *cpu, bool ss, uint32_t next_pc);
 

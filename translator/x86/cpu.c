@@ -170,6 +170,13 @@ static uint32_t fpu_mode(const CpuX86 *cpu)
     return mode;
 }
 
+/* Kernels leave in GS what their processes have there, and would be translated once for each kind of
+ * it. IR_SEG_CHECK serves them all, at the price of a call for accesses through GS. */
+static bool leaves_out(const CpuX86 *cpu, unsigned which)
+{
+    return which == SEG_GS && cpu->cpl == 0 && cpu_protected(cpu) && !cpu->kernel_uses_gs;
+}
+
 void cpu_update_mode(CpuX86 *cpu)
 {
     uint32_t mode = flags_mode(cpu) | fpu_mode(cpu);
@@ -188,7 +195,8 @@ void cpu_update_mode(CpuX86 *cpu)
     if (debug_armed(cpu))
         mode |= MODE_BREAKPOINTS;
     for (unsigned i = 0; i < SEG_COUNT; i++) {
-        mode |= segment_use(cpu, i) << (MODE_SEG_SHIFT + 2 * i);
+        const unsigned use = leaves_out(cpu, i) ? IR_SEG_CHECK : segment_use(cpu, i);
+        mode |= use << (MODE_SEG_SHIFT + 2 * i);
         cpu->v.seg_base[i] = cpu->seg[i].base;
     }
     cpu->mode = mode;

@@ -5,6 +5,9 @@
 #include "translator/x86/helpers.h"
 #include "translator/x86/translate.h"
 
+/* See cpu_update_mode; the next change of mode sees it. */
+enum { GS_ACCESSES_BEFORE_USE = 1000 };
+
 static void x86_block_state(const VCpu *vcpu, BlockState *state)
 {
     const CpuX86 *cpu = (const CpuX86 *)vcpu;
@@ -52,6 +55,21 @@ static bool x86_interrupt_ready(VCpu *vcpu)
     return (lines & CPU_LINE_INTR) && (cpu->eflags & EFLAGS_IF) && !cpu->shadow;
 }
 
+bool cpu_event_due(CpuX86 *cpu)
+{
+    return atomic_load(&cpu->v.attention) || x86_interrupt_ready(&cpu->v);
+}
+
+uint64_t helper_settle(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    if (cpu->mode != (uint32_t)b || cpu_event_due(cpu)) {
+        vcpu->pc = a;
+        vcpu_exit(vcpu, EXIT_LOOKUP);
+    }
+    return 0;
+}
+
 static bool deliver_nmi(CpuX86 *cpu)
 {
     Event event = {.kind = EVENT_EXTERNAL, .vector = VEC_NMI, .return_pc = (uint32_t)cpu->v.pc};
@@ -92,6 +110,8 @@ static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     Fault f;
     if (which >= SEG_COUNT)
         return (uint32_t)b;
+    if (which == SEG_GS && cpu->cpl == 0 && !cpu->kernel_uses_gs)
+        cpu->kernel_uses_gs = ++cpu->kernel_gs_accesses >= GS_ACCESSES_BEFORE_USE;
     if (!seg_linear(cpu, &cpu->seg[which], which, (uint32_t)b, MAX(size, 1u), (a >> 24) & 1, &gva,
                     &f))
         cpu_raise(cpu, f);

@@ -150,7 +150,9 @@ uint64_t helper_sti(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         cpu->eflags |= EFLAGS_VIF;
     } else if (!(cpu->eflags & EFLAGS_IF)) {
         cpu->eflags |= EFLAGS_IF;
-        debug_begin_shadow(cpu, false, (uint32_t)a);
+        /* A block that goes on is not interrupted before its next instruction anyway. */
+        if (!b || cpu_event_due(cpu))
+            debug_begin_shadow(cpu, false, (uint32_t)a);
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * String instructions. One element is a load, a store and two LEA with the step that
  * follows EFLAGS.DF; repeated ones and those on ports are a helper, which returns
- * often enough for interrupts: the block then comes back to the same instruction. */
+ * often enough for interrupts: the block then comes back to the same instruction. Short repeats in
+ * flat segments may be the host's own instruction instead. */
 #include "translator/x86/lift.h"
 
 enum { REP_NONE = 0, REP_NE = 2, REP_E = 3 }; /* of helper string: low bits of F2, F3 */
@@ -86,15 +87,39 @@ static void lift_element(Lift *l, StringOp op)
     g_assert_not_reached();
 }
 
+/* Can the host's own instruction do it, given a window to run in? */
+static bool may_repeat_natively(const Lift *l, StringOp op)
+{
+    const bool si = op == STRING_MOVS || op == STRING_CMPS || op == STRING_LODS;
+    return op != STRING_INS && op != STRING_OUTS && l->insn->addr_size == 4 && !l->ir->solo &&
+           !(l->mode & MODE_ALIGN_CHECK) &&
+           (!si || mode_seg_use(l->mode, l->insn->seg) == IR_SEG_FLAT) &&
+           (op == STRING_LODS || mode_seg_use(l->mode, SEG_ES) == IR_SEG_FLAT);
+}
+
+static void append_native(Lift *l, unsigned rep)
+{
+    IrInsn *o = ir_append(l->ir, IR_EXIT_REPEAT, element_size(l));
+    o->aux = (uint16_t)(l->insn->opcode | (rep == REP_NE ? 0xf200 : 0xf300));
+    o->imm = (int64_t)l->next_pc;
+}
+
 static void lift_repeated(Lift *l, StringOp op, unsigned rep)
 {
     const X86Insn *insn = l->insn;
     int64_t desc = op | element_size(l) << 4 | insn->addr_size << 8 | rep << 12 | insn->seg << 16;
     IrOpd args[] = {ir_imm()};
+    const bool native = may_repeat_natively(l, op);
+    if (native)
+        append_native(l, rep);
     IrOpd again = lift_call_value(l, HELPER_string, 1, args, &desc);
     IrInsn *exit = ir_append(l->ir, IR_EXIT_NONZERO, 4);
     exit->d = again;
     exit->imm = (int64_t)l->pc;
+    if (native) { /* what follows is translated once, for both ways */
+        ir_append(l->ir, IR_EXIT, 0)->imm = (int64_t)l->next_pc;
+        l->end = true;
+    }
 }
 
 void lift_string(Lift *l, int arg)

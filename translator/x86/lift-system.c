@@ -98,7 +98,7 @@ void lift_direction(Lift *l, int backward)
 
 void lift_sti(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_sti, (int64_t)l->next_pc, 0, 0);
+    lift_call_imm(l, HELPER_sti, (int64_t)l->next_pc, l->goes_on, 0);
 }
 
 void lift_hlt(Lift *l, int arg)

@@ -353,6 +353,8 @@ void lift_insn(Lift *l)
         l->end = true;
     } else if (l->mode_only) {
         end_by_mode(l);
+    } else if ((l->effects & HELPER_SETTLES) && l->goes_on) {
+        lift_call_imm(l, HELPER_settle, (int64_t)l->next_pc, l->mode, 0);
     } else if (l->effects & HELPER_ENDS_BLOCK) {
         lift_end(l);
     }

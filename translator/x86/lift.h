@@ -18,6 +18,7 @@ typedef struct {
     const CpuModel *model;
     unsigned temps;    /* next free temp in this instruction */
     uint8_t effects;   /* of the helpers that this instruction calls: lift_insn ends the block */
+    bool goes_on;      /* the next instruction will be in this block, whatever it is */
     bool mode_only;    /* what it ends the block for shows in the CPU's mode bits */
     bool end;          /* the block ends after this instruction (an exit was emitted or is due) */
 } Lift;

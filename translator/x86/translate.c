@@ -110,6 +110,16 @@ static bool block_is_full(const Lift *l, const TranslateLimits *limits, unsigned
            l->next_pc < l->pc;
 }
 
+/* Will any instruction that follows this one still be part of the block? */
+static bool goes_on(const Lift *l, const TranslateLimits *limits, unsigned first_size,
+                    unsigned side_exits)
+{
+    const IrBlock *block = l->ir;
+    return !block->solo && block->guest_insns + 1 < MIN(limits->max_insns, BLOCK_MAX_INSNS) &&
+           side_exits < BLOCK_MAX_SIDE_EXITS && l->next_pc > l->pc &&
+           block->guest_bytes + l->insn->length + X86_MAX_INSN <= MIN(first_size, limits->max_bytes);
+}
+
 bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *limits,
                    const uint8_t *code, unsigned code_size, const uint8_t *second,
                    unsigned second_size, IrBlock *block, bool *need_second)
@@ -146,6 +156,7 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
         }
         unsigned before = block->count;
         l.next_pc = next_pc(&l, l.pc + insn.length);
+        l.goes_on = goes_on(&l, limits, code_size, side_exits);
         lift_insn(&l);
         block->guest_insns++;
         block->guest_bytes += insn.length;
