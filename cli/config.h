@@ -24,13 +24,13 @@ typedef enum { DISPLAY_DEFAULT, DISPLAY_SDL, DISPLAY_NONE } DisplayKind;
 
 typedef struct {
     uint64_t ram_bytes;
-    char *cpu;           /* -cpu, "max" */
+    char *cpu; /* -cpu, "max" */
     char *kernel, *initrd, *append;
-    GArray *drives;      /* of DriveConfig; indices resolved, no two alike */
+    GArray *drives; /* of DriveConfig; indices resolved, no two alike */
     bool snapshot;
-    char *boot_order;    /* NULL: default "cad" */
+    char *boot_order; /* NULL: default "cad" */
     bool boot_menu;
-    char *bios;          /* -bios, NULL: bios-256k.bin */
+    char *bios;           /* -bios, NULL: bios-256k.bin */
     GPtrArray *data_dirs; /* -L, then the built-in ones */
     /* chardev specs, defaults filled in; NULL or "none": absent. A serial port's "mon:SPEC" is
      * shared with the monitor, monitor is NULL then. */
@@ -38,24 +38,29 @@ typedef struct {
     char *monitor;
     char *qmp;
     char *debugcon;
-    char *gdb;           /* chardev spec, NULL: no stub */
+    char *gdb; /* chardev spec, NULL: no stub */
     bool nographic, vga;
     DisplayKind display;
     bool start_stopped, no_reboot, no_shutdown;
     bool rtc_localtime;
-    int64_t rtc_base;    /* unix seconds, or -1: now */
-    int escape_char;     /* of the mux: 1 = Ctrl-A */
+    int64_t rtc_base; /* unix seconds, or -1: now */
+    int escape_char;  /* of the mux: 1 = Ctrl-A */
     PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];
     unsigned debug_exits;
     uint16_t pvpanic; /* port, 0: absent */
     enum { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE } panic_action;
     EngineOptions engine;
+    bool icount, icount_sleep; /* -icount */
+    uint64_t icount_shift;
+    bool seeded; /* -seed, or -icount */
+    uint64_t seed;
+    uint64_t digest_every; /* instructions; 0: no digests */
     bool strict_exit;
     unsigned timeout_seconds, spin_seconds; /* 0: none */
-    char *symbols; /* --symbols FILE */
+    char *symbols;                          /* --symbols FILE */
     uint64_t symbols_offset;
+    char *check_report; /* --check-report FILE */
     char *profile; /* --profile FILE.folded */
-    bool perf_map;
     bool stats;
     char *stats_json;
     uint32_t log_items;

@@ -11,6 +11,7 @@ enum {
     CODE_PANIC = 81,
     CODE_RESET_LOOP = 82,
     CODE_DEAD_HALT = 83,
+    CODE_CHECK = 84, /* with --check only, whatever --strict-exit says */
     CODE_TIMEOUT = 124,
     CODE_INTERNAL = 125,
     CODE_HOST = 126,

@@ -56,15 +56,49 @@ static bool print_trace_events(Parser *parser)
     return option_print(parser, out->str);
 }
 
-/* QEMU writes enable=GLOB, too. */
-bool option_trace(Parser *parser, const OptionRow *row, const char *text, GError **error)
+static bool trace_glob(const char *glob, GError **error)
 {
-    const char *glob = g_str_has_prefix(text, "enable=") ? text + strlen("enable=") : text;
     uint32_t items;
-    if (word_in("help|?", glob))
-        return print_trace_events(parser);
     g_autofree char *item = g_strconcat("trace:", glob, NULL);
     return log_parse_items(item, &items, error);
+}
+
+/* One glob a line; empty lines and lines that begin with # do not count. */
+static bool trace_file(const char *path, GError **error)
+{
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents(path, &text, NULL, error))
+        return false;
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++)
+        if (*g_strstrip(*line) && **line != '#' && !trace_glob(*line, error))
+            return false;
+    return true;
+}
+
+/* [enable=]GLOB, events=FILE of globs, file=LOG, as in QEMU. */
+bool option_trace(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    if (!*parts)
+        return option_error(error, "a GLOB is missing");
+    for (char **part = parts; *part; part++) {
+        const char *equals = strchr(*part, '='), *value = equals ? equals + 1 : *part;
+        bool good = true;
+        if (word_in("help|?", value))
+            return print_trace_events(parser);
+        if (!equals || g_str_has_prefix(*part, "enable="))
+            good = trace_glob(value, error);
+        else if (g_str_has_prefix(*part, "events="))
+            good = trace_file(value, error);
+        else if (g_str_has_prefix(*part, "file="))
+            good = option_log_file(parser, row, value, error);
+        else
+            good = option_error(error, "'%s' is not [enable=]GLOB, events=FILE or file=LOG", *part);
+        if (!good)
+            return false;
+    }
+    return true;
 }
 
 bool option_log_filter(Parser *parser, const OptionRow *row, const char *text, GError **error)
@@ -169,4 +203,12 @@ bool option_symbols(Parser *parser, const OptionRow *row, const char *text, GErr
     if (good && !parser->config->symbols)
         good = option_error(error, "needs a file");
     return good;
+}
+
+bool option_check(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    uint64_t *every = &parser->config->engine.check_every;
+    *every = 1;
+    return !text || (parse_number(text, every) && *every > 0) ||
+           option_error(error, "must be a number from 1 on: every so manieth block");
 }

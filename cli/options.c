@@ -47,10 +47,17 @@ static void print_refused(void)
     printf("\n");
 }
 
+/* "[=N]": only in the word itself. */
+static bool argument_is_optional(const OptionRow *row)
+{
+    return row->argument && row->argument[0] == '[';
+}
+
 static void print_row(const OptionRow *row)
 {
-    g_autofree char *usage = g_strdup_printf("-%s%s%s", row->name, row->argument ? " " : "",
-                                             row->argument ? row->argument : "");
+    const char *space = row->argument && !argument_is_optional(row) ? " " : "";
+    g_autofree char *usage =
+        g_strdup_printf("-%s%s%s", row->name, space, row->argument ? row->argument : "");
     const char *gap = strlen(usage) > 21 ? "\n                        " : "";
     printf("  %-21s %s%s\n", usage, gap, row->help);
 }
@@ -181,7 +188,7 @@ static bool parse_option(Parser *parser, Words *words, GError **error)
     const char *word = words->argv[words->next++];
     const char *name = word + (word[1] == '-' ? 2 : 1);
     const OptionRow *row = find_row(name);
-    if (row && row->argument) {
+    if (row && row->argument && !argument_is_optional(row)) {
         if (words->next >= words->argc)
             return option_error(error, "-%s: needs an argument (%s)", row->name, row->argument);
         return run_row(parser, row, words->argv[words->next++], error);
@@ -238,6 +245,7 @@ static bool check_outputs(const Config *config, GError **error)
         {"-stats-json", config->stats_json},
         {"-pidfile", config->pidfile},
         {"-profile", config->profile},
+        {"-check-report", config->check_report},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(outputs); i++) {
         const char *path = outputs[i].path;
@@ -254,6 +262,11 @@ static bool check_outputs(const Config *config, GError **error)
 static bool finish(Parser *parser, GError **error)
 {
     option_data_dirs_finish(parser);
+    if (parser->config->engine.check_every && parser->config->engine.interp)
+        return option_error(error, "-check compares translated code with the interpreter; "
+                                   "-interp translates none");
+    if (parser->config->digest_every && !parser->config->icount)
+        return option_error(error, "-digest-every counts instructions: it needs -icount");
     return option_machine_finish(parser, error) && option_drives_finish(parser, error) &&
            option_chardevs_finish(parser, error) && check_outputs(parser->config, error);
 }
@@ -287,11 +300,11 @@ bool config_parse(Config *config, int argc, char **argv, int *exit_code, GError 
 
 void config_clear(Config *config)
 {
-    char *strings[] = {config->cpu,      config->kernel,     config->initrd,  config->append,
-                       config->bios,     config->boot_order, config->monitor, config->debugcon,
-                       config->log_file, config->stats_json, config->name,    config->pidfile,
-                       config->gdb,      config->symbols,    config->qmp,     config->script,
-                       config->profile};
+    char *strings[] = {config->cpu,      config->kernel,      config->initrd,  config->append,
+                       config->bios,     config->boot_order,  config->monitor, config->debugcon,
+                       config->log_file, config->stats_json,  config->name,    config->pidfile,
+                       config->gdb,      config->symbols,     config->qmp,     config->script,
+                       config->profile,  config->check_report};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)

@@ -12,7 +12,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/check-report.h"
 #include "cli/consoles.h"
+#include "cli/counted-time.h"
 #include "cli/drives.h"
 #include "cli/exit-codes.h"
 #include "cli/firmware.h"
@@ -28,9 +30,9 @@
 #include "monitor/script.h"
 #include "monitor/symbols.h"
 
-#define TSC_HZ UINT64_C(1000000000)
+#define TSC_HZ           UINT64_C(1000000000)
 #define RESET_LOOP_COUNT 10
-#define RESET_LOOP_US (5 * G_USEC_PER_SEC)
+#define RESET_LOOP_US    (5 * G_USEC_PER_SEC)
 
 struct Vm {
     Machine machine;
@@ -64,7 +66,7 @@ struct Vm {
     RunResult stop_why;
     bool reset_requested;
     const char *reset_cause; /* static text; the last request's */
-    bool panicked; /* and was reported */
+    bool panicked;           /* and was reported */
     int64_t reset_times[RESET_LOOP_COUNT];
     unsigned resets;
 };
@@ -222,7 +224,9 @@ static void request_panic(void *opaque, bool crash_loaded)
     vm->panicked = true;
     const bool goes_on = crash_loaded || action == PANIC_NONE;
     post_event(vm, crash_loaded ? MACHINE_EVENT_CRASH_KERNEL : MACHINE_EVENT_PANIC, true,
-               goes_on ? "run" : action == PANIC_PAUSE ? "pause" : "poweroff");
+               goes_on                 ? "run"
+               : action == PANIC_PAUSE ? "pause"
+                                       : "poweroff");
     if (goes_on)
         return;
     if (action == PANIC_PAUSE) {
@@ -294,6 +298,13 @@ static void do_reset(Vm *vm, Death death, const char *why)
     log_printf(LOG_CPU_RESET, "CPU reset (%s)", why ? why : "monitor");
 }
 
+static void report_check(Vm *vm)
+{
+    check_report_write(vm->config, engine_check_report(vm->engine));
+    halt_vcpu(vm, MACHINE_OFF);
+    vm_quit(vm, CODE_CHECK);
+}
+
 /* Outside vm->lock. */
 static RunResult run_engine(Vm *vm, bool step, bool interrupts)
 {
@@ -302,6 +313,8 @@ static RunResult run_engine(Vm *vm, bool step, bool interrupts)
         do_reset(vm, DEATH_TRIPLE_FAULT, "triple fault");
         return step ? RUN_STEPPED : RUN_STOPPED;
     }
+    if (result == RUN_CHECK)
+        report_check(vm);
     return result;
 }
 
@@ -624,11 +637,18 @@ static bool build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
+    if (vm->config->icount)
+        counted_time_set_up(vm->config, vm->engine, vm->clock);
+    if (vm->config->seeded)
+        cpu_seed_random(vm->cpu, vm->config->seed);
+    vm->cpu->no_fp_pointers = vm->config->icount;
     const EngineOptions *wanted = &vm->config->engine;
     if (!engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
-        fprintf(stderr, "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
-                        "slower soft TLB\n");
-    return !vm->config->perf_map || engine_open_perf_map(vm->engine, error);
+        fprintf(stderr,
+                "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
+                "slower soft TLB\n");
+    engine_set_namer(vm->engine, symbols_name, vm->symbols);
+    return !wanted->perf_map || engine_open_perf_map(vm->engine, error);
 }
 
 static void fill_machine(Vm *vm)

@@ -97,6 +97,27 @@ static void emit_count(Emit *e, uint64_t *counter)
     emit_store(e, 8, host_mem(R8, 0), R9);
 }
 
+/* Too few left: leave to the loop before anything is done. The budget is below 2^31 and so is what
+ * is taken, so the upper half of the difference tells its sign. */
+static void emit_budget(Codegen *c)
+{
+    Emit *e = &c->e;
+    const int32_t insns = (int32_t)c->options->budget;
+    emit_load(e, 8, R8, VCPU_FIELD(budget));
+    emit_lea(e, 8, R8, host_mem(R8, -insns));
+    emit_store(e, 8, VCPU_FIELD(budget), R8);
+    emit_mov(e, 8, R11, RCX);
+    emit_load(e, 4, RCX, host_mem(R15, VCPU_DISP((int32_t)offsetof(VCpu, budget) + 4)));
+    uint8_t *enough = emit_jump8(e, OP_JRCXZ);
+    emit_mov(e, 8, RCX, R11);
+    emit_lea(e, 8, R8, host_mem(R8, insns));
+    emit_store(e, 8, VCPU_FIELD(budget), R8);
+    lower_store_pc(c, c->block->pc);
+    emit_jmp_mem(e, VCPU_FIELD(thunk_exit_lookup));
+    emit_set_rel8(enough, e->at);
+    emit_mov(e, 8, RCX, R11);
+}
+
 bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out)
 {
     /* an op has two pieces of cold code at most, and each piece one pc entry */
@@ -124,6 +145,8 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
     }
     if (fits && options->poll)
         emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page));
+    if (fits && options->budget)
+        emit_budget(&c);
     if (fits && options->executions)
         emit_count(&c.e, options->executions);
     fits = fits && emit_hot(&c) && emit_cold(&c);

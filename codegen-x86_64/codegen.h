@@ -21,6 +21,7 @@ typedef struct {
      * through the jump cache */
     uint64_t page_pc, page_end;
     bool poll;            /* emit the poll load at entry */
+    unsigned budget;      /* guest instructions to take from vcpu->budget at entry; 0: do not */
     uint64_t *executions; /* counted up at entry; NULL: no */
     uint32_t jump_tag;    /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;

@@ -10,10 +10,10 @@
 #define STUB_FP_LOADED   140
 #define STUB_FP_ENSURE   240
 #define STUB_HOST_RSP    296
-#define STUB_HOST_PC     400
-#define STUB_WINDOW_BASE 408
-#define STUB_FP_AREA     1472
-#define STUB_HOST_FP     1984
+#define STUB_HOST_PC     408
+#define STUB_WINDOW_BASE 416
+#define STUB_FP_AREA     1536
+#define STUB_HOST_FP     2048
 
 #define STUB_FLAGS_ARITH   0x8d5
 #define STUB_FLAG_OF_SHIFT 11

@@ -72,7 +72,7 @@ static void print_item(const char *prefix, const Row *row)
     print_roff(row->name);
     printf("\\fR");
     if (row->argument && *row->argument) {
-        printf("%s\\fI", row->argument[0] == '/' ? "" : " ");
+        printf("%s\\fI", row->argument[0] == '/' || row->argument[0] == '[' ? "" : " ");
         print_roff(row->argument);
         printf("\\fR");
     }

@@ -36,6 +36,7 @@ struct Clock {
     void (*lock)(void *);
     void (*unlock)(void *);
     void *lock_opaque;
+    ClockCounter counter; /* now NULL: the host's time */
 };
 
 typedef struct {
@@ -121,6 +122,8 @@ static void heap_insert(Clock *clock, Timer *timer)
 
 static int64_t now_locked(const Clock *clock)
 {
+    if (clock->counter.now)
+        return clock->counter.now(clock->counter.opaque);
     return clock->running ? clock->base + (host_now() - clock->host_base) : clock->base;
 }
 
@@ -224,6 +227,20 @@ int64_t clock_next_deadline(Clock *clock)
     return wait;
 }
 
+int64_t clock_first_deadline(Clock *clock)
+{
+    g_mutex_lock(&clock->mutex);
+    const Timer *first = heap_first(clock);
+    const int64_t deadline = first ? first->deadline : INT64_MAX;
+    g_mutex_unlock(&clock->mutex);
+    return deadline;
+}
+
+void clock_set_counter(Clock *clock, const ClockCounter *counter)
+{
+    clock->counter = *counter;
+}
+
 /* ---- timers ---- */
 
 Timer *timer_new(Clock *clock, TimerFn fn, void *opaque)
@@ -251,7 +268,10 @@ void timer_arm(Timer *timer, int64_t deadline_ns)
     timer->deadline = deadline_ns;
     heap_insert(clock, timer);
     program_locked(clock);
+    const bool first = heap_first(clock) == timer;
     g_mutex_unlock(&clock->mutex);
+    if (first && clock->counter.now)
+        clock->counter.earliest(clock->counter.opaque);
 }
 
 void timer_cancel(Timer *timer)
@@ -278,7 +298,8 @@ static Timer *take_due(Clock *clock, int64_t limit)
 {
     g_mutex_lock(&clock->mutex);
     Timer *timer = heap_first(clock);
-    if (timer && timer->deadline <= limit && (clock->fake || clock->running)) {
+    if (timer && timer->deadline <= limit &&
+        (clock->fake || clock->running || clock->counter.now)) {
         heap_remove(clock, timer);
         if (clock->fake)
             clock->base = MAX(clock->base, timer->deadline);
@@ -313,6 +334,13 @@ void clock_fake_advance(Clock *clock, int64_t ns)
     g_mutex_unlock(&clock->mutex);
 }
 
+void clock_run_due(Clock *clock)
+{
+    const int64_t limit = clock_now(clock);
+    for (unsigned n = 0; n < FIRE_MAX && fire_one(clock, limit); n++)
+        ;
+}
+
 static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     Clock *clock = ((ClockSource *)source)->clock;
@@ -332,6 +360,8 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
 void clock_attach_main_loop(Clock *clock)
 {
     static GSourceFuncs funcs = {.dispatch = source_dispatch};
+    if (clock->counter.now)
+        return;
     g_assert(!clock->fake && !clock->source);
     clock->source = g_source_new(&funcs, sizeof(ClockSource));
     ((ClockSource *)clock->source)->clock = clock;

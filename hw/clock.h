@@ -27,6 +27,17 @@ Clock *clock_new(void (*lock)(void *), void (*unlock)(void *), void *lock_opaque
 Clock *clock_new_fake(void);
 void clock_fake_advance(Clock *clock, int64_t ns);
 void clock_free(Clock *clock);
+/* Where a counted clock gets its time from. earliest: a timer was armed that is the first now; any
+ * thread, the io lock held by whoever armed it. */
+typedef struct {
+    int64_t (*now)(void *opaque);
+    void (*earliest)(void *opaque);
+    void *opaque;
+} ClockCounter;
+/* From now on (nothing is armed yet, no main loop attached) somebody else counts: clock_run_due
+ * fires timers, on its caller's thread, and nothing else does. */
+void clock_set_counter(Clock *clock, const ClockCounter *counter);
+void clock_run_due(Clock *clock);
 
 int64_t clock_now(Clock *clock); /* ns since start; any thread; never goes back */
 void clock_start(Clock *clock);  /* starts stopped */
@@ -45,5 +56,7 @@ int64_t timer_deadline(const Timer *timer);
 void clock_attach_main_loop(Clock *clock);
 /* ns until the earliest armed timer (INT64_MAX: none); for idle skipping. */
 int64_t clock_next_deadline(Clock *clock);
+/* The same as an absolute time. */
+int64_t clock_first_deadline(Clock *clock);
 
 #endif

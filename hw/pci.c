@@ -302,7 +302,7 @@ static const struct {
     {0x0c03, "USB controller"},
 };
 
-static const char *class_name(uint16_t class_code)
+const char *pci_class_name(uint16_t class_code)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(class_names); i++)
         if (class_names[i].class_code == class_code)
@@ -330,7 +330,7 @@ static void print_function(const PciFunction *fn, GString *out)
     g_string_append_printf(out, "  Bus  0, device %3u, function %u:\n", fn->devfn >> 3,
                            fn->devfn & 7);
     g_string_append_printf(out, "    %s: PCI device %04x:%04x (%s)\n",
-                           class_name(pci_get_word(fn, PCI_CLASS)), pci_get_word(fn, PCI_VENDOR_ID),
+                           pci_class_name(pci_get_word(fn, PCI_CLASS)), pci_get_word(fn, PCI_VENDOR_ID),
                            pci_get_word(fn, PCI_DEVICE_ID), fn->device.cls->name);
     if (fn->config[PCI_INTERRUPT_PIN])
         g_string_append_printf(out, "      IRQ %u, pin %c%s\n", fn->config[PCI_INTERRUPT_LINE],

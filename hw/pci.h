@@ -116,6 +116,8 @@ PciBus *pci_bus_new(const DeviceBus *bus, const IrqLine pirq[PCI_PIRQS]);
 void pci_bus_set_cf9(PciBus *bus, const RegionOps *ops, void *opaque);
 /* NULL: no such function. */
 PciFunction *pci_bus_find(const PciBus *bus, unsigned devfn);
+/* What a class and subclass are called. */
+const char *pci_class_name(uint16_t class_code);
 /* Monitor's `info pci`. */
 void pci_bus_print(const PciBus *bus, GString *out);
 /* Configuration access by the host (tests, direct boot); size 1, 2 or 4, naturally aligned. */

@@ -24,10 +24,16 @@ bool info_status(Command *command, GError **error)
     return true;
 }
 
+/* -a: of all CPUs, as there is one. */
 bool info_registers(Command *command, GError **error)
 {
+    if (!strcmp(command->rest, "-a"))
+        command->rest += strlen("-a");
+    if (!command_end(command, error))
+        return false;
     machine_enter(command->machine);
-    cpu_print_registers(command->machine->cpu, command->out);
+    g_string_append(command->out, "CPU#0\n");
+    cpu_print_registers(command->machine->cpu, true, command->out);
     machine_leave(command->machine);
     return true;
 }
@@ -36,8 +42,9 @@ bool info_cpus(Command *command, GError **error)
 {
     const CpuX86 *cpu = command->machine->cpu;
     machine_enter(command->machine);
-    g_string_append_printf(command->out, "* CPU #0: pc=0x%08" PRIx64 "%s\n",
-                           cpu->seg[SEG_CS].base + cpu->v.pc, cpu->v.halted ? " (halted)" : "");
+    g_string_append_printf(command->out, "* CPU #0: pc=0x%08" PRIx64 "%s thread_id=%" PRId64 "\n",
+                           cpu->seg[SEG_CS].base + cpu->v.pc, cpu->v.halted ? " (halted)" : "",
+                           command->machine->vcpu_thread_id);
     machine_leave(command->machine);
     return true;
 }

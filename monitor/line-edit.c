@@ -56,6 +56,7 @@ void line_edit_start(LineEdit *edit, GString *echo)
 {
     g_string_truncate(edit->line, 0);
     edit->cursor = 0;
+    edit->escape = ESC_NONE;
     edit->at = edit->history->len;
     g_string_append(echo, edit->prompt);
 }

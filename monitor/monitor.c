@@ -20,7 +20,9 @@ struct Monitor {
     bool greeted;
     LineEdit *edit;
     GByteArray *typed; /* not edited yet */
+    guint old_typed;   /* how much of it, from the start, is of clients who have gone */
     char *line;        /* waits for the idle source, or is being executed; NULL: none */
+    bool old_line;     /* it is of one who has gone */
     guint source;
     Execution *execution; /* of the line; NULL: none, or not begun */
 };
@@ -66,49 +68,80 @@ static void edit_typed(Monitor *monitor)
 {
     GString *echo = g_string_new(NULL);
     guint used = 0;
-    while (used < monitor->typed->len && !monitor->line)
+    while (used < monitor->typed->len && !monitor->line) {
+        const gsize shown = echo->len;
+        monitor->old_line = used < monitor->old_typed;
         monitor->line = line_edit_feed(monitor->edit, monitor->typed->data[used++], echo);
+        if (monitor->old_line)
+            g_string_truncate(echo, shown);
+        if (monitor->old_line && used == monitor->old_typed && !monitor->line)
+            line_edit_start(monitor->edit, echo); /* the prompt that the new client waits for */
+    }
     g_byte_array_remove_range(monitor->typed, 0, used);
+    monitor->old_typed -= MIN(used, monitor->old_typed);
     print(monitor, echo->str, echo->len);
     g_string_free(echo, TRUE);
     if (monitor->line && !monitor->source)
         monitor->source = g_idle_add(run_line, monitor);
 }
 
-/* The line is done: the next one. */
+static void next_line(Monitor *monitor)
+{
+    if (monitor->old_typed == 0)
+        print_prompt(monitor);
+    edit_typed(monitor);
+    chardev_accept_input(monitor->chardev);
+}
+
+/* The line is done: the next one. What those who have gone asked for is not shown to others. */
 static void finish_line(void *opaque, const char *output, const GError *error, bool leaving)
 {
     Monitor *monitor = opaque;
     address_space_lock(monitor->machine->as);
     monitor->execution = NULL;
-    print(monitor, output, strlen(output));
-    if (error) {
+    if (!monitor->old_line)
+        print(monitor, output, strlen(output));
+    if (error && !monitor->old_line) {
         print(monitor, error->message, strlen(error->message));
         print(monitor, "\n", 1);
     }
     if (!leaving) {
         g_clear_pointer(&monitor->line, g_free);
-        print_prompt(monitor);
-        edit_typed(monitor);
-        chardev_accept_input(monitor->chardev);
+        next_line(monitor);
     }
     address_space_unlock(monitor->machine->as);
-}
-
-static gboolean run_line(gpointer opaque)
-{
-    Monitor *monitor = opaque;
-    monitor->source = 0;
-    /* The prompt comes when it is done: after sendkey and type, when the guest has read the keys */
-    monitor->execution = execution_start(monitor->machine, monitor->line,
-                                         line_edit_history(monitor->edit), finish_line, monitor);
-    return G_SOURCE_REMOVE;
 }
 
 static void abandon_line(Monitor *monitor)
 {
     g_clear_pointer(&monitor->execution, execution_cancel);
     g_clear_pointer(&monitor->line, g_free);
+}
+
+/* What was typed after it goes, too. */
+static void interrupt(Monitor *monitor)
+{
+    g_byte_array_set_size(monitor->typed, 0);
+    monitor->old_typed = 0;
+    abandon_line(monitor);
+}
+
+static gboolean run_line(gpointer opaque)
+{
+    Monitor *monitor = opaque;
+    const bool old = monitor->old_line;
+    monitor->source = 0;
+    /* The prompt comes when it is done: after sendkey and type, when the guest has read the keys */
+    monitor->execution = execution_start(monitor->machine, monitor->line,
+                                         line_edit_history(monitor->edit), finish_line, monitor);
+    if (!old || !monitor->execution)
+        return G_SOURCE_REMOVE;
+    /* Nobody waits for it, but somebody else for the prompt. */
+    address_space_lock(monitor->machine->as);
+    abandon_line(monitor);
+    next_line(monitor);
+    address_space_unlock(monitor->machine->as);
+    return G_SOURCE_REMOVE;
 }
 
 static size_t on_can_receive(void *opaque)
@@ -120,17 +153,31 @@ static size_t on_can_receive(void *opaque)
 static void on_receive(void *opaque, const uint8_t *bytes, size_t count)
 {
     Monitor *monitor = opaque;
-    const uint8_t *interrupt = monitor->execution ? memrchr(bytes, CTRL_C, count) : NULL;
-    if (interrupt) { /* what was typed before it goes, too */
+    const uint8_t *ctrl_c = monitor->execution ? memrchr(bytes, CTRL_C, count) : NULL;
+    if (ctrl_c) {
         print(monitor, "^C\n", 3);
-        g_byte_array_set_size(monitor->typed, 0);
-        abandon_line(monitor);
+        interrupt(monitor);
         print_prompt(monitor);
-        count -= (size_t)(interrupt + 1 - bytes);
-        bytes = interrupt + 1;
+        count -= (size_t)(ctrl_c + 1 - bytes);
+        bytes = ctrl_c + 1;
     }
     g_byte_array_append(monitor->typed, bytes, (guint)count);
     edit_typed(monitor);
+}
+
+/* Whole lines of the last client are still executed, unless they take their time. */
+static void begin_client(Monitor *monitor)
+{
+    GByteArray *typed = monitor->typed;
+    monitor->greeted = false;
+    if (monitor->execution)
+        interrupt(monitor);
+    while (typed->len > 0 && typed->data[typed->len - 1] != '\n' &&
+           typed->data[typed->len - 1] != '\r')
+        g_byte_array_set_size(typed, typed->len - 1);
+    monitor->old_typed = typed->len;
+    monitor->old_line = true;
+    greet(monitor);
 }
 
 static void on_event(void *opaque, ChardevEvent event)
@@ -139,12 +186,8 @@ static void on_event(void *opaque, ChardevEvent event)
     switch (event) {
     case CHARDEV_OPENED:
         monitor->opened = true;
-        if (monitor->front == 0) {
-            monitor->greeted = false;
-            if (monitor->execution) /* of somebody who has gone */
-                abandon_line(monitor);
-            greet(monitor);
-        }
+        if (monitor->front == 0)
+            begin_client(monitor);
         break;
     case CHARDEV_FOCUS: /* of a mux: the console was on the screen until now */
         print(monitor, "\n", 1);

@@ -69,6 +69,80 @@ JsonNode *qmp_query_kvm(QmpCall *call, GError **error)
     return node_of_object(object);
 }
 
+JsonNode *qmp_query_target(QmpCall *call, GError **error)
+{
+    JsonObject *object = json_object_new();
+    json_object_set_string_member(object, "arch", "i386");
+    return node_of_object(object);
+}
+
+JsonNode *qmp_query_memory(QmpCall *call, GError **error)
+{
+    JsonObject *object = json_object_new();
+    json_object_set_int_member(object, "base-memory", (gint64)call->machine->ram_bytes);
+    return node_of_object(object);
+}
+
+static JsonObject *pci_region(const PciBar *bar, unsigned index)
+{
+    JsonObject *object = json_object_new();
+    const bool io = bar->kind == PCI_BAR_IO;
+    json_object_set_int_member(object, "bar", index);
+    json_object_set_string_member(object, "type", io ? "io" : "memory");
+    json_object_set_int_member(object, "address", (gint64)bar->base); /* -1: not mapped */
+    json_object_set_int_member(object, "size", (gint64)bar->size);
+    if (io)
+        return object;
+    json_object_set_boolean_member(object, "prefetch",
+                                   bar->kind == PCI_BAR_MEM32_PREFETCH ||
+                                       bar->kind == PCI_BAR_MEM64_PREFETCH);
+    json_object_set_boolean_member(
+        object, "mem_type_64", bar->kind == PCI_BAR_MEM64 || bar->kind == PCI_BAR_MEM64_PREFETCH);
+    return object;
+}
+
+static JsonObject *pci_function(const PciFunction *fn)
+{
+    JsonObject *object = json_object_new(), *kind = json_object_new(), *id = json_object_new();
+    JsonArray *regions = json_array_new();
+    const uint16_t class_code = pci_get_word(fn, PCI_CLASS);
+    json_object_set_int_member(kind, "class", class_code);
+    json_object_set_string_member(kind, "desc", pci_class_name(class_code));
+    json_object_set_int_member(id, "vendor", pci_get_word(fn, PCI_VENDOR_ID));
+    json_object_set_int_member(id, "device", pci_get_word(fn, PCI_DEVICE_ID));
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        if (fn->bars[i].kind != PCI_BAR_NONE)
+            json_array_add_object_element(regions, pci_region(&fn->bars[i], i));
+    json_object_set_int_member(object, "bus", 0);
+    json_object_set_int_member(object, "slot", fn->devfn >> 3);
+    json_object_set_int_member(object, "function", fn->devfn & 7);
+    json_object_set_object_member(object, "class_info", kind);
+    json_object_set_object_member(object, "id", id);
+    json_object_set_int_member(object, "irq_pin", fn->config[PCI_INTERRUPT_PIN]);
+    if (fn->config[PCI_INTERRUPT_PIN])
+        json_object_set_int_member(object, "irq", fn->config[PCI_INTERRUPT_LINE]);
+    json_object_set_string_member(object, "qdev_id", "");
+    json_object_set_array_member(object, "regions", regions);
+    return object;
+}
+
+JsonNode *qmp_query_pci(QmpCall *call, GError **error)
+{
+    JsonArray *buses = json_array_new(), *devices = json_array_new();
+    JsonObject *bus = json_object_new();
+    machine_enter(call->machine);
+    for (unsigned devfn = 0; devfn < 256; devfn++) {
+        const PciFunction *fn = pci_bus_find(pc_pci(call->machine->pc), devfn);
+        if (fn)
+            json_array_add_object_element(devices, pci_function(fn));
+    }
+    machine_leave(call->machine);
+    json_object_set_int_member(bus, "bus", 0);
+    json_object_set_array_member(bus, "devices", devices);
+    json_array_add_object_element(buses, bus);
+    return node_of_array(buses);
+}
+
 JsonNode *qmp_query_cpus_fast(QmpCall *call, GError **error)
 {
     JsonArray *list = json_array_new();

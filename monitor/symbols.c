@@ -231,3 +231,11 @@ void symbols_append(const Symbols *symbols, uint64_t address, GString *out)
     if (name)
         g_string_append_printf(out, " (%s+0x%" PRIx64 ")", name, into);
 }
+
+void symbols_name(void *symbols, uint64_t address, GString *out)
+{
+    uint64_t into;
+    const char *name = symbols_find(symbols, address, &into);
+    if (name)
+        g_string_append_printf(out, "%s+0x%" PRIx64, name, into);
+}

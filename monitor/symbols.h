@@ -21,6 +21,8 @@ const char *symbols_find(const Symbols *symbols, uint64_t address, uint64_t *int
 bool symbols_lookup(const Symbols *symbols, const char *name, uint64_t *address);
 /* " (name+0x1f)", or nothing. */
 void symbols_append(const Symbols *symbols, uint64_t address, GString *out);
+/* "name+0x1f", or nothing; an EngineNamer. */
+void symbols_name(void *symbols, uint64_t address, GString *out);
 unsigned symbols_count(const Symbols *symbols);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "softmmu/shadow.h"
+
 /* Copy between a buffer and physical memory within one page, devices included. */
 static void phys_copy(Mmu *mmu, gpa_t gpa, uint8_t *buffer, unsigned size, bool write)
 {
@@ -21,6 +23,11 @@ static void phys_copy(Mmu *mmu, gpa_t gpa, uint8_t *buffer, unsigned size, bool 
         buffer += n;
         size -= n;
     }
+}
+
+static bool is_memory(const PhysTarget *target, bool write)
+{
+    return target->kind == REGION_RAM || (target->kind == REGION_ROM && !write);
 }
 
 /* About to write: translated code there goes first. */
@@ -72,6 +79,8 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
     const unsigned room = GUEST_PAGE_SIZE - (gva & ~GUEST_PAGE_MASK);
     PhysTarget target[2];
     g_assert(size >= 1 && size <= MMU_MAX_ACCESS);
+    if (mmu->shadow)
+        return shadow_access_begin(mmu->shadow, access, gva, size, read, write, mode, fault);
     mmu->self_modified = false;
     mmu->slow_accesses++;
     if (write && !mmu->watch_used) {
@@ -102,7 +111,12 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
         mmu->self_modified = true;
         return NULL;
     }
-    bool direct = target[0].kind == REGION_RAM || (target[0].kind == REGION_ROM && !write);
+    const bool direct = is_memory(&target[0], write);
+    const bool device = !direct || (pages == 2 && !is_memory(&target[1], write));
+    if (device && mmu->devices_alone && !mmu->watch_access(mmu->opaque)) {
+        mmu->self_modified = true;
+        return NULL;
+    }
     access->bounced = pages == 2 || !direct || target[0].length < size;
     if (!access->bounced)
         return ram_hva(address_space_ram(mmu->as), target[0].ram_offset);
@@ -119,6 +133,10 @@ void access_commit(Mmu *mmu, MemAccess *access)
 {
     if (!access->bounced)
         return;
+    if (mmu->shadow) {
+        shadow_access_commit(mmu->shadow, access);
+        return;
+    }
     uint8_t *buffer = access->buffer + (access->gva & 63);
     phys_copy(mmu, access->gpa[0], buffer, access->first, true);
     if (access->size > access->first)

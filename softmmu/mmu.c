@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/trace.h"
+#include "softmmu/shadow.h"
 
 enum { JOURNAL_CAPACITY = 1 << 16 };
 
@@ -204,6 +205,8 @@ static WalkKind walk_kind(MmuAccess access)
 
 bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, Fault *fault)
 {
+    if (mmu->shadow)
+        return shadow_probe(mmu->shadow, gva, access == MMU_WRITE, mode, gpa, fault);
     WalkMemory memory = mmu_walk_memory(mmu, true);
     WalkAccess wanted = {walk_kind(access), mode == MMU_USER, false};
     WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, wanted);

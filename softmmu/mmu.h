@@ -27,6 +27,8 @@ typedef struct {
     unsigned kinds; /* MMU_WATCH_* */
 } MmuWatch;
 
+typedef struct Shadow Shadow; /* softmmu/shadow.h */
+
 typedef enum { MMU_FLUSH_ALL, MMU_FLUSH_NON_GLOBAL, MMU_FLUSH_PAGE } MmuFlush;
 
 typedef struct Mmu {
@@ -37,7 +39,8 @@ typedef struct Mmu {
     /* Translations were dropped: whatever else is cached by linear address must follow. gva: for
      * MMU_FLUSH_PAGE. */
     void (*flushed)(void *opaque, MmuFlush what, gva_t gva);
-    /* An access hits a slot of MMU_WATCH_STOPS; false: give up as for self_modified. */
+    /* An access hits a slot of MMU_WATCH_STOPS, or see devices_alone; false: give up as for
+     * self_modified. */
     bool (*watch_access)(void *opaque);
     void *opaque; /* of the callbacks */
     /* Large pages that were filled lie in here: INVLPG of one drops everything. */
@@ -45,7 +48,9 @@ typedef struct Mmu {
     MmuWatch watch[MMU_WATCHES];
     unsigned watch_used;  /* bit i: slot i watches */
     unsigned watch_hits;  /* bit i: slot i was accessed; whoever acts on it clears it */
+    Shadow *shadow;       /* accesses go into this log, not to memory; NULL: usual */
     uint8_t *stored_pages; /* by RAM page: a write entry may lead to it */
+    bool devices_alone;    /* what reaches a device asks watch_access first */
     bool self_modified; /* why the last access gave up without a fault: execute it alone */
     /* Entries filled since the last flush, so that a flush costs what was used. */
     struct {

@@ -343,6 +343,8 @@ Window *window_select(WindowSet *set, int mode, bool always)
         validate(set, window);
         window->generation = generation;
     }
+    if (window && window->awaited)
+        window_fill_awaited(set, window);
     if (window)
         window->last_used = ++set->clock;
     return window;

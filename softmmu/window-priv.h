@@ -50,6 +50,9 @@ struct Window {
     uint64_t cost_ns;    /* spent on churn */
     uint64_t key;        /* user windows: CR3; 0: free */
     uint64_t last_used;
+    /* The access that faulted last in the guest; it will come again when the guest has served it. */
+    bool awaited, awaited_write;
+    gva_t awaited_gva;
 };
 
 /* What is known of an address space (CR3) that may have a window. */
@@ -100,6 +103,9 @@ static inline bool window_is_writable(uint32_t entry)
 bool window_ready(Window *window); /* reserve on first use */
 void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count);
 void window_clear(WindowSet *set, Window *window);
+/* Map the page of the awaited access, if the guest's tables allow it now without a change: a trap
+ * less. */
+void window_fill_awaited(WindowSet *set, Window *window);
 /* window-policy.c */
 bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk);
 /* `count` pages from `page` on were mapped beside one that was tracked, by the same last table. */

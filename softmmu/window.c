@@ -178,6 +178,7 @@ void window_clear(WindowSet *set, Window *window)
     }
     set->total_vmas -= MIN(set->total_vmas, window->vmas);
     window->vmas = 0;
+    window->awaited = false;
     window_forget_tracks(window);
 }
 
@@ -261,6 +262,38 @@ static bool map_around(WindowSet *set, Window *window, uint32_t page, const Back
     return map_run(set, window, (uint32_t)low, ram_page, (uint32_t)(high - low), b->write, !large);
 }
 
+/* Map what `walk` found for an access at gva. */
+static WindowOutcome fill(WindowSet *set, Window *window, gva_t gva, bool write,
+                          const WalkResult *walk)
+{
+    const bool kernel = window == &set->windows[WINDOW_KERNEL];
+    uint32_t page = (uint32_t)(gva >> GUEST_PAGE_BITS);
+    Backing b = backing_of(set, window, walk);
+    if (b.ram_page == RAM_OFF_NONE) {
+        if (kernel && !walk->global)
+            set->counters.refused_global++;
+        else
+            set->counters.refused_device++;
+        return WINDOW_DEMOTE;
+    }
+    if (kernel && window->churn[page] >= WINDOW_CHURN_LIMIT) {
+        set->counters.refused_churn++;
+        return WINDOW_DEMOTE;
+    }
+    if (write && b.code) {
+        window->cost_ns += WINDOW_TRAP_NS;
+        return WINDOW_CODE;
+    }
+    if (write && !b.write)
+        return WINDOW_DEMOTE; /* ROM */
+    window_make_room(set, window);
+    bool large = walk->page_bits > GUEST_PAGE_BITS;
+    if (window_track(set, window, gva, walk) && map_around(set, window, page, &b, large))
+        return WINDOW_FILLED;
+    set->counters.refused_other++;
+    return WINDOW_DEMOTE;
+}
+
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault)
 {
     if (gva >= WINDOW_SIZE) {
@@ -273,33 +306,25 @@ WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write
     WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, gva, access);
     if (walk.fault) {
         *fault = (Fault){14, true, walk.error_code, gva};
+        window->awaited = true;
+        window->awaited_gva = gva;
+        window->awaited_write = write;
         return WINDOW_FAULT;
     }
-    uint32_t page = (uint32_t)(gva >> GUEST_PAGE_BITS);
-    Backing b = backing_of(set, window, &walk);
-    if (b.ram_page == RAM_OFF_NONE) {
-        if (window == &set->windows[WINDOW_KERNEL] && !walk.global)
-            set->counters.refused_global++;
-        else
-            set->counters.refused_device++;
-        return WINDOW_DEMOTE;
-    }
-    if (window == &set->windows[WINDOW_KERNEL] && window->churn[page] >= WINDOW_CHURN_LIMIT) {
-        set->counters.refused_churn++;
-        return WINDOW_DEMOTE;
-    }
-    if (write && b.code) {
-        window->cost_ns += WINDOW_TRAP_NS;
-        return WINDOW_CODE;
-    }
-    if (write && !b.write)
-        return WINDOW_DEMOTE; /* ROM */
-    window_make_room(set, window);
-    bool large = walk.page_bits > GUEST_PAGE_BITS;
-    if (window_track(set, window, gva, &walk) && map_around(set, window, page, &b, large))
-        return WINDOW_FILLED;
-    set->counters.refused_other++;
-    return WINDOW_DEMOTE;
+    return fill(set, window, gva, write, &walk);
+}
+
+void window_fill_awaited(WindowSet *set, Window *window)
+{
+    window->awaited = false;
+    WalkMemory memory = mmu_walk_memory(set->mmu, false);
+    WalkAccess access = {window->awaited_write ? WALK_WRITE : WALK_READ, !window->supervisor, false};
+    WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, window->awaited_gva, access);
+    bool touched = walk.depth == 0 || (walk.accessed && (walk.dirty || !window->awaited_write));
+    if (walk.fault || !touched || window->pages[window->awaited_gva >> GUEST_PAGE_BITS])
+        return;
+    if (fill(set, window, window->awaited_gva, window->awaited_write, &walk) == WINDOW_FILLED)
+        set->counters.awaited_fills++;
 }
 
 void window_protect_ram_page(WindowSet *set, ram_off_t offset)

@@ -26,7 +26,7 @@ typedef enum {
 } WindowOutcome;
 
 typedef struct {
-    uint64_t fills, filled_pages, unmaps, validations, changed_entries, evictions, protects;
+    uint64_t fills, filled_pages, awaited_fills, unmaps, validations, changed_entries, evictions, protects;
     uint64_t promotions, demotions, resets;
     uint64_t refused_device, refused_global, refused_churn, refused_wrap, refused_other;
 } WindowCounters;
@@ -46,6 +46,9 @@ void window_note_user_time(WindowSet *set, uint64_t ns);
 uint64_t window_base(const Window *window);
 /* Does this host address belong to a window, guards included, and which guest address is it? */
 bool window_contains(const Window *window, uintptr_t host, gva_t *gva);
+
+/* The RAM page that is mapped at gva, writable if `write`; false: none. */
+bool window_find(const Window *window, gva_t gva, bool write, ram_off_t *page);
 
 /* A host fault at gva, as window_contains gave it, in `window`. */
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault);

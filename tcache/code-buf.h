@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The memory of the code cache: one memfd seen twice, once writable and once
+ * The memory of the code cache: shared pages seen twice, once writable and once
  * executable, so that no page is ever both. */
 #ifndef TCACHE_CODE_BUF_H
 #define TCACHE_CODE_BUF_H
@@ -15,7 +15,9 @@ typedef struct {
     size_t size;
 } CodeBuf;
 
-bool code_buf_init(CodeBuf *buf, size_t size, GError **error);
+/* nameless: the pages have no file name of their own, as Linux perf wants it of code that it looks
+ * up in /tmp/perf-PID.map. */
+bool code_buf_init(CodeBuf *buf, size_t size, bool nameless, GError **error);
 void code_buf_destroy(CodeBuf *buf);
 
 static inline uint8_t *code_buf_to_rw(const CodeBuf *buf, const uint8_t *rx)

@@ -2,7 +2,7 @@
  * The debugger's side of the engine: breakpoints, watchpoints, single steps.
  * Breakpoints never touch guest memory or translated code: no block that is kept begins at one or
  * runs over one, so control comes back to the loop there and nothing else gets slower. */
-#include "tcache/engine-priv.h"
+#include "tcache/icount.h"
 
 static gva_t linear_pc(const BlockState *state)
 {
@@ -160,6 +160,8 @@ bool engine_at_watchpoint(Engine *engine)
 static bool step_alone(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
+    if (engine->icount)
+        icount_boundary(engine);
     if (engine->guest->debug_boundary(vcpu))
         return true;
     vcpu->stepping = true;

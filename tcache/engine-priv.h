@@ -11,9 +11,9 @@
 #include "translator/ir/interp.h"
 
 #define FETCH_CACHE_SIZE 64
-#define OTHER_PAGES 4096
-#define RECENT_BLOCKS 16
-#define NO_STORE ((gva_t)-1)
+#define OTHER_PAGES      4096
+#define RECENT_BLOCKS    16
+#define NO_STORE         ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
 enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8 };
@@ -30,22 +30,25 @@ typedef struct {
     uint64_t size;
 } PostedWrite;
 
+typedef struct Check Check;
+typedef struct Icount Icount;
+
 struct Engine {
     Cache cache;
     VCpu *vcpu;
     const GuestOps *guest;
     EngineOptions options;
-    IrBlock ir;            /* scratch for translation */
-    GArray *pcmap;         /* scratch */
+    IrBlock ir;                  /* scratch for translation */
+    GArray *pcmap;               /* scratch */
     TranslationBlock *interp_tb; /* what the interpreter runs */
     bool interp_stop;
     InterpEnv interp_env;
     FetchEntry fetch[FETCH_CACHE_SIZE];
-    uint64_t generation;   /* of mappings; entries of another one are stale */
-    const void *exit_pc;   /* host_pc as the last block left it */
+    uint64_t generation; /* of mappings; entries of another one are stale */
+    const void *exit_pc; /* host_pc as the last block left it */
     /* shortcuts.c: pages whose code is reached by shortcuts, as bitmaps by page number. */
     uint64_t *global_pages, *other_pages;
-    GArray *global_list;   /* of GlobalPage */
+    GArray *global_list; /* of GlobalPage */
     bool validate_global;
     gva_t other_list[OTHER_PAGES]; /* whose bits in other_pages are set */
     unsigned other_count;
@@ -65,17 +68,23 @@ struct Engine {
     void (*sampler)(void *opaque);
     void *sampler_opaque;
     FILE *perf_map; /* NULL: not wanted */
+    EngineNamer name; /* NULL: nothing has a name */
+    void *name_opaque;
     pthread_t thread;
     bool running;
-    GMutex lock;           /* posts, wake-ups */
+    GMutex lock; /* posts, wake-ups */
     GCond wake;
     GArray *posts;
     uint8_t *signal_stack;
-    GArray *breaks;        /* of gva_t, sorted */
-    GArray *kept_apart;    /* those that no kept block runs over */
+    GArray *breaks;     /* of gva_t, sorted */
+    GArray *kept_apart; /* those that no kept block runs over */
     bool breaks_changed;
-    bool leave_break;      /* stopped at a breakpoint: run on past it */
+    bool leave_break; /* stopped at a breakpoint: run on past it */
     EngineStop debug_stop;
+    Check *check;    /* --check; NULL: off */
+    Icount *icount;  /* -icount; NULL: off */
+    bool outside;    /* what lift_block lifted last is one instruction that reaches outside */
+    IrBlock *lifted; /* --check: a copy of the IR before passes, for the block being made */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
@@ -83,6 +92,12 @@ struct Engine {
 TranslationBlock *engine_find_block(Engine *engine, bool *alone);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
+
+/* split.c: how many instructions a block may have so that those that reach outside
+ * (HELPER_OUTSIDE) are alone in theirs, and, if `branches`, none follows a conditional branch.
+ * *outside: it begins with one that reaches outside. */
+unsigned block_split(const IrBlock *block, bool branches, bool *outside);
+bool insn_is_outside(const IrBlock *block, const IrInsn *insn);
 
 /* BlockState.memory: the block uses the address window; its mapping is the same in all address
  * spaces (global pages, or paging off). */
@@ -142,12 +157,13 @@ void host_fault_attach(Engine *engine);
 void host_fault_detach(Engine *engine);
 
 /* inspect.c */
+void engine_append_name(const Engine *engine, gva_t gva, GString *out);
 void perf_map_add(Engine *engine, const TranslationBlock *tb);
 
 /* log-block.c: -d op, op_opt, in_asm, out_asm, and the same as text. guest_code: the bytes at the
  * block's start. */
 void log_block_ir(Engine *engine, uint32_t item, const char *title);
-void log_block_code(const TranslationBlock *tb, const uint8_t *guest_code);
+void log_block_code(const Engine *engine, const TranslationBlock *tb, const uint8_t *guest_code);
 void block_append_guest(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
 void block_append_host(const TranslationBlock *tb, const uint8_t *guest_code, GString *out);
 

@@ -17,8 +17,22 @@ typedef struct {
     bool no_window;     /* memory through the soft TLB only */
     bool window_always; /* every address space has its window from the start */
     bool count;         /* blocks count how often they run */
+    uint64_t check_every; /* compare every so manieth block with the interpreter; 0: none */
+    bool perf_map; /* engine_open_perf_map will be called: map code where Linux perf finds it */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
+
+/* -icount: what time is made of. All callbacks come on the vCPU thread. */
+typedef struct {
+    unsigned shift; /* an instruction takes 1 << shift ns */
+    bool sleep;     /* a halted vCPU waits for its next timer in host time; else it jumps there */
+    int64_t (*next_deadline)(void *opaque); /* of the earliest timer, ns; INT64_MAX: none */
+    void (*run_timers)(void *opaque);       /* fire what is due now */
+    /* Every so many instructions (0: never) a digest of registers and RAM. */
+    uint64_t digest_every;
+    void (*digest)(void *opaque, uint64_t executed, uint64_t digest);
+    void *opaque;
+} EngineTime;
 
 typedef struct {
 #define COUNTER(name, help) uint64_t name;
@@ -31,12 +45,22 @@ typedef enum {
     RUN_TRIPLE_FAULT, /* state as it was then */
     RUN_DEBUG,        /* a breakpoint or a watchpoint: engine_debug_stop; state exact */
     RUN_STEPPED,
+    RUN_CHECK, /* translated code and interpreter differ: engine_check_report */
 } RunResult;
 
 /* Takes over the vcpu's engine fields and the address space's listeners. NULL and *error when the
  * host has no room for the code cache. */
 Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, GError **error);
 void engine_free(Engine *engine);
+/* Count time in instructions from now on; before the first run. */
+void engine_count_time(Engine *engine, const EngineTime *time);
+/* With counted time: ns by now; any thread (others than the vCPU's may see it late). */
+int64_t engine_time_ns(const Engine *engine);
+/* A timer is the earliest now; any thread. */
+void engine_deadline_changed(Engine *engine);
+/* Instructions executed; vCPU stopped or on its thread. */
+uint64_t engine_executed(const Engine *engine);
+
 /* false: not wanted, or the host has no room for them. */
 bool engine_has_windows(const Engine *engine);
 
@@ -60,6 +84,9 @@ typedef struct {
     gva_t gva;        /* of the breakpoint */
 } EngineStop;
 EngineStop engine_debug_stop(const Engine *engine);
+
+/* What differed, after RUN_CHECK; else NULL. */
+const char *engine_check_report(const Engine *engine);
 
 const EngineCounters *engine_counters(const Engine *engine);
 void engine_print_stats(Engine *engine, GString *out);
@@ -103,6 +130,10 @@ bool engine_append_code(const Engine *engine, gva_t gva, GString *out);
 void engine_set_sampler(Engine *engine, void (*sampler)(void *opaque), void *opaque);
 void engine_request_sample(Engine *engine); /* any thread */
 
+/* What logs and Linux perf call guest code, besides its address: name appends "name+0x1f" or
+ * nothing. */
+typedef void (*EngineNamer)(void *opaque, gva_t gva, GString *out);
+void engine_set_namer(Engine *engine, EngineNamer name, void *opaque);
 /* Name translated code for Linux perf in /tmp/perf-PID.map, from now on. */
 bool engine_open_perf_map(Engine *engine, GError **error);
 

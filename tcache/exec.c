@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "base/trace.h"
+#include "tcache/check.h"
+#include "tcache/icount.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
 
@@ -126,8 +128,8 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->options = *options;
     uint64_t bytes =
         options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
-    if (!cache_init(&engine->cache, vcpu, as, bytes, error) ||
-        !code_buf_init(&engine->native_buf, NATIVE_BYTES, error)) {
+    if (!cache_init(&engine->cache, vcpu, as, bytes, options->perf_map, error) ||
+        !code_buf_init(&engine->native_buf, NATIVE_BYTES, false, error)) {
         cache_destroy(&engine->cache);
         g_free(engine);
         return NULL;
@@ -147,6 +149,10 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     vcpu->engine = engine;
     vcpu->kick = kick;
     vcpu->pc_of_host = pc_of_host;
+    if (options->check_every) {
+        engine->options.no_chain = true; /* a block is entered and left by the loop */
+        engine->check = check_new(engine);
+    }
     if (!options->no_window && !options->interp)
         engine->windows = window_set_new(&vcpu->mmu);
     demote_init(engine);
@@ -160,6 +166,11 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     return engine;
 }
 
+void engine_count_time(Engine *engine, const EngineTime *time)
+{
+    engine->icount = icount_new(engine, time);
+}
+
 bool engine_has_windows(const Engine *engine)
 {
     return engine->windows != NULL;
@@ -170,6 +181,11 @@ void engine_free(Engine *engine)
     g_clear_pointer(&engine->perf_map, fclose);
     if (engine->windows)
         window_set_free(engine->windows);
+    check_free(engine->check);
+    icount_free(engine->icount);
+    if (engine->lifted)
+        ir_block_destroy(engine->lifted);
+    g_free(engine->lifted);
     demote_destroy(engine);
     shortcuts_destroy(engine);
     cache_destroy(&engine->cache);
@@ -229,15 +245,21 @@ void engine_wait_halted(Engine *engine)
 
 static void log_exec(Engine *engine, const TranslationBlock *tb)
 {
-    const VCpu *v = engine->vcpu;
-    if (!log_in_filter((uint32_t)(tb->state.cs_base + tb->state.pc)))
+    const gva_t gva = (uint32_t)(tb->state.cs_base + tb->state.pc);
+    if (!log_in_filter(gva))
         return;
-    log_printf(LOG_EXEC, "TB %p pc %08x cs %08x mode %08x", (const void *)tb->code,
-               (unsigned)tb->state.pc, (unsigned)tb->state.cs_base, tb->state.mode);
-    log_printf(LOG_CPU, "  ax %08x cx %08x dx %08x bx %08x sp %08x bp %08x si %08x di %08x fl %03x",
-               (unsigned)v->gpr[0], (unsigned)v->gpr[1], (unsigned)v->gpr[2], (unsigned)v->gpr[3],
-               (unsigned)v->gpr[4], (unsigned)v->gpr[5], (unsigned)v->gpr[6], (unsigned)v->gpr[7],
-               v->flags);
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (log_enabled(LOG_EXEC)) { /* [CS base/linear pc/mode/way to memory], as QEMU's */
+        g_string_append_printf(text, "Trace 0: %p [%08x/%08x/%08x/%08x] ", (const void *)tb->code,
+                               (unsigned)tb->state.cs_base, (unsigned)gva, tb->state.mode,
+                               tb->state.memory);
+        engine_append_name(engine, gva, text);
+        g_string_append_c(text, '\n');
+    }
+    if (log_enabled(LOG_CPU | LOG_FPU) && engine->guest->print_state)
+        engine->guest->print_state(engine->vcpu, log_enabled(LOG_FPU), text);
+    g_string_truncate(text, text->len - 1); /* the log ends lines itself */
+    log_printf(LOG_EXEC | LOG_CPU | LOG_FPU, "%s", text->str);
 }
 
 /* What user code spends on the TLB decides whether its address space gets a window. Returns the
@@ -259,19 +281,29 @@ static void note_exit(Engine *engine, uint64_t start)
         window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
 }
 
+static ExitReason enter_code(Engine *engine, const TranslationBlock *tb)
+{
+    VCpu *vcpu = engine->vcpu;
+    uint64_t start = note_entry(engine, tb);
+    ExitReason reason = codegen_enter(vcpu, tb->code);
+    engine->exit_pc = vcpu->host_pc;
+    vcpu->host_pc = NULL;
+    note_exit(engine, start);
+    if (engine->icount)
+        icount_settle(engine, reason);
+    return reason;
+}
+
 static ExitReason run_block(Engine *engine, TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
     engine->recent[engine->recent_count++ % RECENT_BLOCKS] = tb->state;
-    if (log_enabled(LOG_EXEC | LOG_CPU))
+    if (log_enabled(LOG_EXEC | LOG_CPU | LOG_FPU))
         log_exec(engine, tb);
     if (!tb->ir) {
-        uint64_t start = note_entry(engine, tb);
-        ExitReason reason = codegen_enter(vcpu, tb->code);
-        engine->exit_pc = vcpu->host_pc;
-        vcpu->host_pc = NULL;
-        note_exit(engine, start);
-        return reason;
+        const bool checked = engine->check && check_is_due(engine, tb) && check_before(engine, tb);
+        const ExitReason reason = enter_code(engine, tb);
+        return checked ? check_after(engine, tb, reason) : reason;
     }
     tb->executions++;
     engine->interp_tb = tb;
@@ -326,6 +358,10 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     if (!tb) {
         *slot = NULL;
         return alone ? engine_execute_alone(engine) : EXIT_FAULT;
+    }
+    if (icount_short(engine, tb)) {
+        *slot = NULL;
+        return engine_execute_alone(engine);
     }
     add_shortcuts(engine, tb, *slot, evictions);
     ExitReason reason = run_block(engine, tb);
@@ -413,11 +449,16 @@ RunResult engine_run(Engine *engine)
         reason = EXIT_LOOKUP;
         if (asked && engine_attend(engine))
             break;
+        if (engine->icount)
+            icount_boundary(engine);
         alive = take_events(engine);
         if (!alive)
             break;
         if (vcpu->halted) {
-            engine_wait_halted(engine);
+            if (engine->icount)
+                icount_idle(engine);
+            else
+                engine_wait_halted(engine);
             slot = NULL;
             continue;
         }
@@ -426,6 +467,10 @@ RunResult engine_run(Engine *engine)
             break;
         }
         reason = turn(engine, &slot);
+        if (reason == EXIT_CHECK) {
+            result = RUN_CHECK;
+            break;
+        }
         alive = engine_handle_exit(engine, reason);
     }
     engine_leave(engine);

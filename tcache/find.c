@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "tcache/icount.h"
 #include "translator/pipeline.h"
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 1024, BLOCK_MIN_ROOM = 4096, TIMED_BLOCKS = 16 };
@@ -69,6 +70,19 @@ static void mark_code_page(Engine *engine, const FetchPage *page)
         window_protect_ram_page(engine->windows, page->ram_offset);
 }
 
+/* --check and -icount: end the block where block_split says. */
+static void resplit(Engine *engine, const BlockState *state, TranslateLimits *limits,
+                    const uint8_t *code, unsigned room)
+{
+    bool need_second;
+    limits->max_insns = block_split(&engine->ir, engine->icount != NULL, &engine->outside);
+    if (limits->max_insns == engine->ir.guest_insns)
+        return;
+    ir_block_reset(&engine->ir, state->pc);
+    engine->guest->translate(engine->vcpu, state, limits, code, room, NULL, 0, &engine->ir,
+                             &need_second);
+}
+
 /* Lift the block at state into engine->ir. second: filled if the first instruction needs it. */
 static bool lift_block(Engine *engine, const BlockState *state, unsigned max_insns,
                        const FetchPage *first, FetchPage *second, bool *crosses)
@@ -85,8 +99,11 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     *crosses = false;
     ir_block_reset(&engine->ir, state->pc);
     if (engine->guest->translate(engine->vcpu, state, &limits, code, room, NULL, 0, &engine->ir,
-                                 &need_second))
+                                 &need_second)) {
+        if (engine->check || engine->icount)
+            resplit(engine, state, &limits, code, room);
         return true;
+    }
     g_assert(need_second);
     if (!fetch_page(engine, linear_pc(state) + (GUEST_PAGE_SIZE - offset), second))
         return false;
@@ -99,6 +116,7 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
                                          page_bytes(engine, second, 0, copy[1]), 16, &engine->ir,
                                          &need_second);
     g_assert(done);
+    block_split(&engine->ir, false, &engine->outside);
     return true;
 }
 
@@ -127,6 +145,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
         .jump_tag = tb->jump_tag,
+        .budget = engine->icount ? engine->ir.guest_insns : 0,
         .executions = engine->options.count ? &tb->executions : NULL,
     };
     if (tb->state.memory & MEMORY_GLOBAL) {
@@ -157,16 +176,21 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
 }
 
 /* --interp: the block is its IR; 16 bytes of code space keep it findable by address order. */
+static IrBlock *copy_ir(const IrBlock *ir)
+{
+    IrBlock *copy = g_memdup2(ir, sizeof *ir);
+    copy->insns = g_memdup2(ir->insns, ir->count * sizeof(IrInsn));
+    copy->capacity = ir->count;
+    return copy;
+}
+
 static void keep_ir(Engine *engine, TranslationBlock *tb)
 {
     Unit *unit = &engine->cache.unit[engine->cache.current];
     tb->code = engine->cache.buf.rx + unit->start + unit->used;
     tb->code_size = 0;
     unit->used += 256;
-    tb->ir = g_new(IrBlock, 1);
-    *tb->ir = engine->ir;
-    tb->ir->insns = g_memdup2(engine->ir.insns, engine->ir.count * sizeof(IrInsn));
-    tb->ir->capacity = engine->ir.count;
+    tb->ir = copy_ir(&engine->ir);
 }
 
 /* NULL: the unit is full. */
@@ -189,12 +213,16 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint
         .first_size = MIN(room, engine->ir.guest_bytes),
         .insns = (uint16_t)engine->ir.guest_insns,
         .solo = engine->ir.solo,
+        .outside = engine->outside,
         .unit = (uint16_t)cache->current,
     };
     if (engine->options.interp)
         keep_ir(engine, tb);
     else if (!generate(engine, tb, crosses))
         return NULL;
+    tb->shadow_ir = g_steal_pointer(&engine->lifted);
+    if (engine->icount)
+        tb->insn_offsets = icount_offsets(&engine->ir);
     cache_insert(cache, tb);
     return tb;
 }
@@ -207,6 +235,16 @@ static void count_block(Engine *engine, const TranslationBlock *tb)
     counters->guest_bytes += tb->size;
     counters->host_bytes += tb->code_size;
     counters->cross_page += tb->second_page != RAM_OFF_NONE;
+}
+
+/* For --check; also where the block is made again because its unit was full. */
+static void keep_lifted(Engine *engine)
+{
+    if (engine->lifted) {
+        ir_block_destroy(engine->lifted);
+        g_free(engine->lifted);
+    }
+    engine->lifted = copy_ir(&engine->ir);
 }
 
 static TranslationBlock *translate(Engine *engine, const BlockState *state, const FetchPage *first,
@@ -227,6 +265,8 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     if (crosses && global)
         shortcuts_note_page(engine, next_page(state), second.ram_offset);
     log_block_ir(engine, LOG_OP, "OP:\n");
+    if (engine->check)
+        keep_lifted(engine);
     pipeline_run(&engine->ir, !engine->options.no_opt);
     if (state->memory & MEMORY_WINDOW)
         demote_mark_block(engine, first->ram_offset);
@@ -241,7 +281,7 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     count_block(engine, tb);
     if (engine->perf_map)
         perf_map_add(engine, tb);
-    log_block_code(tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
+    log_block_code(engine, tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
     return tb;
 }
 

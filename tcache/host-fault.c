@@ -89,6 +89,8 @@ static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
     if (!native && !code_buf_contains_rx(&engine->cache.buf, rip))
         return false;
     unsigned trap = (unsigned)regs[REG_TRAPNO];
+    if (!native)
+        vcpu->host_pc = rip; /* where it is left, if it is */
     engine->cache.counters.host_faults++;
     if (trap == TRAP_PF && in_poll_page(vcpu, address) && !native) {
         vcpu->pc = vcpu->pc_of_host(vcpu, rip);

@@ -93,14 +93,28 @@ void engine_request_sample(Engine *engine)
     engine_request_attention(engine, ATTENTION_SAMPLE);
 }
 
-/* ---- names for Linux perf ---- */
+/* ---- names ---- */
+
+void engine_set_namer(Engine *engine, EngineNamer name, void *opaque)
+{
+    engine->name = name;
+    engine->name_opaque = opaque;
+}
+
+void engine_append_name(const Engine *engine, gva_t gva, GString *out)
+{
+    if (engine->name)
+        engine->name(engine->name_opaque, gva, out);
+}
 
 bool engine_open_perf_map(Engine *engine, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
     engine->perf_map = fopen(path, "we");
-    if (engine->perf_map)
+    if (engine->perf_map) {
+        setvbuf(engine->perf_map, NULL, _IOLBF, 0); /* perf may look at any time */
         return true;
+    }
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot write '%s': %s", path,
                 g_strerror(errno));
     return false;
@@ -108,6 +122,11 @@ bool engine_open_perf_map(Engine *engine, GError **error)
 
 void perf_map_add(Engine *engine, const TranslationBlock *tb)
 {
-    fprintf(engine->perf_map, "%" PRIxPTR " %x guest_%08" PRIx64 "\n", (uintptr_t)tb->code,
-            tb->code_size, (uint64_t)(uint32_t)(tb->state.cs_base + tb->state.pc));
+    const gva_t gva = (uint32_t)(tb->state.cs_base + tb->state.pc);
+    g_autoptr(GString) name = g_string_new(":");
+    engine_append_name(engine, gva, name);
+    if (name->len == 1)
+        g_string_truncate(name, 0);
+    fprintf(engine->perf_map, "%" PRIxPTR " %x guest_%08" PRIx64 "%s\n", (uintptr_t)tb->code,
+            tb->code_size, gva, name->str);
 }

@@ -61,14 +61,16 @@ void log_block_ir(Engine *engine, uint32_t item, const char *title)
     log_printf(item, "%s", text->str);
 }
 
-void log_block_code(const TranslationBlock *tb, const uint8_t *guest_code)
+void log_block_code(const Engine *engine, const TranslationBlock *tb, const uint8_t *guest_code)
 {
     if (!log_enabled(LOG_IN_ASM | LOG_OUT_ASM) || !log_in_filter(block_gva(tb)))
         return;
     g_autoptr(GString) text = g_string_new(NULL);
     if (log_enabled(LOG_IN_ASM)) {
-        g_string_append_printf(text, "IN: mode %08x cs_base %08" PRIx64 "\n", tb->state.mode,
+        g_string_append_printf(text, "IN: mode %08x cs_base %08" PRIx64 " ", tb->state.mode,
                                tb->state.cs_base);
+        engine_append_name(engine, block_gva(tb), text);
+        g_string_append_c(text, '\n');
         block_append_guest(tb, guest_code, text);
     }
     if (log_enabled(LOG_OUT_ASM) && tb->code_size) {

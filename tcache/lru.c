@@ -9,13 +9,14 @@
 
 enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024 };
 
-bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GError **error)
+bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool nameless,
+                GError **error)
 {
     uint32_t unit = (uint32_t)(bytes / TB_UNITS) & ~4095u;
     unit = MAX(unit, MIN_UNIT);
     cache->vcpu = vcpu;
     cache->as = as;
-    if (!code_buf_init(&cache->buf, (size_t)unit * TB_UNITS, error))
+    if (!code_buf_init(&cache->buf, (size_t)unit * TB_UNITS, nameless, error))
         return false;
     for (unsigned i = 0; i < TB_UNITS; i++) {
         Unit *u = &cache->unit[i];
@@ -32,19 +33,25 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GErr
     cache->smc_miss = g_new0(uint8_t, cache->page_count);
     cache->jump_global.index = g_new(uint32_t, JUMP_JOURNAL);
     cache->jump_other.index = g_new(uint32_t, JUMP_JOURNAL);
-    cache->tags = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
-                                        (GDestroyNotify)g_bytes_unref, NULL);
+    cache->tags =
+        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     return true;
+}
+
+static void free_ir(IrBlock *ir)
+{
+    if (ir)
+        ir_block_destroy(ir);
+    g_free(ir);
 }
 
 static void free_interp_blocks(Unit *unit)
 {
     for (guint i = 0; i < unit->blocks->len; i++) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
-        if (tb->ir) {
-            ir_block_destroy(tb->ir);
-            g_free(tb->ir);
-        }
+        free_ir(tb->ir);
+        free_ir(tb->shadow_ir);
+        g_free(tb->insn_offsets);
     }
 }
 

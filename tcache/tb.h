@@ -24,23 +24,26 @@ struct ExitSlot {
 struct TranslationBlock {
     uint8_t *code; /* RX */
     uint32_t code_size;
-    uint32_t fp_entry;  /* of code; 0: none */
-    uint16_t insns;        /* guest instructions */
-    uint64_t executions;   /* counted with EngineOptions.count, or by the interpreter */
-    uint32_t jump_tag; /* stands for state.mode, cs_base, cs_limit */
+    uint32_t fp_entry;   /* of code; 0: none */
+    uint16_t insns;      /* guest instructions */
+    uint64_t executions; /* counted with EngineOptions.count, or by the interpreter */
+    uint32_t jump_tag;   /* stands for state.mode, cs_base, cs_limit */
     BlockState state;
     ram_off_t phys;        /* of the first guest byte */
     ram_off_t second_page; /* of the page that the block runs into, or RAM_OFF_NONE */
     uint32_t size;         /* guest bytes */
     uint32_t first_size;   /* of them in the first page */
     bool valid, solo;
+    bool outside; /* one instruction that reaches outside; known with --check and -icount only */
     uint16_t exit_count, unit;
     uint32_t pcmap_count;
     const CodegenPcEntry *pcmap;
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
-    IrBlock *ir; /* --interp only */
+    IrBlock *ir;            /* --interp only */
+    uint32_t *insn_offsets; /* -icount only: of its instructions, from state.pc */
+    IrBlock *shadow_ir;     /* --check only: as lifted */
     ExitSlot exits[];
 };
 
@@ -54,9 +57,9 @@ typedef struct {
     size_t chunk_left, meta_used;
 } Unit;
 
-#define TB_UNITS 16
+#define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
-#define TB_HASH_BITS 15
+#define TB_HASH_BITS 18
 
 typedef struct {
     CodeBuf buf;
@@ -65,11 +68,11 @@ typedef struct {
     TranslationBlock *hash[1u << TB_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
-    uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
-    uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
-    uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
+    uint64_t *lines;   /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
+    uint8_t *smc_hot;  /* by RAM page: stores that hit blocks; such pages keep their mark */
+    uint8_t *smc_miss; /* by RAM page: stores in a row that hit none */
     GPtrArray *volatile_links; /* of ExitSlot */
-    GHashTable *tags; /* (mode, CS) -> jump tag */
+    GHashTable *tags;          /* (mode, CS) -> jump tag */
     /* Jump cache slots in use: of global blocks, of others. */
     struct {
         uint32_t *index;
@@ -81,7 +84,9 @@ typedef struct {
 } Cache;
 
 /* lru.c: memory */
-bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, GError **error);
+/* nameless: see code_buf_init. */
+bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool nameless,
+                GError **error);
 void cache_destroy(Cache *cache);
 /* `bytes` for a description, from the unit that is being filled. */
 void *cache_alloc_meta(Cache *cache, size_t bytes);

@@ -20,6 +20,13 @@ typedef struct {
     unsigned max_bytes;
 } TranslateLimits;
 
+/* A piece of the guest's own state, in the struct that follows the VCpu. */
+typedef struct {
+    const char *name;
+    uint32_t offset, size; /* of the vCPU's struct */
+    bool derived; /* follows from others, or from how the code was translated: never compared */
+} GuestField;
+
 typedef struct GuestOps {
     /* State of the vCPU between blocks -> key of the next block. */
     void (*block_state)(const VCpu *vcpu, BlockState *state);
@@ -47,9 +54,14 @@ typedef struct GuestOps {
      * null and alignment checks of IR_SEG_CHECK and IR_SEG_64K operands -> linear address, or
      * raises (#GP, #SS, #AC) at vcpu->pc. */
     HelperFn seg_check;
+    /* All that instructions change besides registers, flags, FP state and memory; ascending. */
+    const GuestField *fields;
+    unsigned field_count;
     const HelperInfo *helpers;
     unsigned helper_count;
     unsigned gprs; /* registers of the file in use: 8 */
+    /* For the log, between blocks; NULL: nothing is printed. */
+    void (*print_state)(VCpu *vcpu, bool fpu, GString *out);
 } GuestOps;
 
 #endif

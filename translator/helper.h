@@ -19,6 +19,10 @@ enum {
     HELPER_WRITES_PC = 4,  /* sets vcpu->pc (far transfer); implies ENDS_BLOCK, exit by EXIT_LOOKUP */
     HELPER_NO_FLAGS = 8,   /* neither reads nor writes the arithmetic flags */
     HELPER_SETTLES = 16,   /* ENDS_BLOCK, or the block goes on behind a call that leaves if it must end */
+    /* Reaches beyond the guest's registers, flags and RAM (devices, clocks, chance, translations,
+     * delivery of events, host state): executing it on a copy has effects, its result depends on
+     * when it runs. */
+    HELPER_OUTSIDE = 32,
 };
 
 typedef struct {

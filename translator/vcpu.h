@@ -29,13 +29,14 @@ typedef struct TranslationBlock TranslationBlock;
 
 /* Why translated code (or the interpreter) came back to the execution loop. */
 typedef enum {
-    EXIT_CHAIN,    /* direct branch, not chained yet: vcpu->host_pc says which; pc is not set */
-    EXIT_LOOKUP,   /* pc is set: find the block (indirect branch missed, or mode changed) */
-    EXIT_POLL,     /* pc is set: somebody asked for attention at a block entry */
-    EXIT_FAULT,    /* vcpu->fault is set, pc is the faulting instruction's */
-    EXIT_SMC,      /* the instruction at pc overwrites its own block: execute it alone */
-    EXIT_HALT,     /* HLT: pc is the next instruction's */
-    EXIT_DEMOTE,   /* the instruction at pc made an access that the address window cannot serve */
+    EXIT_CHAIN,  /* direct branch, not chained yet: vcpu->host_pc says which; pc is not set */
+    EXIT_LOOKUP, /* pc is set: find the block (indirect branch missed, or mode changed) */
+    EXIT_POLL,   /* pc is set: somebody asked for attention at a block entry */
+    EXIT_FAULT,  /* vcpu->fault is set, pc is the faulting instruction's */
+    EXIT_SMC,    /* the instruction at pc overwrites its own block: execute it alone */
+    EXIT_HALT,   /* HLT: pc is the next instruction's */
+    EXIT_DEMOTE, /* the instruction at pc made an access that the address window cannot serve */
+    EXIT_CHECK,  /* --check: the block did not do what the interpreter did */
     EXIT_REASONS
 } ExitReason;
 
@@ -76,6 +77,8 @@ typedef struct VCpu {
     bool stepping;           /* one instruction is wanted: repeated ones do one iteration */
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);
+    int64_t budget;          /* -icount: instructions until the loop wants to see the vCPU; the
+                                interpreter counts it down in any case */
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
     uint64_t window_base;    /* host address of the window that blocks entered now may use */
 

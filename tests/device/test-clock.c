@@ -137,6 +137,60 @@ Test(clock, host_clock_stops_and_starts)
 }
 
 typedef struct {
+    int64_t now;
+    unsigned told;
+    unsigned fired;
+} Counted;
+
+static int64_t counted_now(void *opaque)
+{
+    return ((Counted *)opaque)->now;
+}
+
+static void counted_earliest(void *opaque)
+{
+    ((Counted *)opaque)->told++;
+}
+
+static void counted_fire(void *opaque)
+{
+    ((Counted *)opaque)->fired++;
+}
+
+/* Somebody else's time: nothing fires by itself, and who counts hears of earlier timers only. */
+Test(clock, counted)
+{
+    GRecMutex lock;
+    Counted counted = {.now = 100};
+    const ClockCounter counter = {counted_now, counted_earliest, &counted};
+    g_rec_mutex_init(&lock);
+    Clock *clock = clock_new(count_lock, count_unlock, &lock);
+    clock_set_counter(clock, &counter);
+    Timer *late = timer_new(clock, counted_fire, &counted);
+    Timer *early = timer_new(clock, counted_fire, &counted);
+    cr_assert_eq(clock_now(clock), 100);
+    cr_assert_eq(clock_first_deadline(clock), INT64_MAX);
+    timer_arm(early, 200);
+    timer_arm(late, 300);
+    cr_assert_eq(counted.told, 1);
+    cr_assert_eq(clock_first_deadline(clock), 200);
+    counted.now = 199;
+    clock_run_due(clock);
+    cr_assert_eq(counted.fired, 0);
+    counted.now = 200;
+    clock_run_due(clock);
+    cr_assert_eq(counted.fired, 1);
+    clock_start(clock);
+    cr_assert_eq(clock_now(clock), 200);
+    counted.now = 1000;
+    clock_run_due(clock);
+    cr_assert_eq(counted.fired, 2);
+    timer_free(early);
+    timer_free(late);
+    clock_free(clock);
+}
+
+typedef struct {
     GRecMutex lock;
     Clock *clock;
     Timer *timer;

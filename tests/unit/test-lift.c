@@ -369,7 +369,7 @@ Test(lift, strings)
         {"ab", FLAT3, "mov.4 [es:edi],eax; ldstate.8 t0; lea.4 edi,[edi+t0]"},
         {"f2 a5", FLAT3, "exit_repeat.4 1002; t0=string(209984); exit_nonzero.4 t0 1000"},
         {"f2 ae", FLAT3, "exit_repeat.1 1002; t0=string(205844); exit_nonzero.4 t0 1000"},
-        {"6e", REAL, "t0=string(197142); exit_nonzero.4 t0 1000"},
+        {"6e", REAL, "t0=string_io(197142); exit_nonzero.4 t0 1000"},
     };
     CHECK_ROWS(rows);
 }

@@ -378,6 +378,43 @@ Test(options, helps_exit_zero)
         cr_expect(left[i] && code[i] == 0, "%s", lines[i]);
 }
 
+Test(options, check)
+{
+    Config c = parse_good("--check -no-reboot");
+    cr_expect(c.engine.check_every == 1 && c.no_reboot);
+    config_clear(&c);
+    c = parse_good("-check=1000 --check-report /tmp/report");
+    cr_expect_eq(c.engine.check_every, 1000);
+    cr_expect_str_eq(c.check_report, "/tmp/report");
+    config_clear(&c);
+    parse_bad("--check=0", "must be a number from 1 on");
+    parse_bad("--check=often", "must be a number from 1 on");
+    parse_bad("--check --interp", "-interp translates none");
+    parse_bad("--check-report /nowhere/report --check", "cannot write it");
+}
+
+Test(options, counted_time)
+{
+    Config c = parse_good("-icount shift=7,sleep=off,align=off -seed 5 -digest-every 1000");
+    cr_expect(c.icount && !c.icount_sleep && c.icount_shift == 7);
+    cr_expect(c.seeded && c.seed == 5 && c.digest_every == 1000);
+    config_clear(&c);
+    c = parse_good("-icount 3");
+    cr_expect(c.icount && c.icount_sleep && c.icount_shift == 3);
+    cr_expect(c.seeded && c.seed == 0, "RDRAND must not differ");
+    config_clear(&c);
+    c = parse_good("");
+    cr_expect(!c.icount && !c.seeded);
+    config_clear(&c);
+    parse_bad("-icount auto", "shift=auto follows the host's speed");
+    parse_bad("-icount shift=11", "from 0 to 10");
+    parse_bad("-icount 1,align=on", "align");
+    parse_bad("-icount 1,rr=record", "no record and replay");
+    parse_bad("-seed x", "must be a number");
+    parse_bad("-digest-every 1000", "it needs -icount");
+    parse_bad("-icount 1 -digest-every 0", "must be a number of instructions");
+}
+
 /* Random words made of the option alphabet: no crash, and every refusal is one line. */
 Test(options, survives_nonsense)
 {

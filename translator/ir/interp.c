@@ -73,7 +73,8 @@ static void begin_memory(Interp *in)
     }
     if (insn->mem.waits && vcpu_x87_pending(vcpu))
         fault = (Fault){.vector = 16}; /* #MF */
-    /* The engine lets the interpreter overwrite its own block, so this is a fault. */
+    else if (vcpu->mmu.self_modified)  /* shadow runs only: else the engine lets it go on */
+        vcpu_exit(vcpu, EXIT_SMC);
     vcpu_exit_fault(vcpu, fault);
 }
 
@@ -467,6 +468,7 @@ static ExitReason run(Interp *in, const IrBlock *block, const bool *stop)
             in->vcpu->pc = (uint64_t)i->imm;
             if (*stop)
                 return EXIT_LOOKUP;
+            in->vcpu->budget--;
             continue;
         }
         if (ir_op_info[i->op].attrs & IR_ATTR_EXIT) {

@@ -59,12 +59,12 @@ static void print_fpu(const CpuX86 *cpu, GString *out)
     for (unsigned i = 0; i < 8; i++) {
         uint64_t half[2];
         memcpy(half, area + 160 + 16 * i, 16);
-        g_string_append_printf(out, "XMM%02u=%016" PRIx64 "%016" PRIx64 "%c", i, half[1], half[0],
+        g_string_append_printf(out, "XMM%02u=%016" PRIx64 " %016" PRIx64 "%c", i, half[1], half[0],
                                i % 2 ? '\n' : ' ');
     }
 }
 
-void cpu_print_registers(CpuX86 *cpu, GString *out)
+void cpu_print_registers(const CpuX86 *cpu, bool fpu, GString *out)
 {
     static const char *const names[SEG_COUNT] = {"ES", "CS", "SS", "DS", "FS", "GS"};
     print_general(cpu, out);
@@ -82,5 +82,6 @@ void cpu_print_registers(CpuX86 *cpu, GString *out)
                            (uint32_t)cpu->dr[0], (uint32_t)cpu->dr[1], (uint32_t)cpu->dr[2],
                            (uint32_t)cpu->dr[3], (uint32_t)cpu->dr[6], (uint32_t)cpu->dr[7]);
     g_string_append_printf(out, "EFER=%016" PRIx64 "\n", cpu->efer);
-    print_fpu(cpu, out);
+    if (fpu)
+        print_fpu(cpu, out);
 }

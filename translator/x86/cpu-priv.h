@@ -254,6 +254,10 @@ bool io_check(CpuX86 *cpu, uint16_t port, unsigned size, Fault *f);
 /* --- helper-msr.c --- */
 uint64_t cpu_tsc(const CpuX86 *cpu); /* as the guest sees it */
 
+/* --- state.c --- */
+enum { X86_STATE_FIELDS = 43 };
+extern const GuestField x86_state_fields[X86_STATE_FIELDS];
+
 /* --- cpu.c --- */
 /* As cpu_update_mode when only EFLAGS bits or debug state changed (not VM). */
 void cpu_update_flags_mode(CpuX86 *cpu);

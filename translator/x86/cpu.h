@@ -147,6 +147,9 @@ typedef struct CpuX86 {
     uint64_t tsc_aux;
     CpuModel model;  /* what CPUID says; what the decoder accepts */
     CpuBoard board;
+    bool no_fp_pointers; /* FIP, FDP and FOP read as zero: they depend on the engine */
+    bool seeded;         /* RDRAND and RDSEED are computed from random_state, not the host's */
+    uint64_t random_state;
     DeliveredEvent history[16];
     unsigned history_count;
     DeliveredEvent same_fault; /* the last exception, and how often in a row */
@@ -167,6 +170,8 @@ CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, 
 void cpu_free(CpuX86 *cpu);
 /* Power-on or INIT state (SDM 3A "Processor State After Reset"). */
 void cpu_reset(CpuX86 *cpu);
+/* From now on RDRAND and RDSEED give the same values for the same seed. */
+void cpu_seed_random(CpuX86 *cpu, uint64_t seed);
 /* Full EFLAGS image, and setting it (mask: bits that may change). Keeps v.dir and mode right. */
 uint32_t cpu_eflags(const CpuX86 *cpu);
 void cpu_set_eflags(CpuX86 *cpu, uint32_t value, uint32_t mask);
@@ -174,7 +179,7 @@ void cpu_set_eflags(CpuX86 *cpu, uint32_t value, uint32_t mask);
 void cpu_update_mode(CpuX86 *cpu);
 /* Input pins; any thread. Wakes and breaks the vCPU out of translated code. */
 void cpu_set_line(CpuX86 *cpu, uint32_t line, bool level);
-/* Registers as text, in QEMU's layout of `info registers`. */
-void cpu_print_registers(CpuX86 *cpu, GString *out);
+/* Registers as text, in QEMU's layout of `info registers`; fpu: x87 and SSE registers too. */
+void cpu_print_registers(const CpuX86 *cpu, bool fpu, GString *out);
 
 #endif

@@ -95,8 +95,8 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     if (vector < 0)
         return true;
     trace(irq_taken, (unsigned)vector, vcpu->pc);
-    Event event = {.kind = EVENT_EXTERNAL, .vector = (uint8_t)vector,
-                   .return_pc = (uint32_t)vcpu->pc};
+    Event event = {
+        .kind = EVENT_EXTERNAL, .vector = (uint8_t)vector, .return_pc = (uint32_t)vcpu->pc};
     return event_deliver(cpu, event);
 }
 
@@ -120,6 +120,11 @@ static uint64_t x86_seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return gva;
 }
 
+static void x86_print_state(VCpu *vcpu, bool fpu, GString *out)
+{
+    cpu_print_registers(cpu_x86(vcpu), fpu, out);
+}
+
 const GuestOps x86_guest_ops = {
     .block_state = x86_block_state,
     .fetch_mode = x86_fetch_mode,
@@ -129,7 +134,10 @@ const GuestOps x86_guest_ops = {
     .deliver_interrupt = x86_deliver_interrupt,
     .debug_boundary = x86_debug_boundary,
     .seg_check = x86_seg_check,
+    .fields = x86_state_fields,
+    .field_count = X86_STATE_FIELDS,
     .helpers = x86_helpers,
     .helper_count = X86_HELPER_COUNT,
     .gprs = 8,
+    .print_state = x86_print_state,
 };

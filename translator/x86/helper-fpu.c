@@ -71,6 +71,8 @@ static uint32_t guest_fip(const CpuX86 *cpu)
 {
     VCpu *vcpu = (VCpu *)(uintptr_t)&cpu->v;
     uint64_t fip;
+    if (cpu->no_fp_pointers)
+        return 0;
     memcpy(&fip, vcpu->fp_area + FX_FIP, sizeof(fip));
     if (fip <= UINT32_MAX)
         return (uint32_t)fip;
@@ -81,7 +83,14 @@ static uint32_t guest_fip(const CpuX86 *cpu)
 static uint32_t guest_fdp(const CpuX86 *cpu)
 {
     const uint8_t *area = cpu->v.fp_area;
+    if (cpu->no_fp_pointers)
+        return 0;
     return get32(area + FX_FDP + 4) ? 0 : get32(area + FX_FDP);
+}
+
+static uint32_t guest_fop(const CpuX86 *cpu)
+{
+    return cpu->no_fp_pointers ? 0 : get16(cpu->v.fp_area + FX_FOP) & 0x7ff;
 }
 
 /* ---- FXSAVE, FXRSTOR ---- */
@@ -103,6 +112,7 @@ uint64_t helper_fxsave(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     uint8_t *image = begin_image(cpu, &access, gva, FX_SIZE, true, true);
     memcpy(image, vcpu->fp_area, FX_LEGACY_END); /* what FXSAVE leaves alone stays */
     image[5] = 0;
+    put16(image + FX_FOP, guest_fop(cpu));
     put32(image + FX_MXCSR_MASK, MXCSR_MASK);
     put32(image + FX_FIP, guest_fip(cpu));
     put32(image + FX_FDP, guest_fdp(cpu));
@@ -194,7 +204,7 @@ static void build_env32(const CpuX86 *cpu, uint8_t *env)
 {
     const uint8_t *area = cpu->v.fp_area;
     const uint32_t fip = linear_fip(cpu), fdp = guest_fdp(cpu);
-    const uint32_t fop = get16(area + FX_FOP) & 0x7ff;
+    const uint32_t fop = guest_fop(cpu);
     const uint32_t ones = 0xffff0000u; /* reserved halves read as ones */
     put32(env, get16(area + FX_FCW) | ones);
     put32(env + 4, get16(area + FX_FSW) | ones);
@@ -216,7 +226,7 @@ static void build_env16(const CpuX86 *cpu, uint8_t *env)
 {
     const uint8_t *area = cpu->v.fp_area;
     const uint32_t fip = linear_fip(cpu), fdp = guest_fdp(cpu);
-    const uint32_t fop = get16(area + FX_FOP) & 0x7ff;
+    const uint32_t fop = guest_fop(cpu);
     const bool plain = !cpu_protected(cpu);
     put16(env, get16(area + FX_FCW));
     put16(env + 2, get16(area + FX_FSW));

@@ -400,3 +400,8 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     }
     return r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
 }
+
+uint64_t helper_string_io(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    return helper_string(vcpu, a, b, c);
+}

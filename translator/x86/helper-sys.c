@@ -171,6 +171,35 @@ uint64_t helper_cpuid(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+/* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
+static uint64_t next_seeded(CpuX86 *cpu)
+{
+    uint64_t z = cpu->random_state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+void cpu_seed_random(CpuX86 *cpu, uint64_t seed)
+{
+    cpu->seeded = true;
+    cpu->random_state = seed;
+}
+
+/* a: size -> value; CF: there was one. The decoder has made sure that the host has RDRAND. */
+uint64_t helper_random(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    uint64_t value = 0;
+    bool good = true;
+    if (cpu->seeded)
+        value = next_seeded(cpu);
+    else
+        asm volatile("rdrand %0\n\tsetc %1" : "=r"(value), "=qm"(good) : : "cc");
+    vcpu->flags = good ? FLAG_CF : 0; /* SDM 2B "RDRAND": the others are cleared */
+    return value & width_mask((unsigned)a);
+}
+
 static void read_tsc(CpuX86 *cpu)
 {
     if ((cpu->cr4 & CR4_TSD) && cpu->cpl != 0)

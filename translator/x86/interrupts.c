@@ -17,7 +17,8 @@ static bool is_software(EventKind kind)
  * fire again (SDM 3B "RF"). */
 static uint32_t pushed_eflags(const CpuX86 *cpu, const Event *event)
 {
-    const bool rf = event->kind == EVENT_FAULT && event->vector != VEC_DB && event->vector != VEC_DF;
+    const bool rf =
+        event->kind == EVENT_FAULT && event->vector != VEC_DB && event->vector != VEC_DF;
     return cpu_eflags(cpu) | (rf ? EFLAGS_RF : 0);
 }
 
@@ -208,8 +209,7 @@ static bool deliver_gate(CpuX86 *cpu, const Event *event, const Desc *gate, Faul
             cpu->seg[i] = (SegReg){0};
     }
     const bool trap = desc_type(gate) & 1;
-    cpu_set_eflags(cpu, 0,
-                   EFLAGS_TF | EFLAGS_NT | EFLAGS_VM | EFLAGS_RF | (trap ? 0u : EFLAGS_IF));
+    cpu_set_eflags(cpu, 0, EFLAGS_TF | EFLAGS_NT | EFLAGS_VM | EFLAGS_RF | (trap ? 0u : EFLAGS_IF));
     cpu_set_cs(cpu, cs, gate_offset(gate), level);
     return true;
 }
@@ -265,21 +265,33 @@ static DeliveredEvent *remember(CpuX86 *cpu, const Event *event, bool first)
     return slot;
 }
 
+/* In the layout that readers of QEMU's -d int know; i is 1 for INT n. The number counts all events
+ * since the start. */
+static void log_event(const CpuX86 *cpu, const Event *event)
+{
+    const uint32_t pc = (uint32_t)cpu->v.pc;
+    const bool page_fault = event->vector == VEC_PF && !is_software(event->kind);
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (event->kind == EVENT_EXTERNAL)
+        g_string_append_printf(text, "Servicing hardware INT=0x%02x\n", event->vector);
+    g_string_append_printf(
+        text, "%6u: v=%02x e=%04x i=%d cpl=%u IP=%04x:%08x pc=%08x SP=%04x:%08x %s=%08x\n",
+        cpu->history_count - 1, event->vector, event->error_code, is_software(event->kind),
+        cpu->cpl, cpu->seg[SEG_CS].selector, pc, (uint32_t)cpu->seg[SEG_CS].base + pc,
+        cpu->seg[SEG_SS].selector, cpu_reg(cpu, REG_ESP), page_fault ? "CR2" : "EAX",
+        page_fault ? (uint32_t)cpu->cr2 : cpu_reg(cpu, REG_EAX));
+    cpu_print_registers(cpu, false, text);
+    g_string_truncate(text, text->len - 1); /* the log ends lines itself */
+    log_printf(LOG_INT, "%s", text->str);
+}
+
 static void record(CpuX86 *cpu, const Event *event, bool first)
 {
     const DeliveredEvent *slot = remember(cpu, event, first);
     if (slot->exception)
         note_same_fault(cpu, slot);
-    if (!log_enabled(LOG_INT))
-        return;
-    if (event->vector == VEC_PF && event->kind == EVENT_FAULT)
-        log_printf(LOG_INT, "#PF e=%x cr2=%08x at %04x:%08x cpl=%u", event->error_code,
-                   (unsigned)cpu->cr2, cpu->seg[SEG_CS].selector, event->return_pc, cpu->cpl);
-    else
-        log_printf(LOG_INT, "vector %02x kind %d e=%x at %04x:%08x cpl=%u ss:sp %04x:%08x eax %08x",
-                   event->vector, event->kind, event->error_code, cpu->seg[SEG_CS].selector,
-                   event->return_pc, cpu->cpl, cpu->seg[SEG_SS].selector, cpu_reg(cpu, REG_ESP),
-                   cpu_reg(cpu, REG_EAX));
+    if (log_enabled(LOG_INT))
+        log_event(cpu, event);
 }
 
 /* The event that follows when delivering `first` met `second` (SDM 3A table "Conditions for
@@ -287,7 +299,8 @@ static void record(CpuX86 *cpu, const Event *event, bool first)
 static Event combine(const CpuX86 *cpu, const Event *first, const Fault *second)
 {
     const bool exception = first->kind == EVENT_FAULT || first->kind == EVENT_TRAP;
-    const bool contributory = exception && first->vector < 32 && ((CONTRIBUTORY >> first->vector) & 1);
+    const bool contributory =
+        exception && first->vector < 32 && ((CONTRIBUTORY >> first->vector) & 1);
     const bool page_fault = exception && first->vector == VEC_PF;
     const bool second_contributory = second->vector < 32 && ((CONTRIBUTORY >> second->vector) & 1);
     const bool doubles = (contributory && second_contributory) ||
@@ -306,6 +319,8 @@ bool event_deliver(CpuX86 *cpu, Event event)
     bool ok = false, first = true;
     cpu->v.halted = false;
     cpu->shadow = cpu->shadow_ss = cpu->step_armed = false;
+    if (event.kind == EVENT_FAULT || event.kind == EVENT_TRAP)
+        log_printf(LOG_INT, "check_exception old: 0xffffffff new 0x%x", event.vector);
     for (;;) {
         cpu->in_delivery = !is_software(event.kind);
         record(cpu, &event, first);
@@ -319,9 +334,12 @@ bool event_deliver(CpuX86 *cpu, Event event)
         }
         if (f.vector == VEC_PF)
             cpu->cr2 = f.address;
+        log_printf(LOG_INT, "check_exception old: 0x%x new 0x%x", event.vector, f.vector);
         event = combine(cpu, &event, &f);
     }
     if (!ok && f.vector != FAULT_SMC) {
+        log_printf(LOG_INT, "check_exception old: 0x%x new 0x%x", event.vector, f.vector);
+        log_printf(LOG_INT, "Triple fault");
         const Event lost = {EVENT_FAULT, f.vector, f.has_error, f.error_code, (uint32_t)cpu->v.pc};
         DeliveredEvent *slot = remember(cpu, &lost, false);
         slot->lost = true;

@@ -107,12 +107,13 @@ static void append_native(Lift *l, unsigned rep)
 static void lift_repeated(Lift *l, StringOp op, unsigned rep)
 {
     const X86Insn *insn = l->insn;
+    const bool port = op == STRING_INS || op == STRING_OUTS;
     int64_t desc = op | element_size(l) << 4 | insn->addr_size << 8 | rep << 12 | insn->seg << 16;
     IrOpd args[] = {ir_imm()};
     const bool native = may_repeat_natively(l, op);
     if (native)
         append_native(l, rep);
-    IrOpd again = lift_call_value(l, HELPER_string, 1, args, &desc);
+    IrOpd again = lift_call_value(l, port ? HELPER_string_io : HELPER_string, 1, args, &desc);
     IrInsn *exit = ir_append(l->ir, IR_EXIT_NONZERO, 4);
     exit->d = again;
     exit->imm = (int64_t)l->pc;

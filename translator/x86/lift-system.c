@@ -29,6 +29,14 @@ static IrOpd port_number(Lift *l)
     return temp;
 }
 
+void lift_random(Lift *l, int arg)
+{
+    const unsigned size = l->insn->opd[0].size;
+    IrOpd args[] = {ir_imm()};
+    IrOpd value = lift_call_value(l, HELPER_random, 1, args, (int64_t[]){size});
+    lift_store(l, 0, value, size);
+}
+
 void lift_in(Lift *l, int arg)
 {
     unsigned size = port_size(l);

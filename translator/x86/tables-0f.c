@@ -60,8 +60,8 @@ static const OpRow group9[8] = {
     NO,
     NO,
     NO,
-    BY_REP(F(RDRAND, RDRAND, ATTR_NATIVE | ATTR_GPR_NATIVE, Rv), NO, NO),
-    BY_REP(F(RDSEED, RDSEED, ATTR_NATIVE | ATTR_GPR_NATIVE, Rv), NO, NO),
+    BY_REP(F(RDRAND, RDRAND, 0, Rv), NO, NO),
+    BY_REP(F(RDSEED, RDSEED, 0, Rv), NO, NO),
 };
 
 static const OpRow group15_memory[8] = {
