@@ -14,7 +14,7 @@ enum {
     ORACLE_MAX_CODE = 320,
     ORACLE_MAX_INSNS = 16,
     ORACLE_MAX_PATCHES = 48,
-    ORACLE_END_SIZE = 8, /* the end marker after the snippet */
+    ORACLE_END_SIZE = 8,  /* the end marker after the snippet */
     ORACLE_FILLER = 0xf4, /* HLT: unused code pages fault */
 };
 
@@ -34,8 +34,9 @@ typedef struct {
 
 typedef struct {
     uint64_t seed; /* what generated it */
+    bool recoded;  /* has room to be recoded (recode.h); the host then knows no segment limits */
     OracleState in;
-    uint32_t code_at; /* linear address of code[0]; entry is in.eip */
+    uint32_t code_at;   /* linear address of code[0]; entry is in.eip */
     unsigned code_size; /* without the end marker, which follows it */
     uint8_t code[ORACLE_MAX_CODE];
     unsigned insn_count;
@@ -49,6 +50,8 @@ typedef enum {
     END_FAULT,
     END_HANG,
     END_SYSCALL,
+    END_OPEN, /* recoded code cannot say: a single step in a stub, a jump into an instruction */
+    END_COUNT,
 } OracleEnd;
 
 typedef struct {

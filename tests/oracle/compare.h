@@ -10,14 +10,17 @@
 
 typedef enum {
     DIFF_NONE = 0,
-    DIFF_END = 1,      /* normal, fault, vector, error code, CR2 */
+    DIFF_END = 1, /* normal, fault, vector, error code, CR2 */
     DIFF_EIP = 2,
     DIFF_GPR = 4,
     DIFF_FLAGS = 8,
-    DIFF_FPU = 16,     /* x87, MMX, XMM registers and control words */
+    DIFF_FPU = 16,      /* x87, MMX, XMM registers and control words */
     DIFF_POINTERS = 32, /* FIP, FDP, FOP: counted apart */
     DIFF_MEMORY = 64,
 } DiffKind;
+
+/* Does the host's outcome say anything? Not if it was cut off somewhere. */
+bool oracle_comparable(const OracleOutcome *host);
 
 /* Bits of DiffKind; what differs is appended to `text` unless it is NULL. */
 unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const OracleOutcome *host,

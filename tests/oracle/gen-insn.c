@@ -4,6 +4,7 @@
  * instructions. The decoder tells what was built; this file knows no opcodes but
  * for a few implicit operands. */
 #include "tests/oracle/gen-priv.h"
+#include "tests/oracle/recode.h"
 #include "tests/oracle/values.h"
 
 #include <string.h>
@@ -208,6 +209,19 @@ static void put_modrm(Snippet *s, const GenRow *row, Bytes *b, bool addr16)
         put_mem32(s, b, pick_bit(&s->rng, row->mem_regs));
 }
 
+/* Padding is put in front now: fixups count from the start. */
+static bool make_room(const Gen *gen, Bytes *b)
+{
+    int padding = gen_padding(gen, b->bytes, b->count);
+    if (padding < 0)
+        return false;
+    memmove(b->bytes + padding, b->bytes, b->count);
+    memset(b->bytes, RECODE_PAD32, (unsigned)padding);
+    b->count += (unsigned)padding;
+    b->disp_at += (unsigned)padding;
+    return true;
+}
+
 /* Opcode and operands, with more immediate bytes than any instruction has; decoding cuts. */
 static bool build(Snippet *s, const GenRow *row, Bytes *b, X86Insn *insn)
 {
@@ -232,7 +246,7 @@ static bool build(Snippet *s, const GenRow *row, Bytes *b, X86Insn *insn)
         b->disp_size = insn->addr_size;
     }
     b->count = insn->length;
-    return true;
+    return make_room(s->gen, b);
 }
 
 /* ---- operands ---- */
@@ -305,7 +319,10 @@ static void place_memory(Snippet *s, const X86Insn *insn, Bytes *b)
     uint32_t target = gen_pick_target(s, size);
     if ((insn->id == INSN_FXSAVE || insn->id == INSN_FXRSTOR) && rng_percent(&s->rng, 85))
         target &= ~15u;
-    uint32_t offset = target - segment_base(insn->seg);
+    uint32_t base = segment_base(insn->seg);
+    if (s->gen->recoded && target < base) /* base and offset do not wrap in 64-bit mode */
+        target = base + (target & 0xfff);
+    uint32_t offset = target - base;
     if (insn->index < 8) {
         gen_assign(s, insn->index, rng_below(&s->rng, 3) ? rng_below(&s->rng, 256)
                                                          : (uint32_t)rng_next(&s->rng));
@@ -367,6 +384,8 @@ static void place_branch(Snippet *s, const X86Insn *insn, Bytes *b)
     unsigned size = near8 ? 1 : insn->op_size;
     if (!near8 && rng_percent(&s->rng, 6)) { /* far off: the fetch faults */
         b->bytes[b->count - 1] ^= 0x40;
+        if (s->gen->recoded) /* below 4 GiB, and not to what is ours */
+            b->bytes[b->count - 1] = 0x40 | (b->bytes[b->count - 1] & 0x1f);
         return;
     }
     gen_add_fixup(s, (Fixup){.kind = near8 ? FIX_REL8 : size == 2 ? FIX_REL16 : FIX_REL32,

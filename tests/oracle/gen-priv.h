@@ -30,8 +30,16 @@ typedef struct {
     GArray *lookup; /* of uint16_t: each row as often as its weight says */
 } GenRows;
 
+/* Opcode rows that the decoder knows for user mode, and what becomes of them. */
+typedef struct {
+    unsigned all, in_part, left_out;
+    GHashTable *reasons; /* text -> rows that lost forms by it */
+} GenCoverage;
+
 struct Gen {
     CpuModel model;
+    bool recoded;
+    GenCoverage coverage;
     GenRows valid;     /* what runs or faults in user mode */
     GenRows common;    /* integer instructions that blocks are mostly made of */
     GenRows undefined; /* #UD */
@@ -42,7 +50,7 @@ typedef enum { REG_FREE, REG_KNOWN, REG_UNKNOWN } RegKnowledge;
 
 typedef struct {
     enum { FIX_REL8, FIX_REL32, FIX_REL16, FIX_ABS_CODE, FIX_ABS_PATCH, FIX_ABS_GPR } kind;
-    uint16_t at;   /* offset in code, or number of the patch or register */
+    uint16_t at;    /* offset in code, or number of the patch or register */
     uint8_t offset; /* in the patch */
     uint8_t target; /* index of an instruction; the last is the end */
 } Fixup;
@@ -76,7 +84,10 @@ void gen_rows_free(Gen *gen);
 unsigned gen_row_bytes(const GenRow *row, uint8_t v, uint8_t *bytes);
 const GenRow *gen_rows_pick(const GenRows *rows, Rng *rng);
 
-/* Append bytes as one instruction. false: no room. */
+/* How many prefixes without a meaning an instruction needs in front, so that its recoded form has
+ * room; -1: it has none. */
+int gen_padding(const Gen *gen, const uint8_t *bytes, unsigned count);
+/* Append bytes as one instruction, padding in front. false: no room. */
 bool gen_emit(Snippet *s, const uint8_t *bytes, unsigned count);
 void gen_add_fixup(Snippet *s, Fixup fixup);
 /* Append a random instruction of this row with its operands arranged; false: none found. */

@@ -3,8 +3,9 @@
  * opcode, mandatory prefix and ModRM byte; gen-skip.def takes out what the host's
  * user mode cannot answer. */
 #include "tests/oracle/gen-priv.h"
+#include "tests/oracle/recode.h"
 
-typedef enum { FORM_NONE, FORM_VALID, FORM_UNDEFINED } FormKind;
+typedef enum { FORM_NONE, FORM_VALID, FORM_UNDEFINED, FORM_LEFT_OUT } FormKind;
 
 static bool skipped(unsigned id)
 {
@@ -52,19 +53,46 @@ unsigned gen_row_bytes(const GenRow *row, uint8_t v, uint8_t *bytes)
     return n;
 }
 
-static FormKind classify(const Gen *gen, const GenRow *row, unsigned modrm, X86Insn *insn)
+static FormKind classify(const Gen *gen, const GenRow *row, unsigned modrm, X86Insn *insn,
+                         uint8_t bytes[X86_MAX_INSN])
 {
-    uint8_t bytes[X86_MAX_INSN] = {0};
     unsigned n = 0;
     if (row->prefix && !row->vex)
         bytes[n++] = row->prefix;
     n += gen_row_bytes(row, 0x38, bytes + n);
     bytes[n++] = (uint8_t)modrm;
-    if (x86_decode(insn, bytes, sizeof bytes, GEN_MODE, &gen->model) != DECODE_OK)
+    if (x86_decode(insn, bytes, X86_MAX_INSN, GEN_MODE, &gen->model) != DECODE_OK)
         return FORM_NONE;
     if (insn->id == INSN_UD)
         return row->vex || host_only(row->map, row->opcode) ? FORM_NONE : FORM_UNDEFINED;
     return skipped(insn->id) || insn->vex != row->vex ? FORM_NONE : FORM_VALID;
+}
+
+/* Forms that have nothing that does the same in 64-bit mode go. */
+static FormKind classify_recoded(const Gen *gen, const GenRow *row, unsigned modrm, X86Insn *insn,
+                                 const char **reason)
+{
+    uint8_t bytes[X86_MAX_INSN] = {0};
+    Recoded recoded;
+    FormKind kind = classify(gen, row, modrm, insn, bytes);
+    if (!gen->recoded || kind == FORM_NONE)
+        return kind;
+    recode_insn(bytes, insn->length, (RecodePlace){0}, &recoded);
+    if (!recoded.reason)
+        return kind;
+    *reason = kind == FORM_VALID ? recoded.reason : *reason;
+    return kind == FORM_VALID ? FORM_LEFT_OUT : FORM_NONE;
+}
+
+static void count_row(GenCoverage *c, bool valid, const char *reason)
+{
+    c->all += valid || reason;
+    c->in_part += valid && reason;
+    c->left_out += !valid && reason;
+    if (reason)
+        g_hash_table_replace(c->reasons, (char *)reason,
+                             GUINT_TO_POINTER(GPOINTER_TO_UINT(
+                                 g_hash_table_lookup(c->reasons, reason)) + 1));
 }
 
 /* Integer instructions that never fault by themselves. */
@@ -105,10 +133,11 @@ static void build_opcode(Gen *gen, unsigned map, unsigned opcode, unsigned prefi
     GenRow row = {.map = (uint8_t)map, .opcode = (uint8_t)opcode, .prefix = (uint8_t)prefix,
                   .vex = vex};
     RowBuilder valid = {.row = row}, common = {.row = row}, undefined = {.row = row};
+    const char *reason = NULL;
     for (unsigned i = 0; i < 8 + 64; i++) {
         unsigned modrm = i < 8 ? i << 3 : 0xc0 | (i - 8);
         X86Insn insn;
-        FormKind kind = classify(gen, &row, modrm, &insn);
+        FormKind kind = classify_recoded(gen, &row, modrm, &insn, &reason);
         if (kind == FORM_UNDEFINED)
             builder_add(&undefined, &insn, modrm);
         if (kind == FORM_VALID)
@@ -116,6 +145,7 @@ static void build_opcode(Gen *gen, unsigned map, unsigned opcode, unsigned prefi
         if (kind == FORM_VALID && is_common(&insn))
             builder_add(&common, &insn, modrm);
     }
+    count_row(&gen->coverage, valid.row.weight != 0, reason);
     add_row(&gen->valid, &valid.row, valid.row.weight);
     add_row(&gen->common, &common.row, common.row.weight);
     add_row(&gen->undefined, &undefined.row, undefined.row.weight);
@@ -131,6 +161,7 @@ void gen_rows_build(Gen *gen)
 {
     static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3};
     GenRows *all[] = {&gen->valid, &gen->common, &gen->undefined};
+    gen->coverage.reasons = g_hash_table_new(g_str_hash, g_str_equal);
     for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {
         all[i]->rows = g_array_new(FALSE, FALSE, sizeof(GenRow));
         all[i]->lookup = g_array_new(FALSE, FALSE, sizeof(uint16_t));
@@ -154,6 +185,7 @@ void gen_rows_free(Gen *gen)
         g_array_free(all[i]->rows, TRUE);
         g_array_free(all[i]->lookup, TRUE);
     }
+    g_hash_table_unref(gen->coverage.reasons);
 }
 
 const GenRow *gen_rows_pick(const GenRows *rows, Rng *rng)

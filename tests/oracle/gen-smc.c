@@ -26,8 +26,14 @@ typedef struct {
 static const uint8_t one_byte[] = {0x40, 0x41, 0x42, 0x43, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a,
                                    0x4b, 0x4d, 0x4e, 0x4f, 0x90, 0xf5, 0xf8, 0xf9, 0x98, 0x99};
 
+/* The same in 64-bit mode: no INC and DEC. */
+static const uint8_t one_byte_recoded[] = {0x90, 0xf5, 0xf8, 0xf9, 0x98, 0x99, 0x91,
+                                           0x92, 0x93, 0x96, 0x97, 0x9e, 0x9f};
+
 static uint8_t random_opcode(Smc *m)
 {
+    if (m->s->gen->recoded)
+        return one_byte_recoded[rng_below(&m->s->rng, sizeof one_byte_recoded)];
     return one_byte[rng_below(&m->s->rng, sizeof one_byte)];
 }
 
@@ -86,9 +92,10 @@ static void emit_store(Smc *m)
         memcpy(bytes, (uint8_t[]){0x89, (uint8_t)(rng_below(rng, 8) << 3 | 5)}, 2);
         n = 6;
     }
-    m->store[m->stores].at = (uint16_t)(m->s->oc->code_size + disp);
-    m->store[m->stores].opcode = opcode;
-    m->stores += gen_emit(m->s, bytes, n);
+    if (!gen_emit(m->s, bytes, n))
+        return;
+    m->store[m->stores].at = (uint16_t)(m->s->oc->code_size - n + disp);
+    m->store[m->stores++].opcode = opcode;
 }
 
 static void point_stores(Smc *m)

@@ -4,15 +4,17 @@
 
 #include <string.h>
 
+#include "tests/oracle/recode.h"
 #include "tests/oracle/values.h"
 
 /* Loops count in memory, where hardly anything else writes. */
 #define LOOP_COUNTERS (ORACLE_DATA + 0x1d80)
 
-Gen *gen_new(const CpuModel *model)
+Gen *gen_new(const CpuModel *model, bool recoded)
 {
     Gen *gen = g_new0(Gen, 1);
     gen->model = *model;
+    gen->recoded = recoded;
     gen_rows_build(gen);
     return gen;
 }
@@ -23,14 +25,26 @@ void gen_free(Gen *gen)
     g_free(gen);
 }
 
+int gen_padding(const Gen *gen, const uint8_t *bytes, unsigned count)
+{
+    Recoded recoded;
+    if (!gen->recoded)
+        return 0;
+    recode_insn(bytes, count, (RecodePlace){0}, &recoded);
+    return recoded.reason ? -1 : MAX(recoded.size - (int)count, 0);
+}
+
 bool gen_emit(Snippet *s, const uint8_t *bytes, unsigned count)
 {
     OracleCase *oc = s->oc;
-    if (oc->insn_count == ORACLE_MAX_INSNS || oc->code_size + count > ORACLE_MAX_CODE)
+    int padding = gen_padding(s->gen, bytes, count);
+    if (padding < 0 || oc->insn_count == ORACLE_MAX_INSNS ||
+        oc->code_size + (unsigned)padding + count > ORACLE_MAX_CODE)
         return false;
-    memcpy(oc->code + oc->code_size, bytes, count);
+    memset(oc->code + oc->code_size, RECODE_PAD32, (unsigned)padding);
+    memcpy(oc->code + oc->code_size + padding, bytes, count);
     oc->insn_at[oc->insn_count++] = (uint16_t)oc->code_size;
-    oc->code_size += count;
+    oc->code_size += (unsigned)padding + count;
     oc->insn_at[oc->insn_count] = (uint16_t)oc->code_size;
     return true;
 }
@@ -194,6 +208,7 @@ void gen_case(Gen *gen, GenClass class, uint64_t seed, OracleCase *oc)
 {
     Snippet s = {.gen = gen, .rng = {seed}, .class = class, .oc = oc};
     oc->seed = seed;
+    oc->recoded = gen->recoded;
     oc->code_size = oc->insn_count = oc->patch_count = 0;
     oc->code_at = oc->in.eip = pick_code_at(&s.rng, class);
     start_state(&s);
@@ -220,4 +235,23 @@ void gen_print_coverage(const Gen *gen, FILE *file)
             fprintf(file, "%8llu %s\n", (unsigned long long)gen->generated[id],
                     x86_insn_name((InsnId)id));
     }
+}
+
+static gint by_count(gconstpointer a, gconstpointer b, gpointer reasons)
+{
+    return (gint)GPOINTER_TO_UINT(g_hash_table_lookup(reasons, b)) -
+           (gint)GPOINTER_TO_UINT(g_hash_table_lookup(reasons, a));
+}
+
+void gen_print_rows(const Gen *gen, FILE *file)
+{
+    const GenCoverage *c = &gen->coverage;
+    unsigned covered = c->all - c->left_out;
+    fprintf(file, "# %u of %u opcode rows (%u %%), %u of them in part\n", covered, c->all,
+            100 * covered / c->all, c->in_part);
+    g_autoptr(GList) list = g_hash_table_get_keys(c->reasons);
+    list = g_list_sort_with_data(list, by_count, c->reasons);
+    for (GList *i = list; i; i = i->next)
+        fprintf(file, "# %4u rows: %s\n", GPOINTER_TO_UINT(g_hash_table_lookup(c->reasons, i->data)),
+                (const char *)i->data);
 }

@@ -18,10 +18,13 @@ typedef enum {
     GEN_SMC,    /* the same, and it modifies itself */
 } GenClass;
 
-Gen *gen_new(const CpuModel *model);
+/* recoded: only what recode.h can say in 64-bit mode, with room for it. */
+Gen *gen_new(const CpuModel *model, bool recoded);
 void gen_free(Gen *gen);
 void gen_case(Gen *gen, GenClass class, uint64_t seed, OracleCase *oc);
 /* How often each instruction was generated. */
 void gen_print_coverage(const Gen *gen, FILE *file);
+/* Which share of the opcode rows there are is generated, and why others are not. */
+void gen_print_rows(const Gen *gen, FILE *file);
 
 #endif

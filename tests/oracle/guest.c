@@ -5,26 +5,33 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "tests/oracle/bare.h"
 #include "translator/x86/cpu-priv.h"
 
 enum {
-    PDPT = 0x1000, PD = 0x2000, PT = 0x3000, LOW_SIZE = 0x10000,
-    PTE_P = 1, PTE_RW = 2, PTE_US = 4, PTE_A = 0x20, PTE_D = 0x40,
-    WATCH_US = 500000, /* a case that is still there after two looks hangs */
+    PDPT = 0x1000,
+    PD = 0x2000,
+    PT = 0x3000,
+    LOW_SIZE = 0x10000,
+    PTE_P = 1,
+    PTE_RW = 2,
+    PTE_US = 4,
+    PTE_A = 0x20,
+    PTE_D = 0x40,
+    WATCH_US = 200000,
+    HANG_US = 500000, /* a case that has used so much hangs */
 };
 #define PTE_NX (UINT64_C(1) << 63)
 
 struct Guest {
-    Ram *ram;
-    AddressSpace *as;
-    CpuX86 *cpu;
-    GuestOps ops;
-    Engine *engine;
+    Bare bare;
     uint8_t *data; /* the data pages in RAM */
     uint8_t background[ORACLE_DATA_SIZE];
     pthread_t watcher;
+    clockid_t cpu_clock; /* of the thread that made it, which runs the cases */
     atomic_uint runs, running, quit;
 };
 
@@ -43,15 +50,26 @@ static bool end_at_debug_trap(VCpu *vcpu)
     return moved;
 }
 
+/* Of the thread that runs cases: a busy host makes none of them hang. */
+static int64_t cpu_us(const Guest *guest)
+{
+    struct timespec ts;
+    clock_gettime(guest->cpu_clock, &ts);
+    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
 static void *watch(void *opaque)
 {
     Guest *guest = opaque;
     unsigned seen = 0;
+    int64_t since = cpu_us(guest);
     while (!atomic_load(&guest->quit)) {
         usleep(WATCH_US);
         unsigned now = atomic_load(&guest->runs);
-        if (now == seen && atomic_load(&guest->running))
-            engine_request_stop(guest->engine);
+        if (now != seen || !atomic_load(&guest->running))
+            since = cpu_us(guest);
+        else if (cpu_us(guest) - since > HANG_US)
+            engine_request_stop(guest->bare.engine);
         seen = now;
     }
     return NULL;
@@ -62,27 +80,20 @@ static void *watch(void *opaque)
 static void map_pages(Guest *guest, uint32_t linear, uint32_t size, uint64_t flags)
 {
     for (uint32_t at = linear; at < linear + size; at += 0x1000)
-        address_space_write(guest->as, PT + 8 * (at >> 12 & 511), at | flags | PTE_P | PTE_US | PTE_A,
-                            8);
+        address_space_write(guest->bare.as, PT + 8 * (at >> 12 & 511),
+                            at | flags | PTE_P | PTE_US | PTE_A, 8);
 }
 
 static void build_page_tables(Guest *guest)
 {
-    address_space_write(guest->as, PDPT, PD | PTE_P, 8);
-    address_space_write(guest->as, PD + 8 * (ORACLE_CODE >> 21 & 511),
+    address_space_write(guest->bare.as, PDPT, PD | PTE_P, 8);
+    address_space_write(guest->bare.as, PD + 8 * (ORACLE_CODE >> 21 & 511),
                         PT | PTE_P | PTE_RW | PTE_US | PTE_A, 8);
     map_pages(guest, ORACLE_CODE, ORACLE_CODE_RW, 0);
     map_pages(guest, ORACLE_CODE + ORACLE_CODE_RW, ORACLE_CODE_SIZE - ORACLE_CODE_RW,
               PTE_RW | PTE_D);
     map_pages(guest, ORACLE_DATA, ORACLE_DATA_RW, PTE_RW | PTE_D | PTE_NX);
     map_pages(guest, ORACLE_DATA + ORACLE_DATA_RW, ORACLE_DATA_SIZE - ORACLE_DATA_RW, PTE_NX);
-}
-
-static uint8_t *add_ram(Guest *guest, const char *name, uint32_t base, uint32_t size)
-{
-    ram_off_t offset = ram_alloc(guest->ram, name, size);
-    address_space_add_ram(guest->as, name, base, size, 0, offset);
-    return ram_hva(guest->ram, offset);
 }
 
 static void set_segments(CpuX86 *cpu)
@@ -115,45 +126,39 @@ static void set_system_state(CpuX86 *cpu)
 
 Guest *guest_new(const CpuModel *model, const EngineOptions *options, GError **error)
 {
+    static const BareRam rams[] = {
+        {"low", 0, LOW_SIZE},
+        {"code", ORACLE_CODE, ORACLE_CODE_SIZE},
+        {"data", ORACLE_DATA, ORACLE_DATA_SIZE},
+    };
     Guest *guest = g_new0(Guest, 1);
-    guest->ram = ram_new(LOW_SIZE + ORACLE_CODE_SIZE + ORACLE_DATA_SIZE, error);
-    if (guest->ram) {
-        guest->as = address_space_new(guest->ram);
-        add_ram(guest, "low", 0, LOW_SIZE);
-        memset(add_ram(guest, "code", ORACLE_CODE, ORACLE_CODE_SIZE), ORACLE_FILLER, ORACLE_CODE_SIZE);
-        guest->data = add_ram(guest, "data", ORACLE_DATA, ORACLE_DATA_SIZE);
-        guest->cpu = cpu_new(guest->as, model, NULL, error);
-    }
-    if (guest->cpu) {
-        guest->ops = x86_guest_ops;
-        guest->ops.deliver_fault = end_at_fault;
-        guest->ops.debug_boundary = end_at_debug_trap;
-        guest->cpu->v.guest = &guest->ops;
-        guest->engine = engine_new(&guest->cpu->v, guest->as, options, error);
-    }
-    if (!guest->engine) {
-        guest_free(guest);
+    if (!bare_init(&guest->bare, rams, G_N_ELEMENTS(rams), model, options, error)) {
+        bare_free(&guest->bare);
+        g_free(guest);
         return NULL;
     }
+    guest->bare.ops.deliver_fault = end_at_fault;
+    guest->bare.ops.debug_boundary = end_at_debug_trap;
+    memset(guest->bare.hva[1], ORACLE_FILLER, ORACLE_CODE_SIZE);
+    guest->data = guest->bare.hva[2];
     oracle_fill_background(guest->background);
     build_page_tables(guest);
-    set_system_state(guest->cpu);
+    set_system_state(guest->bare.cpu);
+    pthread_getcpuclockid(pthread_self(), &guest->cpu_clock);
     pthread_create(&guest->watcher, NULL, watch, guest);
     return guest;
 }
 
+bool guest_has_windows(const Guest *guest)
+{
+    return engine_has_windows(guest->bare.engine);
+}
+
 void guest_free(Guest *guest)
 {
-    if (guest->engine) {
-        atomic_store(&guest->quit, 1);
-        pthread_join(guest->watcher, NULL);
-        engine_free(guest->engine);
-    }
-    cpu_free(guest->cpu);
-    if (guest->as)
-        address_space_free(guest->as);
-    if (guest->ram)
-        ram_free(guest->ram);
+    atomic_store(&guest->quit, 1);
+    pthread_join(guest->watcher, NULL);
+    bare_free(&guest->bare);
     g_free(guest);
 }
 
@@ -186,19 +191,19 @@ static void write_code(Guest *guest, const OracleCase *oc)
     uint8_t bytes[ORACLE_MAX_CODE + ORACLE_END_SIZE];
     memcpy(bytes, oc->code, oc->code_size);
     oracle_fill_end(bytes + oc->code_size);
-    address_space_dma_write(guest->as, oc->code_at, bytes, oc->code_size + ORACLE_END_SIZE);
+    address_space_dma_write(guest->bare.as, oc->code_at, bytes, oc->code_size + ORACLE_END_SIZE);
 }
 
 static void clear_code(Guest *guest, const OracleCase *oc)
 {
     uint8_t bytes[ORACLE_MAX_CODE + ORACLE_END_SIZE];
     memset(bytes, ORACLE_FILLER, sizeof bytes);
-    address_space_dma_write(guest->as, oc->code_at, bytes, oc->code_size + ORACLE_END_SIZE);
+    address_space_dma_write(guest->bare.as, oc->code_at, bytes, oc->code_size + ORACLE_END_SIZE);
 }
 
 static void save_end(const Guest *guest, const OracleCase *oc, RunResult result, OracleOutcome *o)
 {
-    const Fault *fault = &guest->cpu->v.fault;
+    const Fault *fault = &guest->bare.cpu->v.fault;
     o->vector = o->error = o->cr2 = 0;
     if (result == RUN_STOPPED) {
         o->end = END_HANG;
@@ -216,12 +221,12 @@ static void run_once(Guest *guest, const OracleCase *oc, OracleOutcome *o)
 {
     oracle_fill_data(oc, guest->background, guest->data);
     write_code(guest, oc);
-    load_state(guest->cpu, &oc->in);
+    load_state(guest->bare.cpu, &oc->in);
     atomic_store(&guest->running, 1);
-    RunResult result = engine_run(guest->engine);
+    RunResult result = engine_run(guest->bare.engine);
     atomic_fetch_add(&guest->runs, 1);
     atomic_store(&guest->running, 0);
-    save_state(guest->cpu, &o->out);
+    save_state(guest->bare.cpu, &o->out);
     save_end(guest, oc, result, o);
     memcpy(o->data, guest->data, ORACLE_DATA_SIZE);
     clear_code(guest, oc);

@@ -13,6 +13,7 @@
 typedef struct Guest Guest;
 
 Guest *guest_new(const CpuModel *model, const EngineOptions *options, GError **error);
+bool guest_has_windows(const Guest *guest);
 void guest_free(Guest *guest);
 void guest_run(Guest *guest, const OracleCase *cases, unsigned count, OracleOutcome *outcomes);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Into a 32-bit snippet and out of it. The control block lies below 2 GiB at a
+ * Into a snippet and out of it. The control block lies below 2 GiB at a
  * fixed address, so that it is reached by absolute addresses while every
  * register belongs to the snippet. IRETQ is the way in since it loads CS, SS,
  * ESP and EFLAGS at once and serializes (the snippet's bytes were just
- * written). What R8-R15 hold across 32-bit code is not relied upon. */
+ * written). What R8-R15 hold across 32-bit code is not relied upon. 64-bit snippets (CTL_LONG)
+ * have no segments to load; FS and GS bases are host_run's there. */
 #include "tests/oracle/layout.h"
 
 #define CTL(offset) (HOST_CTL + (offset))
@@ -24,6 +25,8 @@ host_enter:
         push %r14
         push %r15
         mov %rsp, CTL(CTL_HOST_RSP)
+        cmpb $0, CTL(CTL_LONG)
+        jne 1f
         rdfsbase %rax
         mov %rax, CTL(CTL_HOST_FS)
         rdgsbase %rax
@@ -36,7 +39,7 @@ host_enter:
         wrfsbase %rax
         mov CTL(CTL_GS_BASE), %rax
         wrgsbase %rax
-        fxrstor64 CTL(CTL_FX_IN)
+1:      fxrstor64 CTL(CTL_FX_IN)
         movb $1, CTL(CTL_SELECTOR)
         mov GPR_IN(0), %eax
         mov GPR_IN(1), %ecx
@@ -77,11 +80,13 @@ host_leave:
         mov $HOST_USER_DS, %eax
         mov %eax, %ss
         movb $0, CTL(CTL_SELECTOR)
+        cmpb $0, CTL(CTL_LONG)
+        jne 1f
         mov CTL(CTL_HOST_FS), %rax
         wrfsbase %rax
         mov CTL(CTL_HOST_GS), %rax
         wrgsbase %rax
-        fninit
+1:      fninit
         ldmxcsr CTL(CTL_MXCSR)
         mov CTL(CTL_HOST_RSP), %rsp
         pop %r15
@@ -105,14 +110,18 @@ host_signal_entry:
         popfq
         movzbl CTL(CTL_SELECTOR), %ebx
         movb $0, CTL(CTL_SELECTOR)
+        cmpb $0, CTL(CTL_LONG)
+        jne 1f
         rdfsbase %rbp
         mov CTL(CTL_HOST_FS), %rax
         wrfsbase %rax
-        mov %rsp, %r12
+1:      mov %rsp, %r12
         and $-16, %rsp
         call host_on_signal
+        cmpb $0, CTL(CTL_LONG)
+        jne 1f
         wrfsbase %rbp
-        movb %bl, CTL(CTL_SELECTOR)
+1:      movb %bl, CTL(CTL_SELECTOR)
         mov %r12, %rsp
         pop %r12
         pop %rbp

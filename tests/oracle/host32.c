@@ -2,7 +2,10 @@
 #include "tests/oracle/host32.h"
 
 #include <asm/ldt.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -70,9 +73,8 @@ static bool set_ldt(unsigned entry, uint32_t base, unsigned contents)
     return syscall(SYS_modify_ldt, WRITE_NEW, &desc, sizeof desc) == 0;
 }
 
-bool host32_init(uint32_t data_base)
+static bool map_pages(void)
 {
-    enum { CONTENTS_DATA = 0, CONTENTS_CODE = 2 };
     void *page = mmap((void *)CODE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (page != (void *)CODE)
@@ -80,7 +82,7 @@ bool host32_init(uint32_t data_base)
     Code back = {(uint8_t *)BACK}; /* 64-bit: mov rsp, [rsp field]; jmp [rip field] */
     put32(&back, "\x48\x8b\x24\x25", 4, FIELD(rsp));
     put32(&back, "\xff\x24\x25", 3, FIELD(rip));
-    return set_ldt(0, CODE, CONTENTS_CODE) && set_ldt(1, data_base, CONTENTS_DATA);
+    return true;
 }
 
 static void put_far_jump(Code *c, uint32_t offset, uint16_t selector)
@@ -139,4 +141,54 @@ void host32_run(const uint8_t *insns, unsigned size, bool small, const Host32Sta
     host32_enter(&page->rsp, &page->rip);
     *out = page->out;
     out->flags = page->out_flags_stack[15];
+}
+
+/* ---- does this host run such code? ---- */
+
+static sigjmp_buf probe_failed;
+
+static void on_probe_fault(int sig)
+{
+    siglongjmp(probe_failed, sig);
+}
+
+/* One NOP. Some hosts, virtual machines mostly, refuse the far jump. */
+static bool runs(bool small)
+{
+    static const uint8_t nop = 0x90;
+    Host32State in = {.flags = 2}, out;
+    if (sigsetjmp(probe_failed, 1))
+        return false;
+    host32_run(&nop, 1, small, &in, &out);
+    return true;
+}
+
+static bool probe(bool small)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL};
+    enum { COUNT = sizeof signals / sizeof signals[0], STACK_SIZE = 65536 };
+    struct sigaction action = {.sa_handler = on_probe_fault, .sa_flags = SA_ONSTACK}, old[COUNT];
+    stack_t stack = {.ss_sp = malloc(STACK_SIZE), .ss_size = STACK_SIZE}, old_stack;
+    sigaltstack(&stack, &old_stack);
+    for (unsigned i = 0; i < COUNT; i++)
+        sigaction(signals[i], &action, &old[i]);
+    bool ok = runs(small);
+    for (unsigned i = 0; i < COUNT; i++)
+        sigaction(signals[i], &old[i], NULL);
+    sigaltstack(&old_stack, NULL);
+    free(stack.ss_sp);
+    return ok;
+}
+
+const char *host32_init(bool small, uint32_t data_base)
+{
+    enum { CONTENTS_DATA = 0, CONTENTS_CODE = 2 };
+    if (!map_pages())
+        return "no memory at fixed addresses for code and state";
+    if (small && !(set_ldt(0, CODE, CONTENTS_CODE) && set_ldt(1, data_base, CONTENTS_DATA)))
+        return "the kernel grants no local descriptor table";
+    if (!probe(small))
+        return small ? "this host runs no 16-bit code segment"
+                     : "this host runs no 32-bit code segment";
+    return NULL;
 }

@@ -153,8 +153,9 @@ static void set_segments(Oracle *o)
 
 static void oracle_init(Oracle *o, bool small, uint32_t seed)
 {
-    if (!host32_init(ARENA))
-        cr_skip_test("the host runs no 32-bit code");
+    const char *lacks = host32_init(small, ARENA);
+    if (lacks)
+        cr_skip_test("%s", lacks);
     o->small = small;
     o->size = small ? 0x10000 : 0x4000;
     o->rand = g_rand_new_with_seed(seed);

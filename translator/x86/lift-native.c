@@ -69,11 +69,19 @@ static bool needs_alignment(const X86Insn *insn, const Operand *memory)
 }
 
 /* SDM 1 "Synchronization of x87 FPU Exceptions": an exception that is pending comes before what
- * the operand may raise. */
+ * the memory operand may raise. SDM 2A "CVTPI2PD": not there, since it does not enter MMX state;
+ * MANUAL: says otherwise of CVTPI2PS, but AMD's CPUs treat both alike. */
 static bool waits_for_x87(const X86Insn *insn)
 {
-    bool escape = insn->attrs & (ATTR_X87 | ATTR_MMX);
-    return escape && insn->id != INSN_FNSTCW && insn->id != INSN_FNSTSW;
+    switch (insn->id) {
+    case INSN_FNSTCW:
+    case INSN_FNSTSW:
+    case INSN_CVTPI2PD:
+    case INSN_CVTPI2PS:
+        return false;
+    default:
+        return insn->attrs & (ATTR_X87 | ATTR_MMX);
+    }
 }
 
 static IrNative native_encoding(const X86Insn *insn)

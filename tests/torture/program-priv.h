@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * A program while it is put together: blocks (blocks.c) go into the image, then the
+ * stores among them are pointed at spots of it, then the system around it is
+ * built (system.c). */
+#ifndef TESTS_TORTURE_PROGRAM_PRIV_H
+#define TESTS_TORTURE_PROGRAM_PRIV_H
+
+#include "tests/oracle/rng.h"
+#include "tests/torture/program.h"
+
+enum { MAX_SPOTS = 256, MAX_FIXUPS = 512 };
+
+/* What a spot in the code holds, and so what may be stored there. */
+typedef enum {
+    SPOT_IMM,     /* 4 bytes, anything */
+    SPOT_OPCODE,  /* 1 byte of a list */
+    SPOT_BRANCH,  /* rel32 to the start of a block; never parted by a page */
+    SPOT_ADDRESS, /* linear address of a block's start; likewise */
+    SPOT_KINDS
+} SpotKind;
+
+typedef struct {
+    uint16_t at[MAX_SPOTS];
+    unsigned count;
+} Spots;
+
+/* Filled in when all blocks are there. */
+typedef struct {
+    enum {
+        FIX_BLOCK_REL,     /* rel32 to some block */
+        FIX_BLOCK_ADDRESS, /* address of some block */
+        FIX_STORE,         /* disp32: a spot; imm_at: imm32 or imm8 that suits it */
+        FIX_COPY,          /* addresses of `size` bytes: at (source), imm_at (destination) */
+        FIX_PUSH,          /* at: address behind a spot of 4 bytes; imm_at: what suits it */
+    } kind;
+    SpotKind spot;
+    uint8_t size, near;  /* near: of SPOT_IMM's count when it was emitted */
+    uint16_t at, imm_at; /* offsets in the image; imm_at 0: none */
+} Fixup;
+
+typedef struct {
+    Rng rng;
+    Program *p;
+    uint8_t *image; /* of the first copy */
+    unsigned at;
+    Spots spots[SPOT_KINDS];
+    Fixup fixups[MAX_FIXUPS];
+    unsigned fixup_count;
+    uint16_t free_at[MAX_BLOCKS]; /* data between blocks */
+    unsigned free_count;
+} Builder;
+
+/* blocks.c */
+void blocks_emit(Builder *b);
+/* fixups.c */
+void fixups_apply(Builder *b);
+/* A valid byte of a SPOT_OPCODE. */
+uint8_t random_opcode(Rng *rng);
+/* system.c */
+void system_build(Builder *b);
+/* A page-table entry for page `page` of the image, either copy. present: must be. */
+uint32_t random_image_pte(Builder *b, unsigned page, bool present);
+/* Linear addresses of the mappings of the image: one, or three. */
+uint32_t random_mapping(Builder *b);
+uint32_t program_data(const Program *p);
+uint32_t program_stack(const Program *p);
+
+#endif
