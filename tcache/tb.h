@@ -75,6 +75,8 @@ typedef struct {
     uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
+    uint64_t last_tag_key[3];      /* the last one asked for, and its tag (0: none yet) */
+    uint32_t last_tag;
     /* Jump cache slots in use: of global blocks, of others. */
     struct {
         uint32_t *index;
