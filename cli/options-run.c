@@ -233,5 +233,5 @@ bool option_check(Parser *parser, const OptionRow *row, const char *text, GError
     uint64_t *every = &parser->config->engine.check_every;
     *every = 1;
     return !text || (parse_number(text, every) && *every > 0) ||
-           option_error(error, "must be a number from 1 on: every so manieth block");
+           option_error(error, "must be a number from 1 on: every Nth block is compared");
 }

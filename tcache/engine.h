@@ -17,7 +17,7 @@ typedef struct {
     bool no_window;     /* memory through the soft TLB only */
     bool window_always; /* every address space has its window from the start */
     bool count;         /* blocks count how often they run */
-    uint64_t check_every; /* compare every so manieth block with the interpreter; 0: none */
+    uint64_t check_every; /* compare every Nth block with the interpreter; 0: none */
     bool perf_map; /* engine_open_perf_map will be called: map code where Linux perf finds it */
     uint64_t cache_bytes; /* code cache limit; 0: default */
 } EngineOptions;
