@@ -137,9 +137,12 @@ Test(chardev_host, stdio_makes_the_terminal_raw_and_gives_it_back)
 static int die_raw(void)
 {
     signal(SIGTERM, SIG_DFL);
+    signal(SIGQUIT, SIG_IGN); /* as nohup does with SIGHUP: stays ignored */
     Chardev *chardev = chardev_open("stdio", NULL, NULL, NULL, NULL);
     if (!chardev || local_modes(STDIN_FILENO) != ISIG)
         return 1;
+    if (signal(SIGQUIT, SIG_IGN) != SIG_IGN)
+        return 3;
     raise(SIGTERM);
     return 2;
 }
@@ -188,6 +191,23 @@ Test(chardev_host, raw_again_in_the_foreground)
 }
 
 /* Pipes */
+
+Test(chardev_host, stdio_that_is_no_terminal_ends)
+{
+    int tube[2], in = dup(STDIN_FILENO);
+    cr_assert_eq(pipe(tube), 0);
+    dup2(tube[0], STDIN_FILENO);
+    Chardev *chardev = open_or_fail("stdio");
+    GString *got = g_string_new(NULL);
+    chardev_attach(chardev, &handler, got);
+    cr_assert_eq(write(tube[1], "in", 2), 2);
+    cr_assert(comes(got, "in"));
+    close(tube[1]);
+    while (chardev_is_open(chardev))
+        g_main_context_iteration(NULL, TRUE);
+    chardev_free(chardev);
+    dup2(in, STDIN_FILENO);
+}
 
 Test(chardev_host, pipe_of_two_fifos)
 {
