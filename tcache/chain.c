@@ -49,6 +49,7 @@ void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target)
     if (slot->target)
         return;
     chain_link(cache, slot, target);
+    slot->owner->has_volatile = true;
     g_ptr_array_add(cache->volatile_links, slot);
 }
 

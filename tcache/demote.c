@@ -9,7 +9,7 @@
 #include "base/trace.h"
 #include "translator/ir/ir.h"
 
-enum { MAX_DEMOTED = 65536, TRAPS_BEFORE_DEMOTION = 16 };
+enum { MAX_DEMOTED = 65536, TRAPS_BEFORE_DEMOTION = 16, FAULTS_BEFORE_DEMOTION = 16 };
 
 void demote_init(Engine *engine)
 {
@@ -58,6 +58,19 @@ void demote_note_trap(Engine *engine)
         (*traps)++;
     else
         demote_instruction(engine);
+}
+
+void demote_note_fault(Engine *engine)
+{
+    const gva_t page = engine->trapped_fault & GUEST_PAGE_MASK;
+    FaultSite *site = &engine->fault_sites[engine->vcpu->pc % FAULT_SITES];
+    if (site->pc != engine->vcpu->pc || site->page != page) {
+        *site = (FaultSite){engine->vcpu->pc, page, 0};
+    } else if (++site->count == FAULTS_BEFORE_DEMOTION) {
+        const Fault fault = engine->vcpu->fault; /* looking at the code must not replace it */
+        demote_instruction(engine);
+        engine->vcpu->fault = fault;
+    }
 }
 
 /* Set `checked` on the instructions of engine->ir that were demoted. page: RAM offset of the block's

@@ -18,6 +18,13 @@
 /* Attention bits in vcpu->attention. */
 enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8 };
 
+/* An instruction that faulted in a window, and how often in a row it did at the same page. */
+typedef struct {
+    gva_t pc, page;
+    unsigned count;
+} FaultSite;
+#define FAULT_SITES 64
+
 typedef struct {
     gva_t page;
     int mode;
@@ -58,6 +65,8 @@ struct Engine {
     GHashTable *demoted;   /* ram offsets of instructions that take the TLB */
     uint8_t *demoted_page; /* by RAM page: has any */
     gva_t trapped_store;   /* EXIT_SMC from a window: the address of the store */
+    gva_t trapped_fault;   /* EXIT_FAULT from a window: the address that the guest may not access */
+    FaultSite fault_sites[FAULT_SITES];
     uint8_t *smc_traps;    /* by RAM page: stores caught by write protection */
     GHashTable *native_thunks;
     CodeBuf native_buf;
@@ -145,6 +154,9 @@ void demote_destroy(Engine *engine);
 void demote_instruction(Engine *engine);
 /* EXIT_SMC came from a window: after many such stores to one page their sites are demoted. */
 void demote_note_trap(Engine *engine);
+/* EXIT_FAULT came from a window: an instruction that faults at the same page over and over is demoted. The
+ * TLB finds that out without a host signal. */
+void demote_note_fault(Engine *engine);
 void demote_mark_block(Engine *engine, ram_off_t phys);
 /* RAM offset of the instruction at pc, RAM_OFF_NONE if it cannot be fetched. */
 ram_off_t engine_ram_of_pc(Engine *engine);

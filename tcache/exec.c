@@ -143,7 +143,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->interp_env = (InterpEnv){engine_native, engine};
     engine->generation = 1;
     engine_debug_init(engine);
-    engine->trapped_store = NO_STORE;
+    engine->trapped_store = engine->trapped_fault = NO_STORE;
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
     codegen_init_vcpu(vcpu);
@@ -397,6 +397,9 @@ bool engine_handle_exit(Engine *engine, ExitReason reason)
     if (reason == EXIT_SMC && engine->trapped_store != NO_STORE)
         demote_note_trap(engine);
     engine->trapped_store = NO_STORE;
+    if (reason == EXIT_FAULT && engine->trapped_fault != NO_STORE)
+        demote_note_fault(engine);
+    engine->trapped_fault = NO_STORE;
     while (reason == EXIT_SMC)
         reason = engine_execute_alone(engine);
     if (reason != EXIT_FAULT)

@@ -65,6 +65,7 @@ static bool window_trap(Engine *engine, greg_t *regs, gva_t gva)
         return true;
     case WINDOW_FAULT:
         vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        engine->trapped_fault = gva;
         leave_with(regs, EXIT_FAULT);
         return true;
     case WINDOW_CODE:

@@ -121,6 +121,8 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
     if (cache->smc_hot[page] < UINT8_MAX)
         cache->smc_hot[page]++;
     recompute_lines(cache, page);
+    if (running) /* else the loop may hold an exit of a block that is gone now */
+        cache_take_back(cache);
     return true;
 }
 

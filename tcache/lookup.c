@@ -2,6 +2,8 @@
  * Finding blocks: by physical place and state, by host address. */
 #include "tcache/tb.h"
 
+#include <string.h>
+
 TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state)
 {
     uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^ state->pc ^
@@ -89,11 +91,9 @@ uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc)
     return tb->state.pc + (low ? tb->pcmap[low - 1].pc_offset : 0);
 }
 
-uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
+static uint32_t find_tag(Cache *cache, const uint64_t key[3])
 {
-    const uint64_t key[3] = {state->mode, state->cs_base,
-                             state->cs_limit | (uint64_t)state->memory << 32};
-    GBytes *bytes = g_bytes_new(key, sizeof key);
+    GBytes *bytes = g_bytes_new(key, 3 * sizeof *key);
     uint32_t tag = GPOINTER_TO_UINT(g_hash_table_lookup(cache->tags, bytes));
     if (tag) {
         g_bytes_unref(bytes);
@@ -108,4 +108,15 @@ uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
     }
     g_hash_table_insert(cache->tags, bytes, GUINT_TO_POINTER(tag));
     return tag;
+}
+
+uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
+{
+    const uint64_t key[3] = {state->mode, state->cs_base,
+                             state->cs_limit | (uint64_t)state->memory << 32};
+    if (cache->last_tag && memcmp(key, cache->last_tag_key, sizeof key) == 0)
+        return cache->last_tag;
+    cache->last_tag = find_tag(cache, key);
+    memcpy(cache->last_tag_key, key, sizeof key);
+    return cache->last_tag;
 }

@@ -124,6 +124,32 @@ void cache_trim_meta(Cache *cache, void *end)
     unit->meta_used -= spare;
 }
 
+/* Nothing but the cache itself may still know a block that is taken back. */
+static bool may_take_back(const TranslationBlock *tb)
+{
+    return !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir && !tb->insn_offsets;
+}
+
+void cache_take_back(Cache *cache)
+{
+    Unit *unit = &cache->unit[cache->current];
+    while (unit->blocks->len > 0) {
+        TranslationBlock *tb = g_ptr_array_index(unit->blocks, unit->blocks->len - 1);
+        if (!may_take_back(tb))
+            return;
+        g_ptr_array_set_size(unit->blocks, (int)unit->blocks->len - 1);
+        unit->used = (uint32_t)(tb->code - cache->buf.rx) - unit->start;
+        uint8_t *at = (uint8_t *)tb, *chunk = g_ptr_array_index(unit->chunks, unit->chunks->len - 1);
+        if (at >= chunk && at < unit->chunk_at) {
+            const size_t size = (size_t)(unit->chunk_at - at);
+            unit->chunk_at = at;
+            unit->chunk_left += size;
+            unit->meta_used -= size;
+        }
+        cache->counters.taken_back++;
+    }
+}
+
 void cache_next_unit(Cache *cache)
 {
     unsigned i = cache->current;

@@ -34,6 +34,7 @@ struct TranslationBlock {
     uint32_t size;         /* guest bytes */
     uint32_t first_size;   /* of them in the first page */
     bool valid, solo;
+    bool has_volatile; /* the list of volatile links may hold one of its slots */
     bool outside; /* one instruction that reaches outside; known with --check and -icount only */
     uint16_t exit_count, unit;
     uint32_t pcmap_count;
@@ -74,6 +75,8 @@ typedef struct {
     uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
+    uint64_t last_tag_key[3];      /* the last one asked for, and its tag (0: none yet) */
+    uint32_t last_tag;
     /* Jump cache slots in use: of global blocks, of others. */
     struct {
         uint32_t *index;
@@ -93,6 +96,9 @@ void cache_destroy(Cache *cache);
 void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
 void cache_trim_meta(Cache *cache, void *end);
+/* Memory of blocks that were removed right after they were made is used again at once: code that is
+ * patched in a loop. No removed block may be running. */
+void cache_take_back(Cache *cache);
 /* Go on to another unit, evicting what it holds. */
 void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);
