@@ -28,6 +28,8 @@ void trace_print(unsigned event, const char *format, ...)
 unsigned trace_set(const char *glob, bool on)
 {
     unsigned count = 0;
+    if (!g_utf8_validate(glob, -1, NULL))
+        return 0; /* GLib's patterns abort on it */
     for (unsigned i = 0; i < TRACE_COUNT; i++) {
         if (!g_pattern_match_simple(glob, events[i].name))
             continue;

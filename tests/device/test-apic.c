@@ -235,6 +235,48 @@ Test(lapic, timer_modes)
     rig_close(&r);
 }
 
+/* LINT1 by its delivery mode; a level-triggered fixed pin requests once until its EOI (SDM 3A
+ * "Local Vector Table": remote IRR). */
+Test(lapic, lint_modes)
+{
+    enum { LVT_LINT1 = 0x360, REMOTE_IRR = 0x4000 };
+    Rig r;
+    rig_open(&r);
+    wr(&r, 0xf0, 0x1ff);
+    static const struct {
+        uint32_t mode;
+        int nmis, inits;
+    } cases[] = {{0x400, 1, 0}, {0x500, 1, 1}, {0x10400, 1, 1}, {0x200, 1, 1}};
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        wr(&r, LVT_LINT1, cases[i].mode); /* NMI, INIT, masked, SMI */
+        lint(&r, 1, true);
+        lint(&r, 1, false);
+        cr_assert_eq(r.nmis, cases[i].nmis, "case %u", i);
+        cr_assert_eq(r.inits, cases[i].inits, "case %u", i);
+        cr_assert(!r.intr);
+    }
+    wr(&r, LVT_LINT1, 0x51); /* fixed, edge */
+    lint(&r, 1, true);
+    cr_assert_eq(lapic_acknowledge(r.lapic), 0x51);
+    wr(&r, 0xb0, 0);
+    cr_assert(!r.intr, "an edge is one request");
+    lint(&r, 1, false);
+    wr(&r, LVT_LINT1, 0x8052); /* fixed, level */
+    lint(&r, 1, true);
+    cr_assert_eq(rd(&r, LVT_LINT1) & REMOTE_IRR, REMOTE_IRR);
+    cr_assert_eq(lapic_acknowledge(r.lapic), 0x52);
+    lint(&r, 1, false);
+    lint(&r, 1, true);
+    cr_assert(!r.intr, "until EOI");
+    wr(&r, 0xb0, 0);
+    cr_assert_eq(lapic_acknowledge(r.lapic), 0x52, "still high");
+    lint(&r, 1, false);
+    wr(&r, 0xb0, 0);
+    cr_assert(!r.intr);
+    cr_assert_eq(rd(&r, LVT_LINT1) & REMOTE_IRR, 0);
+    rig_close(&r);
+}
+
 Test(lapic, base_msr)
 {
     Rig r;

@@ -422,6 +422,63 @@ Test(ide, cdrom_changes_medium)
     board_free(b);
 }
 
+/* START STOP UNIT moves the tray; MECHANISM STATUS and the event tell. */
+Test(ide, cdrom_tray)
+{
+    Board *b = board_new();
+    uint8_t r[64];
+    packet(b, (uint8_t[12]){0x1b, 0, 0, 0, 2}, 0, false); /* open */
+    packet(b, (uint8_t[12]){0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 8}, 8, false);
+    cr_assert_eq(packet_read(b, r), 8);
+    cr_assert_eq(r[1], 0x10);
+    packet(b, (uint8_t[12]){0}, 0, false);
+    cr_assert_eq(sense(b) >> 8, 0x023a, "no medium");
+    packet(b, (uint8_t[12]){0x1b, 0, 0, 0, 3}, 0, false); /* close */
+    cr_assert_eq(sense(b), 0x062800, "asked before a command failed for it");
+    packet(b, (uint8_t[12]){0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 8}, 8, false);
+    cr_assert_eq(packet_read(b, r), 8);
+    cr_assert_eq(r[1], 0);
+    packet(b, (uint8_t[12]){0x2b, 0, 0, 0, 0, CD_SECTORS - 1}, 0, false); /* SEEK */
+    cr_assert_eq(in(b, 0x177, 1), 0x50);
+    packet(b, (uint8_t[12]){0x2b, 0, 0, 0, 0, CD_SECTORS}, 0, false);
+    cr_assert_eq(sense(b), 0x052100);
+    packet(b, (uint8_t[12]){0xbe, 0, 0, 0, 0, 5, 0, 0, 1, 0x10}, 2048,
+           false); /* READ CD: user data */
+    static uint8_t sector[2048];
+    cr_assert_eq(packet_read(b, sector), 2048);
+    cr_assert_eq(sector[0], 20);
+    packet(b, (uint8_t[12]){0xbe, 0, 0, 0, 0, 5, 0, 0, 1, 0xf8}, 2352, false); /* raw */
+    cr_assert_eq(sense(b), 0x056400);
+    board_free(b);
+}
+
+/* ATA-6 "SET FEATURES"; IDENTIFY words 85 and 88 show what is on. */
+Test(ide, sets_features)
+{
+    Board *b = board_new();
+    uint16_t id[256];
+    static const struct {
+        uint8_t feature, count, status;
+    } cases[] = {{0x82, 0, 0x50}, {0x03, 0x44, 0x50}, {0x03, 0x1f, 0x51}, {0x03, 0x46, 0x51},
+                 {0xaa, 0, 0x50}, {0x55, 0, 0x50},    {0xcc, 0, 0x50},    {0x99, 0, 0x51}};
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        out(b, 0x1f1, cases[i].feature, 1);
+        command(b, 0, cases[i].count, 0xef);
+        cr_assert_eq(in(b, 0x1f7, 1), cases[i].status, "case %u", i);
+    }
+    command(b, 0, 0, 0xec);
+    read_data(b, 0x1f0, id, 512);
+    cr_assert_eq(id[85] & 0x20, 0, "write cache off");
+    cr_assert_eq(id[88] >> 8, 1 << 4, "Ultra DMA mode 4, refused modes changed nothing: %x",
+                 id[88]);
+    out(b, 0x1f1, 0x02, 1);
+    command(b, 0, 0, 0xef);
+    command(b, 0, 0, 0xec);
+    read_data(b, 0x1f0, id, 512);
+    cr_assert_eq(id[85] & 0x20, 0x20);
+    board_free(b);
+}
+
 Test(ide, survives_noise)
 {
     Board *b = board_new();

@@ -70,8 +70,18 @@ static void verify(const IrBlock *ir)
     ir_print(ir, text);
 }
 
+/* As the engine does with instructions whose accesses the window could not serve: one of two. */
+static void demote(IrBlock *ir)
+{
+    bool checked = false;
+    for (unsigned i = 0; i < ir->count; i++)
+        if (ir->insns[i].op == IR_INSN)
+            ir->insns[i].checked = checked = !checked;
+}
+
 static void generate(Bench *bench, unsigned bits)
 {
+    uint64_t executions = 0;
     const CodegenOptions options = {
         .memory = bits & 0x400 ? MEM_WINDOW : MEM_TLB,
         .chain = bits & 0x800,
@@ -79,6 +89,8 @@ static void generate(Bench *bench, unsigned bits)
         .page_end = (PC & ~0xfffu) + 0x1000,
         .poll = true,
         .jump_tag = 1,
+        .budget = bits & 0x4000 ? bench->ir.guest_insns : 0,
+        .executions = bits & 0x4000 ? &executions : NULL,
     };
     bench->out.capacity = bits & 0x1000 ? 256 : HOST_BYTES; /* too small: has to say so */
     bench->out.size = 0;
@@ -88,6 +100,7 @@ static void generate(Bench *bench, unsigned bits)
         g_assert(bench->out.size <= bench->out.capacity);
         for (unsigned i = 0; i < bench->out.exit_count; i++)
             g_assert(bench->out.exits[i].jump_offset + 4 <= bench->out.size);
+        g_assert(bench->out.fp_entry < bench->out.size);
     } else {
         g_assert(bench->out.capacity < HOST_BYTES);
     }
@@ -124,6 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     verify(&bench->ir);
     pipeline_run(&bench->ir, bits & 0x2000);
     verify(&bench->ir);
+    if (bits & 0x8000)
+        demote(&bench->ir);
     generate(bench, bits);
     return 0;
 }

@@ -18,3 +18,13 @@ Test(log, names_the_unknown_item)
     cr_assert_not_null(strstr(error->message, "bogus"));
     g_error_free(error);
 }
+
+/* A monitor's line may be any bytes; GLib's pattern matching aborts on what is not UTF-8. */
+Test(log, trace_pattern_that_is_not_utf8)
+{
+    uint32_t mask = 0;
+    GError *error = NULL;
+    cr_assert_not(log_parse_items("trace:?\xd7", &mask, &error));
+    cr_assert_not_null(strstr(error->message, "no trace event"), "%s", error->message);
+    g_error_free(error);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ * The whole board without a CPU: what pc.c wires together. */
+#include <criterion/criterion.h>
+
+#include "hw/lapic.h"
+#include "hw/pc.h"
+#include "tests/device/port-io.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+enum { BIOS_BYTES = 128 << 10, TSC_HZ = 2000000000 };
+enum { PIC1 = 0x20, PIC2 = 0xa0, FPU_VECTOR = 0x75 };
+
+typedef struct {
+    Ram *ram;
+    AddressSpace *as;
+    Clock *clock;
+    Pc *pc;
+    Wire intr;
+    PcConfig config;
+    unsigned resets;
+} Machine;
+
+static void count_reset(void *opaque, const char *cause)
+{
+    ((Machine *)opaque)->resets++;
+}
+
+static void machine_prepare(Machine *m, uint64_t ram_bytes)
+{
+    static uint8_t bios[BIOS_BYTES];
+    bios[BIOS_BYTES - 1] = 0xb1;
+    *m = (Machine){.ram = ram_new(pc_ram_capacity(ram_bytes), NULL)};
+    cr_assert_not_null(m->ram);
+    m->as = address_space_new(m->ram);
+    m->clock = clock_new_fake();
+    m->config = (PcConfig){
+        .ram_bytes = ram_bytes,
+        .bios = bios,
+        .bios_size = BIOS_BYTES,
+        .tsc_hz = TSC_HZ,
+        .intr = wire_line(&m->intr),
+        .opaque = m,
+        .request_reset = count_reset,
+    };
+}
+
+static void machine_open(Machine *m)
+{
+    g_autoptr(GError) error = NULL;
+    m->pc = pc_new(&m->config, m->as, m->clock, &error);
+    cr_assert_not_null(m->pc, "%s", error ? error->message : "");
+    pc_reset(m->pc);
+}
+
+static void machine_close(Machine *m)
+{
+    if (m->pc)
+        pc_free(m->pc);
+    clock_free(m->clock);
+    address_space_free(m->as);
+    ram_free(m->ram);
+}
+
+static unsigned cmos(Machine *m, unsigned index)
+{
+    outb(pc_bus(m->pc), 0x70, index);
+    return inb(pc_bus(m->pc), 0x71);
+}
+
+/* Memory above the PCI hole goes on at 4 GiB, and CMOS 5Bh to 5Dh count it in 64 KiB. */
+Test(pc, five_gigabytes)
+{
+    Machine m;
+    machine_prepare(&m, 5 * GIB);
+    machine_open(&m);
+    static const uint64_t last[] = {3 * GIB - 4, 6 * GIB - 4};
+    for (unsigned i = 0; i < G_N_ELEMENTS(last); i++) {
+        address_space_write(m.as, last[i], 0x12345670 + i, 4);
+        cr_assert_eq(address_space_read(m.as, last[i], 4), 0x12345670 + i);
+    }
+    address_space_write(m.as, 3 * GIB, 0x55aa55aa, 4); /* nothing there */
+    cr_assert_neq(address_space_read(m.as, 3 * GIB, 4), 0x55aa55aa);
+    cr_assert_eq(address_space_read(m.as, 4 * GIB - 1, 1), 0xb1);
+    cr_assert_eq(cmos(&m, 0x5b) | cmos(&m, 0x5c) << 8 | cmos(&m, 0x5d) << 16, 2 * GIB >> 16);
+    cr_assert_eq(cmos(&m, 0x34) | cmos(&m, 0x35) << 8, (3 * GIB - (16 << 20)) >> 16);
+    machine_close(&m);
+}
+
+static void expect_bios_error(size_t size)
+{
+    Machine m;
+    g_autoptr(GError) error = NULL;
+    machine_prepare(&m, 1 << 20);
+    m.config.bios_size = size;
+    cr_assert_null(pc_new(&m.config, m.as, m.clock, &error), "%zu bytes", size);
+    cr_assert_not_null(strstr(error->message, "multiple of 64 KiB"), "%s", error->message);
+    machine_close(&m);
+}
+
+Test(pc, firmware_of_a_wrong_size)
+{
+    expect_bios_error(0);
+    expect_bios_error(65537);
+    expect_bios_error(5 << 20);
+}
+
+Test(pc, floppies)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    m.config.floppy[0] = block_new_memory(1474560);
+    m.config.floppy[1] = block_new_memory(737280);
+    machine_open(&m);
+    cr_assert_eq(cmos(&m, 0x10), 0x43, "1.44 MB is type 4, 720 KB type 3: %x", cmos(&m, 0x10));
+    cr_assert_eq(cmos(&m, 0x14) & 0xc1, 0x41, "two drives");
+    cr_assert_not_null(pc_fdc(m.pc));
+    cr_assert_not_null(pc_ide(m.pc));
+    machine_close(&m);
+}
+
+Test(pc, floppy_of_no_format)
+{
+    Machine m;
+    g_autoptr(GError) error = NULL;
+    machine_prepare(&m, 1 << 20);
+    m.config.floppy[1] = block_new_memory(12345 * 512);
+    cr_assert_null(pc_new(&m.config, m.as, m.clock, &error));
+    cr_assert_not_null(error);
+    machine_close(&m);
+}
+
+Test(pc, boot_order_in_cmos)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    m.config.boot_order = "dna";
+    machine_open(&m);
+    cr_assert_eq(cmos(&m, 0x3d), 0x43);
+    cr_assert_eq(cmos(&m, 0x38), 0x10);
+    machine_close(&m);
+}
+
+static void pic_init(Machine *m, uint16_t port, unsigned vector, unsigned cascade, unsigned mask)
+{
+    outb(pc_bus(m->pc), port, 0x11);
+    outb(pc_bus(m->pc), port + 1, vector);
+    outb(pc_bus(m->pc), port + 1, cascade);
+    outb(pc_bus(m->pc), port + 1, 1);
+    outb(pc_bus(m->pc), port + 1, mask);
+}
+
+/* FERR# is IRQ 13: slave 8259, master 8259, LINT0 of the local APIC, the CPU's pin. */
+Test(pc, ferr_reaches_the_cpu)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    machine_open(&m);
+    pic_init(&m, PIC1, 0x08, 4, 0xfb);
+    pic_init(&m, PIC2, 0x70, 2, 0xdf);
+    address_space_write(m.as, LAPIC_BASE + 0xf0, 0x1ff, 4);  /* on */
+    address_space_write(m.as, LAPIC_BASE + 0x350, 0x700, 4); /* LINT0: ExtINT */
+    cr_assert(!m.intr.level);
+    pc_ferr(m.pc, true);
+    cr_assert(m.intr.level);
+    cr_assert_eq(pc_irq_count(m.pc, 13), 1);
+    cr_assert_eq(pc_irq_count(m.pc, PC_ISA_IRQS), 0);
+    cr_assert_eq(pc_acknowledge(m.pc), FPU_VECTOR);
+    cr_assert(!m.intr.level);
+    pc_ferr(m.pc, false);
+    machine_close(&m);
+}
+
+Test(pc, apic_base)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    machine_open(&m);
+    cr_assert_eq(pc_apic_base(m.pc), 0xfee00900, "enabled, bootstrap processor");
+    cr_assert(!pc_set_apic_base(m.pc, 0xfee00901), "a reserved bit");
+    cr_assert_eq(pc_apic_base(m.pc), 0xfee00900);
+    cr_assert(pc_set_apic_base(m.pc, 0xfed80800));
+    cr_assert_eq(pc_apic_base(m.pc), 0xfed80900, "BSP is read only");
+    cr_assert_eq(address_space_read(m.as, 0xfed80030, 4) & 0xf0, 0x10, "its version register");
+    machine_close(&m);
+}
+
+Test(pc, tsc_deadline)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    machine_open(&m);
+    pic_init(&m, PIC1, 0x08, 4, 0xff); /* not the 8254's interrupt */
+    uint64_t before = pc_tsc(m.pc);
+    clock_fake_advance(m.clock, 1000);
+    cr_assert_eq(pc_tsc(m.pc) - before, 2000);
+    address_space_write(m.as, LAPIC_BASE + 0xf0, 0x1ff, 4);
+    address_space_write(m.as, LAPIC_BASE + 0x320, 0x40031, 4); /* LVT timer: TSC deadline */
+    pc_set_tsc_deadline(m.pc, pc_tsc(m.pc) + 1000);
+    cr_assert_eq(pc_tsc_deadline(m.pc), pc_tsc(m.pc) + 1000);
+    clock_fake_advance(m.clock, 499);
+    cr_assert(!m.intr.level);
+    clock_fake_advance(m.clock, 2);
+    cr_assert(m.intr.level);
+    cr_assert_eq(pc_acknowledge(m.pc), 0x31);
+    cr_assert_eq(pc_tsc_deadline(m.pc), 0);
+    machine_close(&m);
+}
+
+/* Port 92h and the keyboard controller both drive A20; port 92h and CF9h ask for a reset. */
+Test(pc, a20_and_reset)
+{
+    Machine m;
+    machine_prepare(&m, 2 << 20);
+    machine_open(&m);
+    outb(pc_bus(m.pc), 0x92, 0);
+    cr_assert(!address_space_a20(m.as));
+    outb(pc_bus(m.pc), 0x92, 2);
+    cr_assert(address_space_a20(m.as));
+    outb(pc_bus(m.pc), 0xcf9, 2);
+    cr_assert_eq(m.resets, 0);
+    outb(pc_bus(m.pc), 0xcf9, 6);
+    cr_assert_eq(m.resets, 1);
+    machine_close(&m);
+}
