@@ -69,6 +69,13 @@ void codegen_init_vcpu(VCpu *vcpu);
 /* Enter translated code (RX) and run until an exit. */
 ExitReason codegen_enter(VCpu *vcpu, const void *code);
 
+/* Empty the return stack: its entries may lead to code that is gone, or that another mode has. In C
+ * only, in the loop or below a thunk (vcpu->host_pc). */
+void codegen_forget_returns(VCpu *vcpu);
+/* Translated code faulted at `address`: true if that was a CALL without room on the return stack. It goes
+ * on with the RSP that is written. */
+bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp);
+
 /* Save the guest's FP state to fp_area if it is in the host's registers; after any exit from
  * translated code, before C code that may use FP runs (the enter trampoline does it). */
 void codegen_fp_save(VCpu *vcpu);

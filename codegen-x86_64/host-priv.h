@@ -138,6 +138,8 @@ extern const char codegen_stub_mem_begin[];
 extern const char codegen_stub_mem_commit[];
 extern const char codegen_stub_exit_chain[];
 extern const char codegen_stub_exit_lookup[];
+extern const char codegen_stub_return_miss[];
+extern const char codegen_stub_return_none[];
 void codegen_stub_leave(VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
 /* codegen_enter with a value for R8. */
 ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8);

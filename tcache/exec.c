@@ -147,6 +147,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
     codegen_init_vcpu(vcpu);
+    mprotect(vcpu->return_guard, sizeof vcpu->return_guard, PROT_NONE);
     vcpu->engine = engine;
     vcpu->kick = kick;
     vcpu->pc_of_host = pc_of_host;
@@ -286,6 +287,10 @@ static ExitReason enter_code(Engine *engine, const TranslationBlock *tb)
 {
     VCpu *vcpu = engine->vcpu;
     uint64_t start = note_entry(engine, tb);
+    if (vcpu->jump_tag != tb->jump_tag) {
+        codegen_forget_returns(vcpu);
+        vcpu->jump_tag = tb->jump_tag;
+    }
     ExitReason reason = codegen_enter(vcpu, tb->code);
     engine->exit_pc = vcpu->host_pc;
     vcpu->host_pc = NULL;

@@ -98,6 +98,9 @@ static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
         regs[REG_RIP] = (greg_t)(uintptr_t)codegen_stub_poll_exit;
         return true;
     }
+    if (trap == TRAP_PF && !native &&
+        codegen_returns_overflowed(vcpu, (const void *)address, (uint64_t *)&regs[REG_RSP]))
+        return true;
     Fault fault;
     gva_t gva;
     if (trap == TRAP_PF && engine->window && window_contains(engine->window, address, &gva))

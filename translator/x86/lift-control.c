@@ -84,6 +84,14 @@ void lift_jmp(Lift *l, int arg)
     lift_exit_indirect(l, target);
 }
 
+/* The exit just appended belongs to a CALL, which pushed the next pc. */
+static void mark_call(Lift *l)
+{
+    IrInsn *exit = &l->ir->insns[l->ir->count - 1];
+    exit->aux = IR_EXIT_IS_CALL;
+    exit->imm2 = (int64_t)lift_mask_pc(l, l->next_pc);
+}
+
 void lift_call_near(Lift *l, int arg)
 {
     bool direct = l->insn->opd[0].kind == OPD_REL;
@@ -107,6 +115,7 @@ void lift_call_near(Lift *l, int arg)
         lift_exit_to(l, branch_target(l));
     else
         lift_exit_indirect(l, target);
+    mark_call(l);
 }
 
 static unsigned release_bytes(const Lift *l)
@@ -121,6 +130,7 @@ void lift_ret(Lift *l, int arg)
     check_indirect(l, target);
     lift_add_esp(l, size + release_bytes(l));
     lift_exit_indirect(l, target);
+    l->ir->insns[l->ir->count - 1].aux = IR_EXIT_IS_RETURN;
 }
 
 /* --- far transfers: the helpers know descriptors, gates and tasks --- */
