@@ -89,6 +89,12 @@ static void probe_constant(Codegen *c, uint64_t pc)
 
 /* ---- the guest's calls and returns: the return stack (VCpu.returns) ---- */
 
+static void emit_pop(Emit *e, unsigned reg)
+{
+    emit_u8(e, 0x40 | reg >> 3);
+    emit_u8(e, 0x58 | (reg & 7));
+}
+
 /* The tag of an entry; the CALL that follows adds the address of the return site. */
 static void emit_push_return(Emit *e, uint64_t return_pc)
 {
@@ -96,11 +102,12 @@ static void emit_push_return(Emit *e, uint64_t return_pc)
     emit_u32(e, -(uint32_t)return_pc);
 }
 
-/* Behind the CALL: what a RET has popped the entry of comes by here. */
+/* Behind the CALL: a RET comes by here. */
 static void emit_return_site(Codegen *c, const IrInsn *insn)
 {
     const uint64_t return_pc = (uint64_t)insn->imm2;
     c->fp_ready = false;
+    emit_pop(&c->e, R11); /* the tag */
     if (may_chain(c, return_pc))
         exit_jump(c, insn, return_pc, JUMP_ALWAYS);
     else
@@ -140,7 +147,7 @@ static void emit_return(Codegen *c)
 {
     Emit *e = &c->e;
     emit_mov(e, 8, R11, RCX);
-    emit_u8(e, 0x58 | RCX); /* pop */
+    emit_load(e, 4, RCX, host_mem(RSP, 8));
     emit_lea(e, 4, RCX, host_mem_index(RCX, R8, 0, 0));
     uint8_t *same = emit_jump8(e, OP_JRCXZ);
     emit_jmp_mem(e, VCPU_FIELD(thunk_return_miss));

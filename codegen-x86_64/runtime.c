@@ -62,7 +62,7 @@ void codegen_mem_commit(VCpu *vcpu)
 /* Body of every native thunk: run its code, and let a guest fault leave as from a helper. */
 void codegen_run_native(VCpu *vcpu, const void *code, void *mem)
 {
-    uint64_t *return_sp = vcpu->return_sp; /* the exit takes what the thunk has for one */
+    void *return_sp = vcpu->return_sp; /* the exit takes what the thunk has for one */
     const ExitReason reason = codegen_enter_with(vcpu, code, mem);
     vcpu->return_sp = return_sp;
     if (reason == EXIT_FAULT)
@@ -71,9 +71,9 @@ void codegen_run_native(VCpu *vcpu, const void *code, void *mem)
 
 void codegen_forget_returns(VCpu *vcpu)
 {
-    uint64_t *top = &vcpu->returns[RETURN_ENTRIES].tag;
+    const void **top = &vcpu->returns[RETURN_ENTRIES].code;
     if (vcpu->host_pc)
-        *--top = (uint64_t)(uintptr_t)vcpu->host_pc;
+        *--top = vcpu->host_pc;
     vcpu->return_sp = top;
 }
 
@@ -98,5 +98,5 @@ void codegen_init_vcpu(VCpu *vcpu)
     vcpu->thunk_return_miss = (void *)(uintptr_t)codegen_stub_return_miss;
     vcpu->leave = codegen_stub_leave;
     vcpu->returns[RETURN_ENTRIES].code = codegen_stub_return_none;
-    vcpu->return_sp = &vcpu->returns[RETURN_ENTRIES].tag;
+    vcpu->return_sp = &vcpu->returns[RETURN_ENTRIES];
 }

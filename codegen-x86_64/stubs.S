@@ -182,45 +182,47 @@ FUNCTION codegen_stub_mem_commit
     call codegen_mem_commit
     CALL_C_END
 
-/* A RET to the pc in R8 that is not the one in the top entry, whose tag has been popped; the guest's RCX
- * is in R11. The next entry may be the one (the top one was left by a CALL that only reads its pc);
- * otherwise just the top one goes (a retpoline, a stack that was switched). Entries go by a host RET,
- * so that the host's own stack loses them, too. */
+/* A RET to the pc in R8 that is not the one of the top entry; the guest's RCX is in R11. The next entry may
+ * be the one (the top one was left by a CALL that only reads its pc); otherwise just the top one goes (a
+ * retpoline, a stack that was switched). Entries go by a host RET, so that the host's own stack loses
+ * them, too. */
 FUNCTION codegen_stub_return_miss
-    lea rcx, VC(STUB_NO_RETURN + 8)
+    lea rcx, VC(STUB_NO_RETURN)
     not rcx
     lea rcx, [rsp + rcx + 1]
-    jrcxz 3f
-    mov ecx, [rsp + 8]
+    jrcxz return_from_nothing
+    mov ecx, [rsp + 24]
     lea ecx, [rcx + r8]
     jrcxz 2f
     PROBE_JUMP_CACHE
     jrcxz 1f
-    lea rsp, [rsp + 8]
-    jmp 5f
+    lea rsp, [rsp + 16]
+    jmp return_by_lookup
 1:  mov rcx, r11
     mov r9, [r15 + r10 * 8 + JUMP_CACHE_CODE]
-    mov [rsp], r9
-    ret
-2:  lea r9, [rip + return_next]
-    mov [rsp], r9
-    ret
-return_next:
-    mov rcx, r11
+    mov [rsp + 8], r9
     lea rsp, [rsp + 8]
     ret
-3:  lea rsp, [rsp - 8]  /* there is none: the host's own stack has C's */
+2:  lea r9, [rip + 3f]
+    mov [rsp + 8], r9
+    lea rsp, [rsp + 8]
+    ret
+3:  mov rcx, r11
+    ret
+
+return_from_nothing: /* the host's own stack has C's returns: leave it alone */
     PROBE_JUMP_CACHE
-    jrcxz 4f
-5:  mov rcx, r11
+    jrcxz 1f
+return_by_lookup:
+    mov rcx, r11
     mov VC(STUB_PC), r8
     jmp codegen_stub_exit_lookup
-4:  mov rcx, r11
+1:  mov rcx, r11
     jmp [r15 + r10 * 8 + JUMP_CACHE_CODE]
 
 /* A RET to the pc in R8 whose tag the entry that stands for none happens to have. */
 FUNCTION codegen_stub_return_none
-    lea rsp, [rsp - 16]
+    lea rsp, [rsp - 8]
     mov VC(STUB_PC), r8
     jmp codegen_stub_exit_lookup
 

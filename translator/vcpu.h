@@ -59,8 +59,8 @@ typedef struct {
  * that may still be reached, see codegen_forget_returns. */
 #define RETURN_ENTRIES 1024
 typedef struct {
-    uint64_t tag; /* low half: -pc */
-    const void *code;
+    const void *code; /* pops the tag, and goes to pc */
+    uint64_t tag;     /* low half: -pc */
 } ReturnEntry;
 
 typedef struct VCpu {
@@ -80,7 +80,7 @@ typedef struct VCpu {
     void *thunk_exit_reason;
     void *thunk_return_miss;
     void *host_rsp;          /* of the entry trampoline */
-    uint64_t *return_sp;     /* top of `returns` while translated code does not run; in a thunk, its
+    void *return_sp;         /* top of `returns` while translated code does not run; in a thunk, its
                                 return address */
     uint64_t jump_tag;       /* of the blocks that run, and of those that `returns` leads back to */
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
