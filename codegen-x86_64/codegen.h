@@ -69,8 +69,8 @@ void codegen_init_vcpu(VCpu *vcpu);
 /* Enter translated code (RX) and run until an exit. */
 ExitReason codegen_enter(VCpu *vcpu, const void *code);
 
-/* Empty the return stack: its entries may lead to code that is gone, or that another mode has. In C
- * only, in the loop or below a thunk (vcpu->host_pc). */
+/* Empty the return stack: its entries may lead to code that is gone, or that is another mode's. From the loop
+ * or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */
 void codegen_forget_returns(VCpu *vcpu);
 /* Translated code faulted at `address`: true if that was a CALL without room on the return stack. It goes
  * on with the RSP that is written. */

@@ -124,6 +124,7 @@ void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd 
 void lower_exit_cc(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
+void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_loop(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_cold_exit(Codegen *c, const Cold *cold);

@@ -89,6 +89,24 @@ static void probe_constant(Codegen *c, uint64_t pc)
 
 /* ---- the guest's calls and returns: the return stack (VCpu.returns) ---- */
 
+/* R8 = what the exit goes to. */
+static void load_indirect_pc(Codegen *c, const IrInsn *insn)
+{
+    unsigned from = regalloc_read(c, insn->a, R8);
+    if (insn->width == 2)
+        emit_movzx(&c->e, 2, R8, host_reg(from));
+    else
+        emit_mov(&c->e, insn->width == 8 ? 8 : 4, R8, from);
+}
+
+/* R10 = 2 * the low 20 bits of R8: shifting by R15 is shifting by 12. */
+static void emit_jump_cache_index(Emit *e)
+{
+    emit_shift(e, EMIT_SHLX, false, R10, host_reg(R8), R15);
+    emit_shift(e, EMIT_SHRX, false, R10, host_reg(R10), R15);
+    emit_lea(e, 4, R10, host_mem_index(R10, R10, 0, 0));
+}
+
 static void emit_pop(Emit *e, unsigned reg)
 {
     emit_u8(e, 0x40 | reg >> 3);
@@ -102,20 +120,8 @@ static void emit_push_return(Emit *e, uint64_t return_pc)
     emit_u32(e, -(uint32_t)return_pc);
 }
 
-/* Behind the CALL: a RET comes by here. */
-static void emit_return_site(Codegen *c, const IrInsn *insn)
-{
-    const uint64_t return_pc = (uint64_t)insn->imm2;
-    c->fp_ready = false;
-    emit_pop(&c->e, R11); /* the tag */
-    if (may_chain(c, return_pc))
-        exit_jump(c, insn, return_pc, JUMP_ALWAYS);
-    else
-        probe_constant(c, return_pc);
-}
-
 /* R8 = pc, R10 leads to its entry. What misses goes to the loop by the same CALL: [R10] is the thunk. */
-static void emit_call_by_jump_cache(Codegen *c, const IrInsn *insn)
+static void emit_call_by_jump_cache(Codegen *c, uint64_t return_pc)
 {
     Emit *e = &c->e;
     uint8_t *hit = emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)));
@@ -123,23 +129,37 @@ static void emit_call_by_jump_cache(Codegen *c, const IrInsn *insn)
     emit_lea(e, 8, R10, VCPU_FIELD(thunk_exit_lookup));
     emit_set_rel8(hit, e->at);
     emit_mov(e, 8, RCX, R11);
-    emit_push_return(e, (uint64_t)insn->imm2);
+    emit_push_return(e, return_pc);
     emit_call_mem(e, host_mem(R10, 0));
-    emit_return_site(c, insn);
 }
 
-static void call_constant(Codegen *c, const IrInsn *insn)
+/* EXIT_CALL, EXIT_CALL_INDIRECT. What follows is where the RET comes back. */
+void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    const uint64_t pc = (uint64_t)insn->imm;
-    if (may_chain(c, pc)) {
-        emit_push_return(&c->e, (uint64_t)insn->imm2);
-        exit_jump(c, insn, pc, JUMP_CALL);
-        emit_return_site(c, insn);
+    Emit *e = &c->e;
+    const uint64_t pc = (uint64_t)insn->imm, return_pc = (uint64_t)insn->imm2;
+    if (!c->options->chain) {
+        if (insn->op == IR_EXIT_CALL)
+            lower_exit_loop(c, insn, rule, mem);
+        else
+            lower_exit_indirect(c, insn, rule, mem);
         return;
     }
-    emit_mov_imm(&c->e, R8, pc);
-    emit_lea(&c->e, 8, R10, JUMP_CACHE_AT(code, pc));
-    emit_call_by_jump_cache(c, insn);
+    if (insn->op == IR_EXIT_CALL_INDIRECT) {
+        load_indirect_pc(c, insn);
+        emit_jump_cache_index(e);
+        emit_lea(e, 8, R10, JUMP_CACHE(code, R10));
+        emit_call_by_jump_cache(c, return_pc);
+    } else if (may_chain(c, pc)) {
+        emit_push_return(e, return_pc);
+        exit_jump(c, insn, pc, JUMP_CALL);
+    } else {
+        emit_mov_imm(e, R8, pc);
+        emit_lea(e, 8, R10, JUMP_CACHE_AT(code, pc));
+        emit_call_by_jump_cache(c, return_pc);
+    }
+    emit_pop(e, R11); /* the tag */
+    c->fp_ready = false;
 }
 
 /* R8 = pc. */
@@ -163,8 +183,6 @@ void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd 
     const uint64_t pc = (uint64_t)insn->imm;
     if (!c->options->chain)
         lower_exit_loop(c, insn, rule, mem);
-    else if (insn->aux == IR_EXIT_IS_CALL)
-        call_constant(c, insn);
     else if (may_chain(c, pc))
         exit_jump(c, insn, pc, JUMP_ALWAYS);
     else
@@ -245,29 +263,14 @@ bool codegen_is_repeat(const uint8_t *at)
 
 void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    unsigned width = insn->width == 8 ? 8 : 4;
-    unsigned from = regalloc_read(c, insn->a, R8);
-    if (insn->width == 2)
-        emit_movzx(&c->e, 2, R8, host_reg(from));
-    else
-        emit_mov(&c->e, width, R8, from);
+    load_indirect_pc(c, insn);
     if (!c->options->chain) {
         emit_store(&c->e, 8, VCPU_FIELD(pc), R8);
         emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
-        return;
-    }
-    if (insn->aux == IR_EXIT_IS_RETURN) {
+    } else if (insn->op == IR_EXIT_INDIRECT && insn->aux) {
         emit_return(c);
-        return;
-    }
-    /* R10 = 2 * the low 20 bits of pc: shifting by R15 is shifting by 12. */
-    emit_shift(&c->e, EMIT_SHLX, false, R10, host_reg(R8), R15);
-    emit_shift(&c->e, EMIT_SHRX, false, R10, host_reg(R10), R15);
-    emit_lea(&c->e, 4, R10, host_mem_index(R10, R10, 0, 0));
-    if (insn->aux == IR_EXIT_IS_CALL) {
-        emit_lea(&c->e, 8, R10, JUMP_CACHE(code, R10));
-        emit_call_by_jump_cache(c, insn);
     } else {
+        emit_jump_cache_index(&c->e);
         emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10));
     }
 }

@@ -72,8 +72,8 @@ void codegen_run_native(VCpu *vcpu, const void *code, void *mem)
 void codegen_forget_returns(VCpu *vcpu)
 {
     const void **top = &vcpu->returns[RETURN_ENTRIES].code;
-    if (vcpu->host_pc)
-        *--top = vcpu->host_pc;
+    if ((uintptr_t)vcpu->return_sp % sizeof(ReturnEntry)) /* a thunk's return address is on top */
+        *--top = *(const void **)vcpu->return_sp;
     vcpu->return_sp = top;
 }
 

@@ -46,11 +46,32 @@ static void invalidate_other(Engine *engine, ram_off_t offset, uint64_t size)
     engine->cache.counters.invalidated_other += cache_invalidate(&engine->cache, offset, size);
 }
 
+static const TranslationBlock *running_block(Engine *engine)
+{
+    if (engine->interp_tb)
+        return engine->interp_tb;
+    const void *pc = engine->vcpu->host_pc;
+    return pc ? cache_find_by_host(&engine->cache, pc) : NULL;
+}
+
+/* A block that was removed runs to its next exit, but no RET may come back to it: what it calls goes to
+ * the loop, which forgets the returns of another jump tag. Maybe in a signal handler. */
+static void cut_off_running_block(Engine *engine)
+{
+    const TranslationBlock *tb = running_block(engine);
+    if (!tb || tb->valid)
+        return;
+    engine->vcpu->jump_tag = 0;
+    atomic_fetch_or(&engine->vcpu->attention, ATTENTION_KICK);
+    mprotect(engine->vcpu->poll_page, sizeof engine->vcpu->poll_page, PROT_NONE);
+}
+
 static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
     Engine *engine = opaque;
     if (on_vcpu_thread(engine)) {
         invalidate_other(engine, offset, size);
+        cut_off_running_block(engine);
         return;
     }
     PostedWrite post = {offset, size};
@@ -88,14 +109,6 @@ static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
     if (engine->windows)
         window_flushed(engine->windows, what, gva);
     shortcuts_flushed(engine, what, gva);
-}
-
-static const TranslationBlock *running_block(Engine *engine)
-{
-    if (engine->interp_tb)
-        return engine->interp_tb;
-    const void *pc = engine->vcpu->host_pc;
-    return pc ? cache_find_by_host(&engine->cache, pc) : NULL;
 }
 
 static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)

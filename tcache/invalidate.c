@@ -50,6 +50,7 @@ void cache_remove(Cache *cache, TranslationBlock *tb)
     if (jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
         jc->entry[i].tag = 0;
     tb->valid = false;
+    codegen_forget_returns(cache->vcpu);
 }
 
 bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size)

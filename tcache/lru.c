@@ -58,7 +58,7 @@ static void free_interp_blocks(Unit *unit)
 
 static void unit_clear(Cache *cache, Unit *unit)
 {
-    codegen_forget_returns(cache->vcpu);
+    codegen_forget_returns(cache->vcpu); /* to blocks that had been removed as well */
     chain_unlink_volatile(cache); /* the list must not outlive its slots */
     for (guint i = 0; i < unit->blocks->len; i++) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
@@ -134,11 +134,11 @@ static bool may_take_back(const TranslationBlock *tb)
 void cache_take_back(Cache *cache)
 {
     Unit *unit = &cache->unit[cache->current];
+    codegen_forget_returns(cache->vcpu);
     while (unit->blocks->len > 0) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, unit->blocks->len - 1);
         if (!may_take_back(tb))
             return;
-        codegen_forget_returns(cache->vcpu);
         g_ptr_array_set_size(unit->blocks, (int)unit->blocks->len - 1);
         unit->used = (uint32_t)(tb->code - cache->buf.rx) - unit->start;
         uint8_t *at = (uint8_t *)tb, *chunk = g_ptr_array_index(unit->chunks, unit->chunks->len - 1);

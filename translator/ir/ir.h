@@ -115,12 +115,12 @@ typedef struct {
     uint8_t cond;      /* x86 condition 0..15 */
     bool lock;
     bool checked;      /* INSN: the instruction's accesses do not use the address window */
-    uint16_t aux;      /* helper id, instruction length, ExitReason, IR_EXIT_IS_* */
+    uint16_t aux;      /* helper id, instruction length, ExitReason; EXIT_INDIRECT: a guest's return */
     IrOpd d, a, b;
     IrOpd args[3];     /* CALL */
     int64_t imm;       /* for IR_IMM, targets, offsets */
     int64_t imm2;      /* SHLD/shift count when a is used; STSTATE value; CALL: second immediate; pc that
-                          a guest's call returns to */
+                          an EXIT_CALL returns to */
     int64_t imm3;
     IrMem mem;
     IrNative native;
@@ -139,9 +139,6 @@ typedef struct {
     unsigned guest_bytes;
     bool solo; /* every exit must return to the loop (single step, interrupt shadow) */
 } IrBlock;
-
-/* aux of EXIT and EXIT_INDIRECT: the guest's call, which pushed imm2, and its return. Hints. */
-enum { IR_EXIT_IS_JUMP, IR_EXIT_IS_CALL, IR_EXIT_IS_RETURN };
 
 /* At most this many temps are live at once across a memory access or call (two host registers). */
 #define IR_MAX_LIVE_TEMPS 2

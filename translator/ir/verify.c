@@ -89,12 +89,8 @@ bool ir_verify(const IrBlock *block, GString *why)
             v.defined |= UINT64_C(1) << v.insn->d.n;
         if (v.insn->op == IR_CALL && v.insn->aux >= block->helper_count)
             fail(&v, "no such helper");
-        if (v.insn->op == IR_EXIT && v.insn->aux > IR_EXIT_IS_CALL)
-            fail(&v, "a return goes to no constant");
-        if (v.insn->op == IR_EXIT_INDIRECT && v.insn->aux > IR_EXIT_IS_RETURN)
-            fail(&v, "no such kind of exit");
-        if ((v.insn->op == IR_EXIT || v.insn->op == IR_EXIT_INDIRECT) &&
-            v.insn->aux == IR_EXIT_IS_CALL && (uint64_t)v.insn->imm2 > UINT32_MAX)
+        if ((v.insn->op == IR_EXIT_CALL || v.insn->op == IR_EXIT_CALL_INDIRECT) &&
+            (uint64_t)v.insn->imm2 > UINT32_MAX)
             fail(&v, "a call returns beyond 4 GiB");
         bool end = ir_op_info[v.insn->op].attrs & IR_ATTR_END;
         if (end != (n + 1 == block->count))

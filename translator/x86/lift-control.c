@@ -84,12 +84,22 @@ void lift_jmp(Lift *l, int arg)
     lift_exit_indirect(l, target);
 }
 
-/* The exit just appended belongs to a CALL, which pushed the next pc. */
-static void mark_call(Lift *l)
+/* To `target`, or to `to` if it is IR_NONE. Where the pushed pc is not the next one (its upper half is cut
+ * off) it is but a jump. */
+static void exit_by_call(Lift *l, IrOpd target, uint64_t to)
 {
-    IrInsn *exit = &l->ir->insns[l->ir->count - 1];
-    exit->aux = IR_EXIT_IS_CALL;
-    exit->imm2 = (int64_t)lift_mask_pc(l, l->next_pc);
+    const bool indirect = target.kind != IR_NONE;
+    if (lift_mask_pc(l, l->next_pc) != l->next_pc) {
+        if (indirect)
+            lift_exit_indirect(l, target);
+        else
+            lift_exit_to(l, to);
+        return;
+    }
+    IrInsn *exit = ir_append(l->ir, indirect ? IR_EXIT_CALL_INDIRECT : IR_EXIT_CALL, 4);
+    exit->a = target;
+    exit->imm = indirect ? 0 : (int64_t)to;
+    exit->imm2 = (int64_t)l->next_pc;
 }
 
 void lift_call_near(Lift *l, int arg)
@@ -111,11 +121,7 @@ void lift_call_near(Lift *l, int arg)
     if (!direct)
         check_indirect(l, target);
     lift_push(l, ir_imm(), (int64_t)l->next_pc, l->insn->op_size);
-    if (direct)
-        lift_exit_to(l, branch_target(l));
-    else
-        lift_exit_indirect(l, target);
-    mark_call(l);
+    exit_by_call(l, target, direct ? branch_target(l) : 0);
 }
 
 static unsigned release_bytes(const Lift *l)
@@ -130,7 +136,7 @@ void lift_ret(Lift *l, int arg)
     check_indirect(l, target);
     lift_add_esp(l, size + release_bytes(l));
     lift_exit_indirect(l, target);
-    l->ir->insns[l->ir->count - 1].aux = IR_EXIT_IS_RETURN;
+    l->ir->insns[l->ir->count - 1].aux = 1;
 }
 
 /* --- far transfers: the helpers know descriptors, gates and tasks --- */
