@@ -304,6 +304,50 @@ static void emit_stack(Builder *b)
     emit32(b, program_stack(b->p));
 }
 
+/* ---- calls that come back ---- */
+
+static void emit_insn(Builder *b);
+
+/* rel32 at `at` leads to where the next instruction goes. */
+static void lead_here(Builder *b, unsigned at)
+{
+    const uint32_t rel = b->at - (at + 4);
+    memcpy(b->image + at, &rel, 4);
+}
+
+/* call sub; jmp over; sub: one or two instructions, which may patch what comes behind the call or map it
+ * away, and the way back: mostly ret. over: */
+static void emit_call(Builder *b)
+{
+    const unsigned r = random_reg(b);
+    if (!b->call_depth)
+        emit_stack(b);
+    EMIT(b, 0xe8, 0, 0, 0, 0);
+    const unsigned call = b->at - 4;
+    if (rng_percent(&b->rng, 50))
+        emit_imm(b);
+    EMIT(b, 0xe9, 0, 0, 0, 0);
+    const unsigned over = b->at - 4;
+    lead_here(b, call);
+    b->call_depth++;
+    for (unsigned count = 1 + rng_below(&b->rng, 2); count; count--)
+        emit_insn(b);
+    b->call_depth--;
+    switch (rng_below(&b->rng, 10)) {
+    case 0: /* push address; ret: the call's own entry stays */
+        EMIT(b, 0x68);
+        emit_address(b);
+        EMIT(b, 0xc3);
+        break;
+    case 1: /* pop r; jmp r */
+        EMIT(b, (uint8_t)(0x58 | r), 0xff, (uint8_t)(0xe0 | r));
+        break;
+    default:
+        EMIT(b, 0xc3);
+    }
+    lead_here(b, over);
+}
+
 static void emit_end(Builder *b)
 {
     unsigned r = random_reg(b);
@@ -348,11 +392,11 @@ static void emit_insn(Builder *b)
         uint8_t percent;
         void (*emit)(Builder *b);
     } kinds[] = {
-        {20, emit_imm},       {12, emit_opcode},   {10, emit_registers},   {10, emit_memory},
+        {20, emit_imm},       {12, emit_opcode},   {9, emit_registers},    {8, emit_memory},
         {14, emit_store_imm}, {8, emit_store_reg}, {4, emit_store_change}, {6, emit_copy},
-        {2, emit_push},       {7, emit_paging},    {7, emit_jcc},
+        {2, emit_push},       {7, emit_paging},    {4, emit_jcc},          {6, emit_call},
     };
-    uint32_t kind = rng_below(&b->rng, 100);
+    uint32_t kind = rng_below(&b->rng, b->call_depth < MAX_CALL_DEPTH ? 100 : 94);
     unsigned i = 0;
     while (kind >= kinds[i].percent)
         kind -= kinds[i++].percent;
@@ -373,7 +417,7 @@ static void place_block(Builder *b)
 
 void blocks_emit(Builder *b)
 {
-    enum { MAX_BLOCK = 400 };
+    enum { MAX_BLOCK = 1200 };
     Program *p = b->p;
     unsigned wanted = 3 + rng_below(&b->rng, MAX_BLOCKS - 2);
     b->at = rng_below(&b->rng, 64);

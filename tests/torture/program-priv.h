@@ -8,7 +8,7 @@
 #include "tests/oracle/rng.h"
 #include "tests/torture/program.h"
 
-enum { MAX_SPOTS = 256, MAX_FIXUPS = 512 };
+enum { MAX_SPOTS = 256, MAX_FIXUPS = 512, MAX_CALL_DEPTH = 3 };
 
 /* What a spot in the code holds, and so what may be stored there. */
 typedef enum {
@@ -48,6 +48,7 @@ typedef struct {
     unsigned fixup_count;
     uint16_t free_at[MAX_BLOCKS]; /* data between blocks */
     unsigned free_count;
+    unsigned call_depth; /* of the code that is emitted now */
 } Builder;
 
 /* blocks.c */

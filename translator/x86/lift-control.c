@@ -96,7 +96,8 @@ static void exit_by_call(Lift *l, IrOpd target, uint64_t to)
             lift_exit_to(l, to);
         return;
     }
-    IrInsn *exit = ir_append(l->ir, indirect ? IR_EXIT_CALL_INDIRECT : IR_EXIT_CALL, 4);
+    IrInsn *exit = ir_append(l->ir, indirect ? IR_EXIT_CALL_INDIRECT : IR_EXIT_CALL,
+                             indirect ? 4 : 0);
     exit->a = target;
     exit->imm = indirect ? 0 : (int64_t)to;
     exit->imm2 = (int64_t)l->next_pc;
