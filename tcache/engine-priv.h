@@ -46,7 +46,7 @@ struct Engine {
     const GuestOps *guest;
     EngineOptions options;
     IrBlock ir;                  /* scratch for translation */
-    GArray *pcmap;               /* scratch */
+    GArray *pcmap, *pc_fields;   /* scratch */
     TranslationBlock *interp_tb; /* what the interpreter runs */
     bool interp_stop;
     InterpEnv interp_env;
@@ -99,6 +99,15 @@ struct Engine {
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
  * where it cannot be cached. */
 TranslationBlock *engine_find_block(Engine *engine, bool *alone);
+/* clone.c: blocks copied from the same code at another EIP */
+/* May blocks at state be copied, or be copied from? */
+bool clone_is_possible(const Engine *engine, const BlockState *state);
+/* A block for state, whose code is at phys, by way of a copy; NULL: there is none like it, or no room. */
+TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys);
+/* tb was translated (its fields are in engine->pc_fields): others may be copied from it. */
+void clone_add_origin(Engine *engine, TranslationBlock *tb);
+/* find.c: code of engine->ir at out->code; false: no room. */
+bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
 

@@ -38,9 +38,19 @@ static void hash_remove(Cache *cache, TranslationBlock *tb)
     *link = tb->hash_next;
 }
 
+static void origin_remove(Cache *cache, const TranslationBlock *tb)
+{
+    TranslationBlock **link = cache_origin_head(cache, tb->phys, &tb->state);
+    while (*link != tb)
+        link = &(*link)->origin_next;
+    *link = tb->origin_next;
+}
+
 void cache_remove(Cache *cache, TranslationBlock *tb)
 {
     hash_remove(cache, tb);
+    if (tb->pc_fields)
+        origin_remove(cache, tb);
     unlink_page(cache, tb, tb->phys >> GUEST_PAGE_BITS);
     if (tb->second_page != RAM_OFF_NONE)
         unlink_page(cache, tb, tb->second_page >> GUEST_PAGE_BITS);

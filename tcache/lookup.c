@@ -11,6 +11,13 @@ TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockStat
     return &cache->hash[(h * UINT64_C(0xff51afd7ed558ccd)) >> (64 - TB_HASH_BITS)];
 }
 
+TranslationBlock **cache_origin_head(Cache *cache, ram_off_t phys, const BlockState *state)
+{
+    uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^
+                 (uint64_t)state->memory << 32;
+    return &cache->origins[(h * UINT64_C(0xff51afd7ed558ccd)) >> (64 - ORIGIN_HASH_BITS)];
+}
+
 static bool same_state(const BlockState *a, const BlockState *b)
 {
     return a->pc == b->pc && a->mode == b->mode && a->memory == b->memory &&

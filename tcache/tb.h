@@ -40,6 +40,9 @@ struct TranslationBlock {
     uint32_t pcmap_count;
     const CodegenPcEntry *pcmap;
     TranslationBlock *hash_next;
+    const CodegenPcField *pc_fields; /* of an origin (clone.c); NULL: it is none */
+    uint32_t pc_field_count;
+    TranslationBlock *origin_next;
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
     IrBlock *ir;            /* --interp only */
@@ -61,12 +64,14 @@ typedef struct {
 #define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
+#define ORIGIN_HASH_BITS 14
 
 typedef struct {
     CodeBuf buf;
     Unit unit[TB_UNITS];
     unsigned current;
     TranslationBlock *hash[1u << TB_HASH_BITS];
+    TranslationBlock *origins[1u << ORIGIN_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
     uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
@@ -112,6 +117,8 @@ void cache_insert(Cache *cache, TranslationBlock *tb);
 TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
 /* Guest pc of the instruction at host_pc inside tb. */
 uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
+/* Of a block that others at phys, the same but for their pc, can be copied from. */
+TranslationBlock **cache_origin_head(Cache *cache, ram_off_t phys, const BlockState *state);
 uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 
 /* chain.c */
