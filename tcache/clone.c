@@ -86,12 +86,11 @@ static TranslationBlock *copy_block(Cache *cache, const TranslationBlock *origin
 TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys)
 {
     Cache *cache = &engine->cache;
-    const Unit *unit = &cache->unit[cache->current];
     if (!clone_is_possible(engine, state) ||
         log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM | LOG_NOCHAIN))
         return NULL;
     const TranslationBlock *origin = find_origin(engine, state, phys);
-    if (!origin || unit->size - unit->used < origin->code_size + 16 ||
+    if (!origin || !cache_has_room(cache, origin->code_size + 16) ||
         engine_room_to_breakpoint(engine, state->pc, origin->size) < origin->size)
         return NULL;
     TranslationBlock *tb = copy_block(cache, origin, state);

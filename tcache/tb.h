@@ -54,6 +54,7 @@ struct TranslationBlock {
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
     uint32_t start, used, size; /* in the CodeBuf */
+    uint32_t backed;            /* bytes of it that the host has memory for */
     bool marked;                /* used since the clock hand passed */
     GPtrArray *blocks;          /* ascending by code address */
     GPtrArray *chunks;          /* memory of the blocks' descriptions */
@@ -98,6 +99,8 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
                 GError **error);
 void cache_destroy(Cache *cache);
 /* `bytes` for a description, from the unit that is being filled. */
+/* Room for a block of `size` bytes at the end of the unit's code; false: it is full. */
+bool cache_has_room(Cache *cache, uint32_t size);
 void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
 void cache_trim_meta(Cache *cache, void *end);
