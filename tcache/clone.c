@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Blocks copied from the same code at another EIP. Address-space randomisation maps each process's
- * libraries elsewhere; a copy with its pcs changed costs a tenth of a translation. Only the block
- * that was translated, the origin, is ever copied from. */
+ * Blocks made out of the same code at another EIP. Address-space randomisation maps each process's
+ * libraries elsewhere: a block that no process uses any more is moved, by changing the fields that
+ * hold a pc, and if all are in use one is copied. Either costs a small part of a translation, and
+ * moving takes no memory. */
 #include "tcache/engine-priv.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "base/log.h"
 
 /* Away from both ends of the code space, where EIP would wrap. */
-enum { LOWEST_PC = 0x10000 };
+enum { LOWEST_PC = 0x10000, CANDIDATES = 4 };
 #define HIGHEST_PC UINT64_C(0xfffe0000)
 
 bool clone_is_possible(const Engine *engine, const BlockState *state)
@@ -20,36 +21,94 @@ bool clone_is_possible(const Engine *engine, const BlockState *state)
            !options->interp && !options->count && !engine->check && !engine->icount;
 }
 
-void clone_add_origin(Engine *engine, TranslationBlock *tb)
+static void keep_fields(Cache *cache, TranslationBlock *tb, const void *fields, unsigned count)
+{
+    const size_t size = count * sizeof(CodegenPcField);
+    tb->pc_fields = memcpy(cache_alloc_meta(cache, MAX(size, 1)), fields, size);
+    tb->pc_field_count = count;
+}
+
+void clone_allow(Engine *engine, TranslationBlock *tb)
+{
+    keep_fields(&engine->cache, tb, engine->pc_fields->data, engine->pc_fields->len);
+    tb->space = engine->vcpu->mmu.paging.cr3;
+}
+
+/* ---- is a block still wanted where it is? ---- */
+
+/* A guess is enough: a block that was moved too early is made again. Page tables of a process that
+ * is gone are empty, or another's. */
+static bool is_gone(Engine *engine, uint64_t space, gva_t page, ram_off_t ram_page)
+{
+    Mmu *mmu = &engine->vcpu->mmu;
+    PagingRegs regs = mmu->paging;
+    const WalkMemory memory = mmu_walk_memory(mmu, false);
+    regs.cr3 = space;
+    if (space != mmu->paging.cr3 && (regs.cr4 & WALK_CR4_PAE) &&
+        !walk_x86_load_pdptes(&regs, &memory))
+        return true;
+    const WalkResult walk =
+        walk_x86_page(&regs, &memory, page, (WalkAccess){WALK_EXEC, true, false});
+    return walk.fault || address_space_find(engine->cache.as, walk.gpa).ram_offset != ram_page;
+}
+
+static bool block_is_gone(Engine *engine, const TranslationBlock *tb)
+{
+    MovedCheck *last = &engine->moved_check;
+    const gva_t page = tb->state.pc & GUEST_PAGE_MASK;
+    const ram_off_t ram_page = tb->phys & GUEST_PAGE_MASK;
+    if (last->generation != engine->generation || last->space != tb->space || last->page != page ||
+        last->ram_page != ram_page)
+        *last = (MovedCheck){engine->generation, tb->space, page, ram_page,
+                             is_gone(engine, tb->space, page, ram_page)};
+    return last->gone;
+}
+
+/* The block to move; NULL: none, but *copy_of may be copied. */
+static TranslationBlock *find_source(Engine *engine, const BlockState *state, ram_off_t phys,
+                                     TranslationBlock **copy_of)
+{
+    TranslationBlock *tb = *cache_hash_head(&engine->cache, phys, state);
+    *copy_of = NULL;
+    for (unsigned seen = 0; tb && seen < CANDIDATES; tb = tb->hash_next) {
+        if (tb->phys != phys || tb->state.mode != state->mode ||
+            tb->state.memory != state->memory || !tb->pc_fields)
+            continue;
+        if (block_is_gone(engine, tb))
+            return tb;
+        *copy_of = *copy_of ? *copy_of : tb;
+        seen++;
+    }
+    return NULL;
+}
+
+/* ---- making one of it ---- */
+
+static void move_code(Cache *cache, TranslationBlock *tb, const BlockState *state)
+{
+    const uint64_t delta = state->pc - tb->state.pc;
+    codegen_move(code_buf_to_rw(&cache->buf, tb->code), tb->pc_fields, tb->pc_field_count,
+                 (int64_t)delta);
+    for (unsigned i = 0; i < tb->exit_count; i++)
+        tb->exits[i].target_pc = (uint32_t)(tb->exits[i].target_pc + delta);
+    tb->state = *state;
+}
+
+static void move_block(Engine *engine, TranslationBlock *tb, const BlockState *state)
 {
     Cache *cache = &engine->cache;
-    const size_t size = engine->pc_fields->len * sizeof(CodegenPcField);
-    CodegenPcField *fields = cache_alloc_meta(cache, MAX(size, 1));
-    memcpy(fields, engine->pc_fields->data, size);
-    tb->pc_fields = fields;
-    tb->pc_field_count = engine->pc_fields->len;
-    TranslationBlock **head = cache_origin_head(cache, tb->phys, &tb->state);
-    tb->origin_next = *head;
-    *head = tb;
+    cache_cut_off(cache, tb); /* lists are by physical page: it stays in its own */
+    move_code(cache, tb, state);
+    tb->space = engine->vcpu->mmu.paging.cr3;
+    cache->counters.moved++;
 }
 
-static const TranslationBlock *find_origin(Engine *engine, const BlockState *state, ram_off_t phys)
+static void copy_exits(Cache *cache, TranslationBlock *tb, const TranslationBlock *source)
 {
-    const TranslationBlock *tb = *cache_origin_head(&engine->cache, phys, state);
-    while (tb && !(tb->phys == phys && tb->state.mode == state->mode &&
-                   tb->state.memory == state->memory))
-        tb = tb->origin_next;
-    return tb;
-}
-
-/* Exits lead to their stubs again, and to other places of the guest. */
-static void move_exits(Cache *cache, TranslationBlock *tb, const TranslationBlock *origin,
-                       uint64_t delta)
-{
-    for (unsigned i = 0; i < origin->exit_count; i++) {
-        const ExitSlot *from = &origin->exits[i];
+    for (unsigned i = 0; i < source->exit_count; i++) {
+        const ExitSlot *from = &source->exits[i];
         tb->exits[i] = (ExitSlot){.owner = tb,
-                                  .target_pc = (uint32_t)(from->target_pc + delta),
+                                  .target_pc = from->target_pc,
                                   .jump_offset = from->jump_offset,
                                   .stub_offset = from->stub_offset,
                                   .fp_ready = from->fp_ready};
@@ -58,44 +117,51 @@ static void move_exits(Cache *cache, TranslationBlock *tb, const TranslationBloc
     }
 }
 
-static TranslationBlock *copy_block(Cache *cache, const TranslationBlock *origin,
+static TranslationBlock *copy_block(Engine *engine, const TranslationBlock *source,
                                     const BlockState *state)
 {
+    Cache *cache = &engine->cache;
     Unit *unit = &cache->unit[cache->current];
-    const uint64_t delta = state->pc - origin->state.pc;
     TranslationBlock *tb =
-        cache_alloc_meta(cache, sizeof *tb + origin->exit_count * sizeof(ExitSlot));
-    CodegenPcEntry *map = cache_alloc_meta(cache, origin->pcmap_count * sizeof *map);
-    memcpy(map, origin->pcmap, origin->pcmap_count * sizeof *map);
-    *tb = *origin;
+        cache_alloc_meta(cache, sizeof *tb + source->exit_count * sizeof(ExitSlot));
+    *tb = *source;
     tb->code = cache->buf.rx + unit->start + unit->used;
-    tb->state = *state;
+    unit->used += (source->code_size + 15) & ~15u;
     tb->unit = (uint16_t)cache->current;
-    tb->pcmap = map;
-    tb->pc_fields = NULL;
     tb->incoming = NULL;
     tb->has_volatile = false;
-    unit->used += (origin->code_size + 15) & ~15u;
-    uint8_t *code = code_buf_to_rw(&cache->buf, tb->code);
-    memcpy(code, code_buf_to_rw(&cache->buf, origin->code), origin->code_size);
-    codegen_move(code, origin->pc_fields, origin->pc_field_count, (int64_t)delta);
-    move_exits(cache, tb, origin, delta);
-    return tb;
-}
-
-TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys)
-{
-    Cache *cache = &engine->cache;
-    if (!clone_is_possible(engine, state) ||
-        log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM | LOG_NOCHAIN))
-        return NULL;
-    const TranslationBlock *origin = find_origin(engine, state, phys);
-    if (!origin || !cache_has_room(cache, origin->code_size + 16) ||
-        engine_room_to_breakpoint(engine, state->pc, origin->size) < origin->size)
-        return NULL;
-    TranslationBlock *tb = copy_block(cache, origin, state);
+    const size_t map = source->pcmap_count * sizeof *tb->pcmap;
+    tb->pcmap = memcpy(cache_alloc_meta(cache, map), source->pcmap, map);
+    keep_fields(cache, tb, source->pc_fields, source->pc_field_count);
+    memcpy(code_buf_to_rw(&cache->buf, tb->code), code_buf_to_rw(&cache->buf, source->code),
+           source->code_size);
+    copy_exits(cache, tb, source);
+    move_code(cache, tb, state);
+    tb->space = engine->vcpu->mmu.paging.cr3;
     cache_insert(cache, tb);
     cache->counters.blocks++;
     cache->counters.cloned++;
     return tb;
+}
+
+static bool fits_breakpoints(const Engine *engine, const BlockState *state, unsigned size)
+{
+    return engine_room_to_breakpoint(engine, state->pc, size) >= size;
+}
+
+TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys)
+{
+    TranslationBlock *copy_of;
+    if (!clone_is_possible(engine, state) ||
+        log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM | LOG_NOCHAIN))
+        return NULL;
+    TranslationBlock *tb = find_source(engine, state, phys, &copy_of);
+    if (tb && fits_breakpoints(engine, state, tb->size)) {
+        move_block(engine, tb, state);
+        return tb;
+    }
+    if (copy_of && fits_breakpoints(engine, state, copy_of->size) &&
+        cache_has_room(&engine->cache, copy_of->code_size + 16))
+        return copy_block(engine, copy_of, state);
+    return NULL;
 }

@@ -160,14 +160,14 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
 {
     Cache *cache = &engine->cache;
     Unit *unit = &cache->unit[cache->current];
-    const bool origin = !crosses && engine->ir.movable && clone_is_possible(engine, &tb->state);
+    const bool may_move = !crosses && engine->ir.movable && clone_is_possible(engine, &tb->state);
     uint8_t *rx = cache->buf.rx + unit->start + unit->used;
     CodegenOutput out = {
         .code = code_buf_to_rw(&cache->buf, rx),
         .exec = rx,
         .capacity = unit->size - unit->used,
         .pcmap = engine->pcmap,
-        .pc_fields = origin ? engine->pc_fields : NULL,
+        .pc_fields = may_move ? engine->pc_fields : NULL,
     };
     if (!engine_generate(engine, tb, crosses, &out))
         return false;
@@ -181,8 +181,8 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     memcpy(map, engine->pcmap->data, engine->pcmap->len * sizeof(CodegenPcEntry));
     tb->pcmap = map;
     tb->pcmap_count = engine->pcmap->len;
-    if (origin && out.movable)
-        clone_add_origin(engine, tb);
+    if (may_move && out.movable)
+        clone_allow(engine, tb);
     return true;
 }
 
@@ -323,7 +323,7 @@ static TranslationBlock *translate_timed(Engine *engine, const BlockState *state
                                          const FetchPage *first, bool *alone)
 {
     EngineCounters *counters = &engine->cache.counters;
-    if (counters->blocks % TIMED_BLOCKS)
+    if ((counters->blocks + counters->moved) % TIMED_BLOCKS)
         return translate(engine, state, first, alone);
     uint64_t start = now_ns();
     TranslationBlock *tb = translate(engine, state, first, alone);

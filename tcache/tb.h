@@ -40,9 +40,10 @@ struct TranslationBlock {
     uint32_t pcmap_count;
     const CodegenPcEntry *pcmap;
     TranslationBlock *hash_next;
-    const CodegenPcField *pc_fields; /* of an origin (clone.c); NULL: it is none */
+    /* Of a block that may be copied or moved (clone.c); NULL: it may not. */
+    const CodegenPcField *pc_fields;
     uint32_t pc_field_count;
-    TranslationBlock *origin_next;
+    uint64_t space; /* CR3 that it was made under; a hint */
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
     IrBlock *ir;            /* --interp only */
@@ -65,14 +66,12 @@ typedef struct {
 #define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
-#define ORIGIN_HASH_BITS 14
 
 typedef struct {
     CodeBuf buf;
     Unit unit[TB_UNITS];
     unsigned current;
     TranslationBlock *hash[1u << TB_HASH_BITS];
-    TranslationBlock *origins[1u << ORIGIN_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
     uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
@@ -112,6 +111,7 @@ void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);
 
 /* lookup.c */
+/* The list of the blocks at phys, among others: one list for all that differ in their pc. */
 TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state);
 /* Blocks at phys for state; several if they run into different second pages. */
 TranslationBlock *cache_find(Cache *cache, ram_off_t phys, const BlockState *state);
@@ -120,8 +120,6 @@ void cache_insert(Cache *cache, TranslationBlock *tb);
 TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
 /* Guest pc of the instruction at host_pc inside tb. */
 uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
-/* Of a block that others at phys, the same but for their pc, can be copied from. */
-TranslationBlock **cache_origin_head(Cache *cache, ram_off_t phys, const BlockState *state);
 uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 
 /* chain.c */
@@ -144,6 +142,8 @@ bool cache_store_beside(Cache *cache, ram_off_t offset, uint64_t size);
 /* Else: remove the blocks that it changes. False: `running` is one of them, and nothing was done. */
 bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size);
 void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
+/* No block leads to tb any more, nor tb to others, but by way of a look-up. */
+void cache_cut_off(Cache *cache, TranslationBlock *tb);
 void cache_remove(Cache *cache, TranslationBlock *tb);
 /* Remove the blocks that overlap [offset, offset+size); returns how many. */
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);
