@@ -43,6 +43,17 @@ typedef struct {
     uint32_t pc_offset;   /* guest pc - block pc */
 } CodegenPcEntry;
 
+/* A 32-bit field of the code that depends on where in the guest's code space the block is. */
+typedef enum {
+    PC_FIELD_VALUE,     /* a pc */
+    PC_FIELD_NEGATED,   /* -pc */
+    PC_FIELD_JUMP_SLOT, /* displacement of a pc's entry in the jump cache */
+} CodegenPcFieldKind;
+typedef struct {
+    uint32_t offset : 30; /* in the code */
+    uint32_t kind : 2;
+} CodegenPcField;
+
 #define CODEGEN_MAX_EXITS 64
 
 typedef struct {
@@ -55,6 +66,9 @@ typedef struct {
     /* Second entry, behind the code that makes sure of the guest's FP state; 0: none. */
     uint32_t fp_entry;
     GArray *pcmap; /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
+    /* of CodegenPcField: all there are, so that code can be moved; owned by the caller. NULL: not wanted */
+    GArray *pc_fields;
+    bool movable; /* out: pc_fields is complete */
 } CodegenOutput;
 
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */
@@ -64,6 +78,10 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
  * jumps are 4-byte aligned so that this is one store. */
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
 
+/* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta a
+ * multiple of the page size), but for its exits, which the caller points at their stubs. */
+void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count, int64_t delta);
+
 /* Fill the thunk pointers of a vcpu (static stubs in stubs.S). */
 void codegen_init_vcpu(VCpu *vcpu);
 /* Enter translated code (RX) and run until an exit. */
@@ -72,6 +90,8 @@ ExitReason codegen_enter(VCpu *vcpu, const void *code);
 /* Empty the return stack: its entries may lead to code that is gone, or that is another mode's. From the loop
  * or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */
 void codegen_forget_returns(VCpu *vcpu);
+/* Only those that come back to this code. */
+void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size);
 /* Translated code faulted at `address`: true if that was a CALL without room on the return stack. It goes
  * on with the RSP that is written. */
 bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp);

@@ -116,6 +116,9 @@ void lower_cold_segment(Codegen *c, const Cold *cold);
 /* lower-call.c */
 void lower_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_store_pc(Codegen *c, uint64_t pc);
+/* The last four bytes emitted are a field of this kind. */
+void lower_note_pc(Codegen *c, CodegenPcFieldKind kind);
+void lower_load_pc(Codegen *c, unsigned reg, uint64_t pc);
 /* Guest FP state into the host's registers. Clobbers R9. */
 void lower_fp_ensure(Codegen *c);
 
@@ -141,6 +144,7 @@ extern const char codegen_stub_exit_chain[];
 extern const char codegen_stub_exit_lookup[];
 extern const char codegen_stub_return_miss[];
 extern const char codegen_stub_return_none[];
+extern const char codegen_stub_return_gone[];
 void codegen_stub_leave(VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
 /* codegen_enter with a value for R8. */
 ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8);

@@ -58,33 +58,40 @@ static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned 
              VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) +    \
                                  ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
 
-/* R8 = pc, whose entry in the jump cache has `tag`. Branches, to be set, if it has the block's code; the
- * guest's RCX is in R11 then. */
-static uint8_t *emit_compare_tag(Codegen *c, HostOpd tag)
+/* R8 = pc, whose entry in the jump cache has `tag`; it follows from the code if `constant`. Branches, to be
+ * set, if it has the block's code; the guest's RCX is in R11 then. */
+static uint8_t *emit_compare_tag(Codegen *c, HostOpd tag, bool constant)
 {
     Emit *e = &c->e;
     emit_mov(e, 8, R11, RCX);
     emit_load(e, 8, RCX, tag);
+    if (constant)
+        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
     emit_lea(e, 8, RCX, host_mem_index(RCX, R8, 0, (int32_t)c->options->jump_tag));
     return emit_jump8(e, OP_JRCXZ);
 }
 
-static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code)
+static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code, bool constant)
 {
     Emit *e = &c->e;
-    uint8_t *hit = emit_compare_tag(c, tag);
+    uint8_t *hit = emit_compare_tag(c, tag, constant);
     emit_mov(e, 8, RCX, R11);
     emit_store(e, 8, VCPU_FIELD(pc), R8);
     emit_jmp_mem(e, VCPU_FIELD(thunk_exit_lookup));
     emit_set_rel8(hit, e->at);
     emit_mov(e, 8, RCX, R11);
     emit_jmp_mem(e, code);
+    if (constant)
+        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
 }
+
+static_assert(offsetof(VCpu, jump_cache) - VCPU_BIAS > INT8_MAX,
+              "a displacement into the jump cache has 32 bits");
 
 static void probe_constant(Codegen *c, uint64_t pc)
 {
-    emit_mov_imm(&c->e, R8, pc);
-    emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc));
+    lower_load_pc(c, R8, pc);
+    emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc), true);
 }
 
 /* ---- the guest's calls and returns: the return stack (VCpu.returns) ---- */
@@ -114,22 +121,23 @@ static void emit_pop(Emit *e, unsigned reg)
 }
 
 /* The tag of an entry; the CALL that follows adds the address of the return site. */
-static void emit_push_return(Emit *e, uint64_t return_pc)
+static void emit_push_return(Codegen *c, uint64_t return_pc)
 {
-    emit_u8(e, 0x68);
-    emit_u32(e, -(uint32_t)return_pc);
+    emit_u8(&c->e, 0x68);
+    emit_u32(&c->e, -(uint32_t)return_pc);
+    lower_note_pc(c, PC_FIELD_NEGATED);
 }
 
 /* R8 = pc, R10 leads to its entry. What misses goes to the loop by the same CALL: [R10] is the thunk. */
 static void emit_call_by_jump_cache(Codegen *c, uint64_t return_pc)
 {
     Emit *e = &c->e;
-    uint8_t *hit = emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)));
+    uint8_t *hit = emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)), false);
     emit_store(e, 8, VCPU_FIELD(pc), R8);
     emit_lea(e, 8, R10, VCPU_FIELD(thunk_exit_lookup));
     emit_set_rel8(hit, e->at);
     emit_mov(e, 8, RCX, R11);
-    emit_push_return(e, return_pc);
+    emit_push_return(c, return_pc);
     emit_call_mem(e, host_mem(R10, 0));
 }
 
@@ -151,11 +159,12 @@ void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
         emit_lea(e, 8, R10, JUMP_CACHE(code, R10));
         emit_call_by_jump_cache(c, return_pc);
     } else if (may_chain(c, pc)) {
-        emit_push_return(e, return_pc);
+        emit_push_return(c, return_pc);
         exit_jump(c, insn, pc, JUMP_CALL);
     } else {
-        emit_mov_imm(e, R8, pc);
+        lower_load_pc(c, R8, pc);
         emit_lea(e, 8, R10, JUMP_CACHE_AT(code, pc));
+        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
         emit_call_by_jump_cache(c, return_pc);
     }
     emit_pop(e, R11); /* the tag */
@@ -271,7 +280,7 @@ void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule,
         emit_return(c);
     } else {
         emit_jump_cache_index(&c->e);
-        emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10));
+        emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10), false);
     }
 }
 

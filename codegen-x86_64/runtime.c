@@ -77,6 +77,15 @@ void codegen_forget_returns(VCpu *vcpu)
     vcpu->return_sp = top;
 }
 
+void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size)
+{
+    ReturnEntry *end = &vcpu->returns[RETURN_ENTRIES];
+    const size_t depth = ((uintptr_t)end - (uintptr_t)vcpu->return_sp) / sizeof(ReturnEntry);
+    for (ReturnEntry *entry = end - depth; entry < end; entry++)
+        if ((uintptr_t)entry->code - (uintptr_t)code <= size)
+            entry->code = codegen_stub_return_gone;
+}
+
 bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp)
 {
     if ((uintptr_t)address - (uintptr_t)vcpu->return_guard >= sizeof vcpu->return_guard)

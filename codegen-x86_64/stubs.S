@@ -210,6 +210,10 @@ FUNCTION codegen_stub_return_miss
 3:  mov rcx, r11
     ret
 
+/* What a CALL would come back to is gone: a RET to the pc in R8 found its entry; the tag is still there. */
+FUNCTION codegen_stub_return_gone
+    mov r11, rcx
+    lea rsp, [rsp + 8]
 return_from_nothing: /* the host's own stack has C's returns: leave it alone */
     PROBE_JUMP_CACHE
     jrcxz 1f

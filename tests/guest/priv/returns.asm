@@ -288,6 +288,11 @@ mapped: version PAGES, 1
         twice 0, {invlpg [PAIR]}
         begin "CR3"
         twice 0, {call flush}
+        mov edi, PT0                    ; the callee's pages are global, too
+        mov ecx, 1024
+.next:  or dword [edi], G
+        add edi, 4
+        loop .next
         set_cr4 0x80, 0                 ; PGE
         begin "INVLPG of a global page"
         twice G, {invlpg [PAIR]}
