@@ -128,7 +128,7 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
         cache->smc_hot[page]++;
     recompute_lines(cache, page);
     if (running) /* else the loop may hold an exit of a block that is gone now */
-        cache_take_back(cache);
+        cache_take_back(cache, running);
     return true;
 }
 

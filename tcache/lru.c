@@ -59,7 +59,6 @@ static void free_interp_blocks(Unit *unit)
 
 static void unit_clear(Cache *cache, Unit *unit)
 {
-    codegen_forget_returns(cache->vcpu); /* to blocks that had been removed as well */
     chain_unlink_volatile(cache); /* the list must not outlive its slots */
     for (guint i = 0; i < unit->blocks->len; i++) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
@@ -143,19 +142,18 @@ void cache_trim_meta(Cache *cache, void *end)
 }
 
 /* Nothing but the cache itself may still know a block that is taken back. */
-static bool may_take_back(const TranslationBlock *tb)
+static bool may_take_back(const TranslationBlock *tb, const TranslationBlock *running)
 {
-    return !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir && !tb->insn_offsets;
+    return tb != running && !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir && !tb->insn_offsets;
 }
 
-void cache_take_back(Cache *cache)
+void cache_take_back(Cache *cache, const TranslationBlock *running)
 {
     Unit *unit = &cache->unit[cache->current];
     while (unit->blocks->len > 0) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, unit->blocks->len - 1);
-        if (!may_take_back(tb))
+        if (!may_take_back(tb, running))
             return;
-        codegen_forget_returns_to(cache->vcpu, tb->code, tb->code_size);
         g_ptr_array_set_size(unit->blocks, (int)unit->blocks->len - 1);
         unit->used = (uint32_t)(tb->code - cache->buf.rx) - unit->start;
         uint8_t *at = (uint8_t *)tb,

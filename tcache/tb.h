@@ -104,8 +104,8 @@ void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
 void cache_trim_meta(Cache *cache, void *end);
 /* Memory of blocks that were removed right after they were made is used again at once: code that is
- * patched in a loop. No removed block may be running. */
-void cache_take_back(Cache *cache);
+ * patched in a loop. */
+void cache_take_back(Cache *cache, const TranslationBlock *running);
 /* Go on to another unit, evicting what it holds. */
 void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);

@@ -7,10 +7,12 @@
 ROUNDS  equ 300
 JUMPS   equ 30000
 PAIR    equ L                           ; a page of code that has two versions
+MIXED   equ PAGES + 0x2000
 STACKS  equ DATA + 0x8000
 
 tests:  call patched
         call elsewhere
+        call modes
         call many
         call build
         paging_on PD
@@ -207,6 +209,24 @@ elsewhere:
         done
         ret
 
+; ---- a return to a call of another mode: the same EIP, but user code
+modes:  begin "return at CPL 3 from a call at CPL 0"
+        call %$f
+        at
+        mov eax, cr0
+%$f:    mov eax, [esp]
+        mov [STACK3 - 4], eax
+        push dword UDATA
+        push dword STACK3 - 4
+        push dword 2
+        push dword UCODE
+        push dword %$g
+        iretd
+%$g:    ret
+        want GP, 0
+        want_at
+        ret
+
 ; ---- many
 many:   begin "5000 deep"
         mov esp, DATA + 0x10000
@@ -298,6 +318,31 @@ mapped: version PAGES, 1
         twice G, {invlpg [PAIR]}
         begin "CR4.PGE"
         twice G, {call flip}
+        begin "accessed bit in what the caller does next"
+        mov eax, [PD + 8]
+        push eax
+        mov dword [PD + 8], MIXED | 7   ; a page table, and code
+        mov dword [MIXED + 0x800], 0xb8d2ff90   ; NOP; CALL EDX; MOV EAX, the entry of L + 201000h; RET
+        mov byte [MIXED + 0x808], 0xc3
+        xor ebx, ebx
+        mov ecx, ROUNDS
+%$again:
+        mov dword [MIXED + 0x804], (PAGES + 0x3000) | 3 | G
+        invlpg [L + 0x201000]
+        mov edx, %$f
+        mov eax, MIXED + 0x801
+        call eax
+        and eax, A
+        add ebx, eax
+        loop %$again
+        pop eax
+        mov [PD + 8], eax
+        jmp short %$over
+%$f:    mov al, [L + 0x201000]
+        ret
+%$over: want NONE
+        eq "times accessed", ebx, ROUNDS * A
+        done
         set_cr4 0, 0x80
         ret
 flip:   mov eax, cr4
