@@ -214,6 +214,7 @@ modes:  begin "return at CPL 3 from a call at CPL 0"
         call %$f
         at
         mov eax, cr0
+        jmp short %$end
 %$f:    mov eax, [esp]
         mov [STACK3 - 4], eax
         push dword UDATA
