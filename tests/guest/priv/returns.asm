@@ -10,9 +10,12 @@ PAIR    equ L                           ; a page of code that has two versions
 MIXED   equ PAGES + 0x2000
 STACKS  equ DATA + 0x8000
 
-tests:  call patched
-        call elsewhere
+tests:  call build
+        paging_on PD
         call modes
+        call paging_off
+        call patched
+        call elsewhere
         call many
         call build
         paging_on PD
@@ -209,25 +212,6 @@ elsewhere:
         done
         ret
 
-; ---- a return to a call of another mode: the same EIP, but user code
-modes:  begin "return at CPL 3 from a call at CPL 0"
-        call %$f
-        at
-        mov eax, cr0
-        jmp short %$end
-%$f:    mov eax, [esp]
-        mov [STACK3 - 4], eax
-        push dword UDATA
-        push dword STACK3 - 4
-        push dword 2
-        push dword UCODE
-        push dword %$g
-        iretd
-%$g:    ret
-        want GP, 0
-        want_at
-        ret
-
 ; ---- many
 many:   begin "5000 deep"
         mov esp, DATA + 0x10000
@@ -346,6 +330,30 @@ mapped: version PAGES, 1
         done
         set_cr4 0, 0x80
         ret
+; ---- a return to a call of another mode: the same EIP, but user code. What comes first on its page has not
+; been patched.
+        align 4096
+modes:  mov dword [PT2], PAGES | P | W
+        invlpg [L]
+        begin "return at CPL 3 from a call at CPL 0"
+        jmp short %$s
+%$s:    call %$f
+        at
+        mov eax, [ss:L]                 ; DS is null now
+        jmp short %$end
+%$f:    mov eax, [esp]
+        mov [STACK3 - 4], eax
+        push dword UDATA
+        push dword STACK3 - 4
+        push dword 2
+        push dword UCODE
+        push dword %$g
+        iretd
+%$g:    ret
+        want PF, P | U
+        want_at
+        ret
+
 flip:   mov eax, cr4
         xor eax, 0x80
         mov cr4, eax
