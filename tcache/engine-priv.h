@@ -102,6 +102,8 @@ struct Engine {
     Icount *icount;  /* -icount; NULL: off */
     bool outside;    /* what lift_block lifted last is one instruction that reaches outside */
     MovedCheck moved_check; /* clone.c */
+    unsigned pauses;     /* relax.c: since */
+    int64_t pauses_from; /* host's monotonic clock, us */
     IrBlock *lifted; /* --check: a copy of the IR before passes, for the block being made */
 };
 
@@ -151,6 +153,9 @@ bool engine_attend(Engine *engine);
 void engine_wait_halted(Engine *engine);
 /* false: triple fault. */
 bool engine_handle_exit(Engine *engine, ExitReason reason);
+
+/* relax.c: VCpu.relax */
+void engine_relax(VCpu *vcpu);
 
 /* debug.c */
 void engine_debug_init(Engine *engine);

@@ -164,6 +164,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     mprotect(vcpu->return_guard, sizeof vcpu->return_guard, PROT_NONE);
     vcpu->engine = engine;
     vcpu->kick = kick;
+    vcpu->relax = engine_relax;
     vcpu->pc_of_host = pc_of_host;
     if (options->check_every) {
         engine->options.no_chain = true; /* a block is entered and left by the loop */

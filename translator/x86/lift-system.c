@@ -115,6 +115,11 @@ void lift_hlt(Lift *l, int arg)
     lift_call(l, HELPER_hlt, 1, (IrOpd[]){ir_pc()}, (int64_t[]){(int64_t)l->next_pc});
 }
 
+void lift_pause(Lift *l, int arg)
+{
+    lift_call(l, HELPER_pause, 0, NULL, NULL);
+}
+
 /* --- control and debug registers --- */
 
 static void move_special(Lift *l, OperandKind kind, unsigned from_helper, unsigned to_helper)
