@@ -84,8 +84,24 @@ void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count
 
 /* Fill the thunk pointers of a vcpu (static stubs in stubs.S). */
 void codegen_init_vcpu(VCpu *vcpu);
-/* Enter translated code (RX) and run until an exit. */
-ExitReason codegen_enter(VCpu *vcpu, const void *code);
+extern const char codegen_stub_enter[];
+/* Enter translated code (RX) and run until an exit. By jumps both ways: what the host's own stack of return
+ * addresses predicts of the guest's returns outlives a visit to C. */
+static inline __attribute__((always_inline)) ExitReason codegen_enter(VCpu *vcpu, const void *code)
+{
+    uint64_t reason;
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\t" /* the red zone */
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "jmp codegen_stub_enter\n"
+                     "1:\tlea 128(%%rsp), %%rsp"
+                     : "=a"(reason), "+D"(vcpu), "+S"(code)
+                     :
+                     : "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2",
+                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+                       "xmm13", "xmm14", "xmm15");
+    return (ExitReason)reason;
+}
 
 /* Empty the return stack: its entries may lead to code that is gone, or that is another mode's. From the loop
  * or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */

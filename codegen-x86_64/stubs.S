@@ -133,6 +133,9 @@ FUNCTION codegen_fp_save
 
 /* RSI = code, RDX = its R8. */
 .macro ENTER
+    mov rax, rsp
+    and rsp, -16
+    push rax
     push rbp
     push rbx
     push r12
@@ -148,14 +151,14 @@ FUNCTION codegen_fp_save
     RELOAD
 .endm
 
-/* ExitReason codegen_enter(VCpu *vcpu, const void *code) */
-FUNCTION codegen_enter
+/* Jumped to by codegen_enter, its return address on the stack. */
+FUNCTION codegen_stub_enter
     ENTER
     mov rsp, VC(STUB_RETURN_SP)
     jmp r11
 
-/* ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8): a native thunk, perhaps below
- * a helper; it stays on the stack it is on. */
+/* ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8): a native thunk; it stays on the stack
+ * it is on. */
 FUNCTION codegen_enter_with
     ENTER
     jmp r11
@@ -234,7 +237,10 @@ FUNCTION codegen_stub_return_none
 FUNCTION codegen_stub_exit_chain
     pop r8
     mov VC(STUB_HOST_PC), r8
-    mov r8d, STUB_EXIT_CHAIN
+    lea r8, [rip + 1f]
+    push r8
+    ret                 /* the host's own stack loses its entry, too */
+1:  mov r8d, STUB_EXIT_CHAIN
     jmp codegen_stub_exit_reason
 
 FUNCTION codegen_stub_poll_exit
@@ -264,7 +270,9 @@ exit_spilled:
     pop r12
     pop rbx
     pop rbp
-    ret
+    pop rsp
+    pop rcx
+    jmp rcx
 
 /* _Noreturn void codegen_stub_leave(VCpu *vcpu, ExitReason reason): from below a helper, whose
  * frames are dropped, and the thunk's return address; guest state is in the VCpu. */
