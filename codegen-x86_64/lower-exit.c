@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Leaving a block: chained jumps inside the page, the jump cache for everything else, and the host's CALL
- * and RET for the guest's. All of it leaves flags alone. */
+ * Leaving a block: chained jumps inside the page, the jump cache for everything else, and the
+ * host's CALL and RET for the guest's. All of it leaves flags alone. */
 #include "codegen-x86_64/host-priv.h"
 
 /* Jumps to cold code: JCC's condition, or another opcode. */
@@ -13,8 +13,8 @@ static bool may_chain(const Codegen *c, uint64_t target)
            c->out->exit_count < CODEGEN_MAX_EXITS;
 }
 
-/* The next jump has `before` bytes in front of its rel32, which must lie in an aligned quadword to be
- * written by one store. */
+/* The next jump has `before` bytes in front of its rel32, which must lie in an aligned quadword to
+ * be written by one store. */
 static void align_jump(Emit *e, unsigned before)
 {
     const unsigned into = ((unsigned)(uintptr_t)e->at + before) & 7;
@@ -58,8 +58,8 @@ static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned 
              VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) +    \
                                  ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
 
-/* R8 = pc, whose entry in the jump cache has `tag`; it follows from the code if `constant`. Branches, to be
- * set, if it has the block's code; the guest's RCX is in R11 then. */
+/* R8 = pc, whose entry in the jump cache has `tag`; it follows from the code if `constant`.
+ * Branches, to be set, if it has the block's code; the guest's RCX is in R11 then. */
 static uint8_t *emit_compare_tag(Codegen *c, HostOpd tag, bool constant)
 {
     Emit *e = &c->e;
@@ -128,11 +128,13 @@ static void emit_push_return(Codegen *c, uint64_t return_pc)
     lower_note_pc(c, PC_FIELD_NEGATED);
 }
 
-/* R8 = pc, R10 leads to its entry. What misses goes to the loop by the same CALL: [R10] is the thunk. */
+/* R8 = pc, R10 leads to its entry. What misses goes to the loop by the same CALL: [R10] is the
+ * thunk. */
 static void emit_call_by_jump_cache(Codegen *c, uint64_t return_pc)
 {
     Emit *e = &c->e;
-    uint8_t *hit = emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)), false);
+    uint8_t *hit =
+        emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)), false);
     emit_store(e, 8, VCPU_FIELD(pc), R8);
     emit_lea(e, 8, R10, VCPU_FIELD(thunk_exit_lookup));
     emit_set_rel8(hit, e->at);
@@ -232,10 +234,10 @@ void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
         emit_set_rel8(over, e->at);
 }
 
-/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it takes
- * the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards, and only
- * few elements, since it cannot be interrupted. RCX = 0 if so: the count from bit 16 up, plus the sign
- * of the step. */
+/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it
+ * takes the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards,
+ * and only few elements, since it cannot be interrupted. RCX = 0 if so: the count from bit 16 up,
+ * plus the sign of the step. */
 void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     Emit *e = &c->e;

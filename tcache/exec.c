@@ -54,8 +54,8 @@ static const TranslationBlock *running_block(Engine *engine)
     return pc ? cache_find_by_host(&engine->cache, pc) : NULL;
 }
 
-/* A block that was removed runs to its next exit, but no RET may come back to it: what it calls goes to
- * the loop, which forgets the returns of another jump tag. Maybe in a signal handler. */
+/* A block that was removed runs to its next exit, but no RET may come back to it: what it calls
+ * goes to the loop, which forgets the returns of another jump tag. Maybe in a signal handler. */
 static void cut_off_running_block(Engine *engine)
 {
     const TranslationBlock *tb = running_block(engine);

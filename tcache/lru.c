@@ -144,7 +144,8 @@ void cache_trim_meta(Cache *cache, void *end)
 /* Nothing but the cache itself may still know a block that is taken back. */
 static bool may_take_back(const TranslationBlock *tb, const TranslationBlock *running)
 {
-    return tb != running && !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir && !tb->insn_offsets;
+    return tb != running && !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir &&
+           !tb->insn_offsets;
 }
 
 void cache_take_back(Cache *cache, const TranslationBlock *running)

@@ -315,8 +315,8 @@ static void lead_here(Builder *b, unsigned at)
     memcpy(b->image + at, &rel, 4);
 }
 
-/* call sub; jmp over; sub: one or two instructions, which may patch what comes behind the call or map it
- * away, and the way back: mostly ret. over: */
+/* call sub; jmp over; sub: one or two instructions, which may patch what comes behind the call or
+ * map it away, and the way back: mostly ret. over: */
 static void emit_call(Builder *b)
 {
     const unsigned r = random_reg(b);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The return stack: a guest's RET comes back behind the CALL whose pc it goes to, and to no other. */
+ * The return stack: a guest's RET comes back behind the CALL whose pc it goes to, and to no other.
+ */
 #include <criterion/criterion.h>
 #include <sys/mman.h>
 
@@ -35,8 +36,12 @@ TestSuite(codegen_returns, .init = setup, .fini = teardown);
 static void add_to(unsigned reg, int64_t n)
 {
     IrInsn *lea = fixture_op(&fixture, IR_LEA, 4, ir_reg(reg), ir_none());
-    lea->mem = (IrMem){
-        .seg = SEG_NONE, .base = ir_reg(reg), .index = ir_none(), .scale = 1, .addr_width = 4, .disp = n};
+    lea->mem = (IrMem){.seg = SEG_NONE,
+                       .base = ir_reg(reg),
+                       .index = ir_none(),
+                       .scale = 1,
+                       .addr_width = 4,
+                       .disp = n};
 }
 
 static void halt_at(uint64_t pc)
@@ -276,8 +281,8 @@ Test(codegen_returns, the_loop_does_all_without_chaining)
     expect(CALLEE, EXIT_LOOKUP, RETURN_PC, 0, 0);
 }
 
-/* CALLER calls itself ECX times, then returns as often: each time the stack is full it starts anew, and what
- * was in it is lost. */
+/* CALLER calls itself ECX times, then returns as often: each time the stack is full it starts anew,
+ * and what was in it is lost. */
 Test(codegen_returns, overflow)
 {
     enum { CALLS = 5000 };

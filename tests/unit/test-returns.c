@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Returns to a block that was removed while it ran: a device, written to by a block, patches what the block
- * does behind its next call. */
+ * Returns to a block that was removed while it ran: a device, written to by a block, patches what
+ * the block does behind its next call. */
 #include <string.h>
 
 #include "tcache/engine-priv.h"
@@ -9,14 +9,13 @@
 enum { DEVICE = 0x200000, ROUNDS = 200, PATCHED = BED_CODE + 0x11, END = BED_CODE + 0x19 };
 
 static const uint8_t program[] = {
-    0xb9, ROUNDS, 0, 0, 0,              /* 00 mov ecx, ROUNDS */
-    0x89, 0x0d, 0x00, 0x00, 0x20, 0x00, /* 05 mov [200000h], ecx */
-    0xe8, 0x10, 0x00, 0x00, 0x00,       /* 0b call 20 */
-    0xb8, 0x00, 0x00, 0x00, 0x00,       /* 10 mov eax, 0: patched */
-    0x01, 0xc3,                         /* 15 add ebx, eax */
-    0xe2, 0xec,                         /* 17 loop 05 */
-    0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
-    0xc3,                               /* 20 ret */
+    0xb9, ROUNDS, 0,    0,    0,                      /* 00 mov ecx, ROUNDS */
+    0x89, 0x0d,   0x00, 0x00, 0x20, 0x00,             /* 05 mov [200000h], ecx */
+    0xe8, 0x10,   0x00, 0x00, 0x00,                   /* 0b call 20 */
+    0xb8, 0x00,   0x00, 0x00, 0x00,                   /* 10 mov eax, 0: patched */
+    0x01, 0xc3,                                       /* 15 add ebx, eax */
+    0xe2, 0xec,                                       /* 17 loop 05 */
+    0x90, 0x90,   0x90, 0x90, 0x90, 0x90, 0x90, 0xc3, /* 20 ret */
 };
 
 static void device_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)

@@ -86,8 +86,8 @@ void lift_jmp(Lift *l, int arg)
     lift_exit_indirect(l, target);
 }
 
-/* To `target`, or to `to` if it is IR_NONE. Where the pushed pc is not the next one (its upper half is cut
- * off) it is but a jump. */
+/* To `target`, or to `to` if it is IR_NONE. Where the pushed pc is not the next one (its upper half
+ * is cut off) it is but a jump. */
 static void exit_by_call(Lift *l, IrOpd target, uint64_t to)
 {
     const bool indirect = target.kind != IR_NONE;
@@ -98,8 +98,8 @@ static void exit_by_call(Lift *l, IrOpd target, uint64_t to)
             lift_exit_to(l, to);
         return;
     }
-    IrInsn *exit = ir_append(l->ir, indirect ? IR_EXIT_CALL_INDIRECT : IR_EXIT_CALL,
-                             indirect ? 4 : 0);
+    IrInsn *exit =
+        ir_append(l->ir, indirect ? IR_EXIT_CALL_INDIRECT : IR_EXIT_CALL, indirect ? 4 : 0);
     exit->a = target;
     exit->imm = indirect ? 0 : (int64_t)to;
     exit->imm2 = (int64_t)l->next_pc;
