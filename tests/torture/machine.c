@@ -96,6 +96,8 @@ static void set_cpu(CpuX86 *cpu, const Program *p)
 
 static void load(Machine *machine, const Program *p, uint32_t blocks)
 {
+    if (p->seed % 8)
+        engine_flush(machine->bare.engine);
     address_space_dma_write(machine->bare.as, 0, p->ram, RAM_SIZE);
     set_cpu(machine->bare.cpu, p);
     if (blocks)
@@ -104,10 +106,10 @@ static void load(Machine *machine, const Program *p, uint32_t blocks)
 
 static void run(Machine *machine)
 {
-    if (!machine->stepping)
+    if (machine->stepping)
+        engine_steps(machine->bare.engine, UINT64_MAX, false);
+    else
         engine_run(machine->bare.engine);
-    while (machine->stepping && engine_step(machine->bare.engine, false) == RUN_STEPPED)
-        ;
 }
 
 void machine_run(Machine *machine, const Program *p, uint32_t blocks, EndState *end)
