@@ -104,19 +104,17 @@ static void load(Machine *machine, const Program *p, uint32_t blocks)
         machine->bare.cpu->v.gpr[REG_ECX] = blocks;
 }
 
-static void run(Machine *machine)
+static RunResult run(Machine *machine)
 {
-    if (machine->stepping)
-        engine_steps(machine->bare.engine, UINT64_MAX, false);
-    else
-        engine_run(machine->bare.engine);
+    return machine->stepping ? engine_steps(machine->bare.engine, STEPS_MAX, false)
+                             : engine_run(machine->bare.engine);
 }
 
 void machine_run(Machine *machine, const Program *p, uint32_t blocks, EndState *end)
 {
     CpuX86 *cpu = machine->bare.cpu;
     load(machine, p, blocks);
-    run(machine);
+    end->endless = run(machine) == RUN_STEPPED;
     end->vector = cpu->v.fault.vector;
     end->eip = (uint32_t)cpu->v.pc;
     end->ended = (end->eip & (PAGE - 1)) == KERNEL_EXIT && end->vector == VEC_UD;
