@@ -73,7 +73,7 @@ enum {
     DATA_SAVE_ECX = 16,
     DATA_FAULTS = 24, /* so many may come: one inside a string instruction may leave ECX larger */
     DATA_DEPTH = 32,  /* so many calls of functions by functions */
-    DATA_SUM = 40,    /* of where faults were, and of what small functions add */
+    DATA_SUM = 40,    /* of where faults were, and of stack pointers */
     DATA_FREE = 0x40,
     DATA_SIZE = 0x2000,
 };

@@ -54,8 +54,9 @@ typedef struct {
     unsigned fixup_count;
     uint16_t free_at[MAX_BLOCKS]; /* data between blocks */
     unsigned free_count;
-    bool in_function; /* which must not begin a new stack */
-    uint32_t flip[3]; /* the last one's entry, page, code */
+    bool in_function;    /* which must not begin a new stack */
+    unsigned differs_at; /* a byte that is another in the other copy; 0: none */
+    uint32_t flip[3];    /* the last one's entry, page, code */
 } Builder;
 
 /* blocks.c */

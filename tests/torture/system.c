@@ -55,6 +55,8 @@ static void copy_image(Builder *b)
     }
     for (unsigned i = 0; i < spots[SPOT_OPCODE].count; i++)
         twin[spots[SPOT_OPCODE].at[i]] = random_opcode(&b->rng);
+    if (b->differs_at)
+        twin[b->differs_at] ^= 12; /* 4 or 8 */
 }
 
 /* ---- page tables ---- */
