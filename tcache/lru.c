@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/prefault.h"
 #include "base/trace.h"
 
 enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024 };
@@ -97,6 +98,21 @@ void cache_destroy(Cache *cache)
     code_buf_destroy(&cache->buf);
 }
 
+bool cache_has_room(Cache *cache, uint32_t size)
+{
+    Unit *unit = &cache->unit[cache->current];
+    if (unit->size - unit->used < size)
+        return false;
+    if (unit->used + size > unit->backed) {
+        const uint32_t step = MIN((uint32_t)PREFAULT_STEP, unit->size - unit->backed);
+        uint8_t *rx = cache->buf.rx + unit->start + unit->backed;
+        prefault_write(code_buf_to_rw(&cache->buf, rx), step);
+        prefault_read(rx, step);
+        unit->backed += step;
+    }
+    return true;
+}
+
 void *cache_alloc_meta(Cache *cache, size_t bytes)
 {
     Unit *unit = &cache->unit[cache->current];
@@ -104,6 +120,7 @@ void *cache_alloc_meta(Cache *cache, size_t bytes)
     if (unit->chunk_left < bytes) {
         size_t chunk = MAX((size_t)META_CHUNK, bytes);
         unit->chunk_at = g_malloc(chunk);
+        prefault_write(unit->chunk_at, chunk);
         unit->chunk_left = chunk;
         g_ptr_array_add(unit->chunks, unit->chunk_at);
     }
@@ -139,7 +156,8 @@ void cache_take_back(Cache *cache)
             return;
         g_ptr_array_set_size(unit->blocks, (int)unit->blocks->len - 1);
         unit->used = (uint32_t)(tb->code - cache->buf.rx) - unit->start;
-        uint8_t *at = (uint8_t *)tb, *chunk = g_ptr_array_index(unit->chunks, unit->chunks->len - 1);
+        uint8_t *at = (uint8_t *)tb,
+                *chunk = g_ptr_array_index(unit->chunks, unit->chunks->len - 1);
         if (at >= chunk && at < unit->chunk_at) {
             const size_t size = (size_t)(unit->chunk_at - at);
             unit->chunk_at = at;

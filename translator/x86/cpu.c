@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/prefault.h"
 
 CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, GError **error)
 {
@@ -18,6 +19,7 @@ CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, 
                     "(ulimit -v)", sizeof(CpuX86) >> 20);
         return NULL;
     }
+    prefault_prefer_large(&cpu->v.jump_cache, sizeof cpu->v.jump_cache);
     cpu->model = *model;
     if (board)
         cpu->board = *board;
