@@ -5,28 +5,24 @@
 
 #include "tests/torture/program-priv.h"
 
-enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
-
-#define EMIT(b, ...) emit(b, sizeof((const uint8_t[]){__VA_ARGS__}), (const uint8_t[]){__VA_ARGS__})
-
-static void emit(Builder *b, unsigned count, const uint8_t *bytes)
+void emit(Builder *b, unsigned count, const uint8_t *bytes)
 {
     memcpy(b->image + b->at, bytes, count);
     b->at += count;
 }
 
-static void emit32(Builder *b, uint32_t value)
+void emit32(Builder *b, uint32_t value)
 {
     emit(b, 4, (const uint8_t *)&value);
 }
 
-static void fix(Builder *b, Fixup fixup)
+void fix(Builder *b, Fixup fixup)
 {
     if (b->fixup_count < MAX_FIXUPS)
         b->fixups[b->fixup_count++] = fixup;
 }
 
-static void add_spot(Builder *b, SpotKind kind, unsigned at)
+void add_spot(Builder *b, SpotKind kind, unsigned at)
 {
     Spots *spots = &b->spots[kind];
     bool whole = kind == SPOT_IMM || kind == SPOT_OPCODE || at / PAGE == (at + 3) / PAGE;
@@ -34,7 +30,7 @@ static void add_spot(Builder *b, SpotKind kind, unsigned at)
         spots->at[spots->count++] = (uint16_t)at;
 }
 
-static unsigned random_reg(Builder *b)
+unsigned random_reg(Builder *b)
 {
     static const uint8_t regs[] = {EAX, EDX, EBX, EBP, ESI, EDI};
     return regs[rng_below(&b->rng, sizeof regs)];
@@ -278,7 +274,7 @@ static void emit_paging(Builder *b)
 
 /* ---- branches ---- */
 
-static void emit_rel(Builder *b)
+void emit_rel(Builder *b)
 {
     add_spot(b, SPOT_BRANCH, b->at);
     fix(b, (Fixup){.kind = FIX_BLOCK_REL, .at = (uint16_t)b->at});
@@ -298,60 +294,27 @@ static void emit_jcc(Builder *b)
     emit_rel(b);
 }
 
-static void emit_stack(Builder *b)
+void emit_stack(Builder *b)
 {
     EMIT(b, 0xb8 | ESP);
     emit32(b, program_stack(b->p));
 }
 
-/* ---- calls that come back ---- */
-
-static void emit_insn(Builder *b);
-
-/* rel32 at `at` leads to where the next instruction goes. */
-static void lead_here(Builder *b, unsigned at)
-{
-    const uint32_t rel = b->at - (at + 4);
-    memcpy(b->image + at, &rel, 4);
-}
-
-/* call sub; jmp over; sub: one or two instructions, which may patch what comes behind the call or
- * map it away, and the way back: mostly ret. over: */
-static void emit_call(Builder *b)
-{
-    const unsigned r = random_reg(b);
-    if (!b->call_depth)
-        emit_stack(b);
-    EMIT(b, 0xe8, 0, 0, 0, 0);
-    const unsigned call = b->at - 4;
-    if (rng_percent(&b->rng, 50))
-        emit_imm(b);
-    EMIT(b, 0xe9, 0, 0, 0, 0);
-    const unsigned over = b->at - 4;
-    lead_here(b, call);
-    b->call_depth++;
-    for (unsigned count = 1 + rng_below(&b->rng, 2); count; count--)
-        emit_insn(b);
-    b->call_depth--;
-    switch (rng_below(&b->rng, 10)) {
-    case 0: /* push address; ret: the call's own entry stays */
-        EMIT(b, 0x68);
-        emit_address(b);
-        EMIT(b, 0xc3);
-        break;
-    case 1: /* pop r; jmp r */
-        EMIT(b, (uint8_t)(0x58 | r), 0xff, (uint8_t)(0xe0 | r));
-        break;
-    default:
-        EMIT(b, 0xc3);
-    }
-    lead_here(b, over);
-}
-
 static void emit_end(Builder *b)
 {
     unsigned r = random_reg(b);
-    switch (rng_below(&b->rng, 10)) {
+    switch (rng_below(&b->rng, 12)) {
+    case 10:
+        emit_flip_jump(b);
+        break;
+    case 11: /* mov eax, [index]; inc eax; and eax, 15; mov [index], eax; jmp [entries + 4 * eax] */
+        EMIT(b, 0xa1);
+        emit32(b, program_data(b->p) + DATA_INDEX);
+        EMIT(b, 0x40, 0x83, 0xe0, ENTRY_COUNT - 1, 0xa3);
+        emit32(b, program_data(b->p) + DATA_INDEX);
+        EMIT(b, 0xff, 0x24, 0x85);
+        emit32(b, program_kernel(b->p) + KERNEL_ENTRIES);
+        break;
     case 0: /* mov reg, address; jmp reg */
         EMIT(b, (uint8_t)(0xb8 | r));
         emit_address(b);
@@ -386,17 +349,18 @@ static void emit_start(Builder *b)
     emit32(b, program_kernel(b->p) + KERNEL_EXIT_POINTER);
 }
 
-static void emit_insn(Builder *b)
+void emit_any_insn(Builder *b)
 {
     static const struct {
         uint8_t percent;
         void (*emit)(Builder *b);
     } kinds[] = {
-        {20, emit_imm},       {12, emit_opcode},   {9, emit_registers},    {8, emit_memory},
+        {17, emit_imm},       {12, emit_opcode},   {9, emit_registers},    {9, emit_memory},
         {14, emit_store_imm}, {8, emit_store_reg}, {4, emit_store_change}, {6, emit_copy},
-        {2, emit_push},       {7, emit_paging},    {4, emit_jcc},          {6, emit_call},
+        {2, emit_push},       {7, emit_paging},    {6, emit_jcc},          {4, emit_call},
+        {2, emit_flip_call},
     };
-    uint32_t kind = rng_below(&b->rng, b->call_depth < MAX_CALL_DEPTH ? 100 : 94);
+    uint32_t kind = rng_below(&b->rng, 100);
     unsigned i = 0;
     while (kind >= kinds[i].percent)
         kind -= kinds[i++].percent;
@@ -417,18 +381,19 @@ static void place_block(Builder *b)
 
 void blocks_emit(Builder *b)
 {
-    enum { MAX_BLOCK = 1200 };
+    enum { MAX_BLOCK = 400 };
     Program *p = b->p;
     unsigned wanted = 3 + rng_below(&b->rng, MAX_BLOCKS - 2);
     b->at = rng_below(&b->rng, 64);
-    while (p->blocks < wanted && b->at + MAX_BLOCK < IMAGE_SIZE) {
+    while (p->blocks < wanted && b->at + MAX_BLOCK + FUNCTION_ROOM < IMAGE_SIZE) {
         unsigned count = 1 + rng_below(&b->rng, 10);
         place_block(b);
         p->block_at[p->blocks++] = (uint16_t)b->at;
         emit_start(b);
         while (count--)
-            emit_insn(b);
+            emit_any_insn(b);
         emit_end(b);
     }
     p->block_at[p->blocks] = (uint16_t)b->at;
+    functions_emit(b);
 }
