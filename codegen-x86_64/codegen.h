@@ -75,7 +75,7 @@ typedef struct {
 bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out);
 
 /* Point the jump of an exit at `target` (RX address) or back at its stub. Writes the RW view;
- * jumps are 4-byte aligned so that this is one store. */
+ * a jump lies in an aligned quadword, so that this is one store. */
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
 
 /* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta a
