@@ -28,7 +28,10 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
     cache->volatile_links = g_ptr_array_new();
-    cache->lines = g_new0(uint64_t, cache->page_count);
+    cache->lines = g_new0(uint8_t, ram_capacity(address_space_ram(as)) >> CODE_LINE_BITS);
+    vcpu->code_lines = (uint64_t)(uintptr_t)cache->lines -
+                       ((uint64_t)(uintptr_t)ram_hva(address_space_ram(as), 0) >> CODE_LINE_BITS);
+    vcpu->beside_left = CACHE_BESIDE_SEEN;
     cache->smc_at = g_new0(uint16_t, cache->page_count);
     cache->smc_hot = g_new0(uint8_t, cache->page_count);
     cache->smc_miss = g_new0(uint8_t, cache->page_count);
@@ -139,7 +142,8 @@ void cache_take_back(Cache *cache)
             return;
         g_ptr_array_set_size(unit->blocks, (int)unit->blocks->len - 1);
         unit->used = (uint32_t)(tb->code - cache->buf.rx) - unit->start;
-        uint8_t *at = (uint8_t *)tb, *chunk = g_ptr_array_index(unit->chunks, unit->chunks->len - 1);
+        uint8_t *at = (uint8_t *)tb,
+                *chunk = g_ptr_array_index(unit->chunks, unit->chunks->len - 1);
         if (at >= chunk && at < unit->chunk_at) {
             const size_t size = (size_t)(unit->chunk_at - at);
             unit->chunk_at = at;

@@ -61,6 +61,7 @@ typedef struct {
 #define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
+#define CACHE_BESIDE_SEEN 256u /* the stub of stores shows one in this many that it could serve */
 
 typedef struct {
     CodeBuf buf;
@@ -69,10 +70,10 @@ typedef struct {
     TranslationBlock *hash[1u << TB_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
-    uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
+    uint8_t *lines;     /* by CODE_LINE of RAM: not 0 where blocks may lie (VCpu.code_lines) */
     uint16_t *smc_at;   /* by RAM page: where the last store that hit a block began */
     uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
-    uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
+    uint8_t *smc_miss;  /* by RAM page: stores in a row that were seen to hit none */
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
     uint64_t last_tag_key[3];      /* the last one asked for, and its tag (0: none yet) */
