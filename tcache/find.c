@@ -96,7 +96,13 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     unsigned max_bytes = engine_room_to_breakpoint(engine, linear_pc(state), BLOCK_MAX_BYTES);
     if (first->ram_offset != RAM_OFF_NONE)
         max_bytes = cache_room_to_patched(&engine->cache, first->ram_offset + offset, max_bytes);
-    TranslateLimits limits = {max_insns, max_bytes};
+    TranslateLimits limits = {.max_insns = max_insns, .max_bytes = max_bytes};
+    if (first->ram_offset != RAM_OFF_NONE && !engine->options.no_opt &&
+        cache_has_patched(&engine->cache, first->ram_offset)) {
+        limits.patched = cache_is_patched;
+        limits.opaque = &engine->cache;
+        limits.ram = first->ram_offset + offset;
+    }
     bool need_second = false;
     *crosses = false;
     ir_block_reset(&engine->ir, state->pc);
@@ -146,6 +152,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         .page_pc = pc >= offset ? pc - offset : 0,
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
+        .ram = ram_hva(address_space_ram(cache->as), 0),
         .jump_tag = tb->jump_tag,
         .budget = engine->icount ? engine->ir.guest_insns : 0,
         .executions = engine->options.count ? &tb->executions : NULL,
@@ -218,6 +225,8 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint
         .outside = engine->outside,
         .unit = (uint16_t)cache->current,
     };
+    tb->hole_count = engine->ir.hole_count;
+    memcpy(tb->holes, engine->ir.holes, sizeof tb->holes);
     if (engine->options.interp)
         keep_ir(engine, tb);
     else if (!generate(engine, tb, crosses))

@@ -11,6 +11,9 @@
  * hit nothing; translated code shows one in CACHE_BESIDE_SEEN of those. */
 enum { SMC_HOT = 16, SMC_MISSES = 16, PAGE_LINES = GUEST_PAGE_SIZE / CODE_LINE };
 
+/* So many stores of at most so many bytes to one place make it a hole of the blocks there. */
+enum { PATCHED_OFTEN = 3, PATCHED_SIZE = 4 };
+
 static void unmark_page(Cache *cache, uint64_t page)
 {
     address_space_code_pages(cache->as)[page] = 0;
@@ -54,10 +57,56 @@ void cache_remove(Cache *cache, TranslationBlock *tb)
     tb->valid = false;
 }
 
+/* ---- places that are patched again and again ---- */
+
+static unsigned patched_slot(ram_off_t at)
+{
+    return (unsigned)(at * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PATCHED_BITS));
+}
+
+static void note_patched(Cache *cache, ram_off_t at, uint64_t size)
+{
+    PatchedPlace *place = &cache->patched[patched_slot(at)];
+    if (size > PATCHED_SIZE)
+        return;
+    if (place->at != at)
+        *place = (PatchedPlace){.at = at};
+    place->size = MAX(place->size, (uint8_t)size);
+    if (place->hits < PATCHED_OFTEN)
+        place->hits++;
+}
+
+bool cache_is_patched(const void *opaque, ram_off_t offset, unsigned size)
+{
+    const Cache *cache = opaque;
+    for (unsigned i = 0; i < size; i++) {
+        const PatchedPlace *place = &cache->patched[patched_slot(offset + i)];
+        if (place->at == offset + i && place->hits >= PATCHED_OFTEN && i + place->size <= size)
+            return true;
+    }
+    return false;
+}
+
+bool cache_has_patched(const Cache *cache, ram_off_t offset)
+{
+    return cache->smc_hot[offset >> GUEST_PAGE_BITS] >= PATCHED_OFTEN;
+}
+
+/* Does the write change nothing of the block but bytes that it reads when it runs? */
+static bool in_hole(const TranslationBlock *tb, ram_off_t offset, uint64_t size)
+{
+    const ram_off_t from = MAX(offset, tb->phys) - tb->phys;
+    const ram_off_t to = MIN(offset + size, tb->phys + tb->first_size) - tb->phys;
+    for (unsigned i = 0; i < tb->hole_count; i++)
+        if (tb->holes[i].offset <= from && to <= tb->holes[i].offset + tb->holes[i].size)
+            return true;
+    return false;
+}
+
 bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size)
 {
     if (tb->phys < offset + size && offset < tb->phys + tb->first_size)
-        return true;
+        return !in_hole(tb, offset, size);
     return tb->second_page != RAM_OFF_NONE && tb->second_page < offset + size &&
            offset < tb->second_page + (tb->size - tb->first_size);
 }
@@ -118,6 +167,7 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
     if (!removed)
         return true;
     cache->smc_at[page] = offset & ~GUEST_PAGE_MASK;
+    note_patched(cache, offset, size);
     if (cache->smc_hot[page] < UINT8_MAX)
         cache->smc_hot[page]++;
     recompute_lines(cache, page);

@@ -45,8 +45,17 @@ struct TranslationBlock {
     IrBlock *ir;            /* --interp only */
     uint32_t *insn_offsets; /* -icount only: of its instructions, from state.pc */
     IrBlock *shadow_ir;     /* --check only: as lifted */
+    IrHole holes[IR_MAX_HOLES]; /* bytes that may change under it */
+    unsigned hole_count;
     ExitSlot exits[];
 };
+
+/* A place that stores hit again and again, at most 4 bytes at once. */
+typedef struct {
+    ram_off_t at;
+    uint8_t size, hits;
+} PatchedPlace;
+
 
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
@@ -61,6 +70,7 @@ typedef struct {
 #define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
+#define PATCHED_BITS 10
 #define CACHE_BESIDE_SEEN 256u /* the stub of stores shows one in this many that it could serve */
 
 typedef struct {
@@ -74,6 +84,7 @@ typedef struct {
     uint16_t *smc_at;   /* by RAM page: where the last store that hit a block began */
     uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
     uint8_t *smc_miss;  /* by RAM page: stores in a row that were seen to hit none */
+    PatchedPlace patched[1u << PATCHED_BITS];
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
     uint64_t last_tag_key[3];      /* the last one asked for, and its tag (0: none yet) */
@@ -140,6 +151,11 @@ void cache_remove(Cache *cache, TranslationBlock *tb);
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);
 /* How many bytes, at most room, a block that begins at offset should have. */
 unsigned cache_room_to_patched(const Cache *cache, ram_off_t offset, unsigned room);
+/* Is [offset, offset+size), a field of an instruction, overwritten so often that it should be read anew
+ * each time? opaque: the Cache. */
+bool cache_is_patched(const void *opaque, ram_off_t offset, unsigned size);
+/* Might anything of the page be? */
+bool cache_has_patched(const Cache *cache, ram_off_t offset);
 bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size);
 
 #endif

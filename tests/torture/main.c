@@ -218,8 +218,11 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
 
 static bool set_up(Torture *t, GError **error)
 {
-    const EngineOptions options = {
-        .cache_bytes = SMALL_CACHE, .interp = true, .one_insn = true, .no_window = true};
+    const EngineOptions options = {.cache_bytes = SMALL_CACHE,
+                                   .interp = true,
+                                   .one_insn = true,
+                                   .no_window = true,
+                                   .no_opt = true};
     t->reference = machine_new(&options, false, error);
     t->stepper = t->reference ? machine_new(&options, true, error) : NULL;
     for (unsigned i = 0; t->stepper && i < G_N_ELEMENTS(configs); i++) {

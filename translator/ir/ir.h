@@ -126,6 +126,12 @@ typedef struct {
 } IrInsn;
 /* Immediates: d/a IR_IMM -> imm; b IR_IMM -> imm2; CALL args[k] IR_IMM -> imm, imm2, imm3. */
 
+/* Guest bytes of the block that LDCODE reads each time: what is stored there leaves it as it is. */
+#define IR_MAX_HOLES 8
+typedef struct {
+    uint16_t offset, size; /* offset: from the block's first byte */
+} IrHole;
+
 typedef struct {
     IrInsn *insns;
     unsigned count, capacity;
@@ -137,6 +143,8 @@ typedef struct {
     unsigned guest_insns;
     unsigned guest_bytes;
     bool solo; /* every exit must return to the loop (single step, interrupt shadow) */
+    IrHole holes[IR_MAX_HOLES];
+    unsigned hole_count;
 } IrBlock;
 
 /* At most this many temps are live at once across a memory access or call (two host registers). */

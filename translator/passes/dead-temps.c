@@ -32,6 +32,7 @@ static bool is_pure(const IrInsn *insn)
     case IR_MOVSX:
     case IR_LEA:
     case IR_LDSTATE:
+    case IR_LDCODE:
     case IR_LSHL:
     case IR_LSHR:
     case IR_LSAR:
