@@ -162,12 +162,11 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         options.page_end = UINT64_MAX;
     }
     uint8_t *rx = cache->buf.rx + unit->start + unit->used;
-    CodegenOutput out = {
-        .code = code_buf_to_rw(&cache->buf, rx),
-        .exec = rx,
-        .capacity = unit->size - unit->used,
-        .pcmap = engine->pcmap,
-    };
+    CodegenOutput out; /* has room for many exits: not worth clearing */
+    out.code = code_buf_to_rw(&cache->buf, rx);
+    out.exec = rx;
+    out.capacity = unit->size - unit->used;
+    out.pcmap = engine->pcmap;
     g_array_set_size(engine->pcmap, 0);
     if (!codegen_block(&engine->ir, &options, &out))
         return false;

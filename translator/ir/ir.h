@@ -170,6 +170,15 @@ bool ir_parse(IrBlock *block, const char *text, GError **error);
 /* NULL if well formed, else what is wrong (static or leaked into `out`). */
 bool ir_verify(const IrBlock *block, GString *why);
 
+/* Most ops have none: quick to say. */
+static inline bool ir_has_temps(const IrInsn *insn)
+{
+    return (insn->d.kind == IR_TEMP) | (insn->a.kind == IR_TEMP) | (insn->b.kind == IR_TEMP) |
+           (insn->args[0].kind == IR_TEMP) | (insn->args[1].kind == IR_TEMP) |
+           (insn->args[2].kind == IR_TEMP) | (insn->mem.base.kind == IR_TEMP) |
+           (insn->mem.index.kind == IR_TEMP);
+}
+
 /* Size in bytes of the memory operand's access. */
 static inline unsigned ir_mem_size(const IrInsn *insn)
 {
