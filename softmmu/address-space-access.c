@@ -241,10 +241,13 @@ static bool write_backed(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint6
     for (uint64_t done = 0, n; done < size; done += n) {
         PhysTarget target = address_space_find(as, gpa + done);
         n = MIN(target.length, size - done);
-        if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM))
+        if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM)) {
+            if (n == GUEST_PAGE_SIZE)
+                ram_prepare(as->ram, target.ram_offset);
             address_space_ram_write(as, target.ram_offset, from + done, n);
-        else
+        } else {
             all = false;
+        }
     }
     address_space_unlock(as);
     return all;

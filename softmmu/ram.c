@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/populate.h"
 
 /* A guest offset that slipped past a check must hit a guard, not the host. 2 GiB
  * covers any 32-bit signed displacement; the small one any single access. */
 #define GUARD_LARGE  (UINT64_C(2) << 30)
 #define GUARD_SMALL  (UINT64_C(64) << 10)
+#define RAM_STEP     (UINT64_C(64) << 10)
 #define CAPACITY_MAX (UINT64_C(1) << 46)
 
 struct Ram {
@@ -19,6 +21,7 @@ struct Ram {
     uint64_t capacity;
     uint64_t used;
     int fd;
+    uint8_t *prepared; /* by RAM_STEP */
 };
 
 static uint64_t round_up_page(uint64_t size)
@@ -54,8 +57,10 @@ Ram *ram_new(uint64_t capacity, GError **error)
         errno = ENOMEM;
     else if ((ram->fd = memfd_create("guest-ram", MFD_CLOEXEC)) >= 0 &&
              ftruncate(ram->fd, (off_t)ram->capacity) == 0 &&
-             (map_between_guards(ram, GUARD_LARGE) || map_between_guards(ram, GUARD_SMALL)))
+             (map_between_guards(ram, GUARD_LARGE) || map_between_guards(ram, GUARD_SMALL))) {
+        ram->prepared = g_new0(uint8_t, ram->capacity / RAM_STEP + 1);
         return ram;
+    }
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST,
                 "cannot reserve %" G_GUINT64_FORMAT " MiB of guest memory: %s; try a smaller -m",
                 capacity >> 20, g_strerror(errno));
@@ -71,7 +76,18 @@ void ram_free(Ram *ram)
         munmap(ram->base - ram->guard, ram->capacity + 2 * ram->guard);
     if (ram->fd >= 0)
         close(ram->fd);
+    g_free(ram->prepared);
     g_free(ram);
+}
+
+/* Guests use memory in runs, too. */
+void ram_prepare(Ram *ram, ram_off_t offset)
+{
+    const uint64_t step = offset / RAM_STEP;
+    if (__atomic_load_n(&ram->prepared[step], __ATOMIC_RELAXED))
+        return;
+    __atomic_store_n(&ram->prepared[step], 1, __ATOMIC_RELAXED); /* twice does no harm */
+    populate(ram->base + step * RAM_STEP, MIN(RAM_STEP, ram->capacity - step * RAM_STEP), true);
 }
 
 ram_off_t ram_alloc(Ram *ram, const char *name, uint64_t size)

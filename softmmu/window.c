@@ -167,14 +167,22 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
     window->vmas++;
 }
 
+static void forget_part(WindowSet *set, Window *window, uint32_t part)
+{
+    window->parts[part] = 0;
+    for (uint32_t i = 0; i < WINDOW_PART; i++)
+        forget_page(set, window, part * WINDOW_PART + i);
+}
+
 void window_clear(WindowSet *set, Window *window)
 {
     if (window->base && window->mapped) {
         void *p = mmap(window->base, WINDOW_SIZE, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
         g_assert(p == window->base);
-        for (uint32_t page = 0; page < WINDOW_PAGES && window->mapped; page++)
-            forget_page(set, window, page);
+        for (uint32_t part = 0; part < G_N_ELEMENTS(window->parts); part++)
+            if (window->parts[part])
+                forget_part(set, window, part);
     }
     set->total_vmas -= MIN(set->total_vmas, window->vmas);
     window->vmas = 0;
@@ -184,11 +192,11 @@ void window_clear(WindowSet *set, Window *window)
 
 /* One mmap for `count` pages of contiguous RAM. */
 static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_page,
-                    uint32_t count, bool write, bool populate)
+                    uint32_t count, bool write)
 {
     void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
     int prot = PROT_READ | (write ? PROT_WRITE : 0);
-    int flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
+    int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
     void *p = mmap(at, (uint64_t)count << GUEST_PAGE_BITS, prot, flags, ram_fd(set->ram),
                    (off_t)((uint64_t)ram_page << GUEST_PAGE_BITS));
     if (p != at)
@@ -197,6 +205,7 @@ static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_
         if (window->pages[page + i])
             forget_page(set, window, page + i);
         window->pages[page + i] = window_entry(ram_page + i, write);
+        window->parts[(page + i) / WINDOW_PART] = 1;
         rev_add(set, ram_page + i, window, page + i);
     }
     window->mapped += count;
@@ -259,7 +268,8 @@ static bool map_around(WindowSet *set, Window *window, uint32_t page, const Back
     uint32_t ram_page = (uint32_t)(b->ram_page - (uint64_t)(page - low));
     if (!large)
         window_track_run(set, window, (uint32_t)low, (uint32_t)(high - low));
-    return map_run(set, window, (uint32_t)low, ram_page, (uint32_t)(high - low), b->write, !large);
+    ram_prepare(set->ram, b->ram_page << GUEST_PAGE_BITS);
+    return map_run(set, window, (uint32_t)low, ram_page, (uint32_t)(high - low), b->write);
 }
 
 /* Map what `walk` found for an access at gva. */
@@ -318,7 +328,8 @@ void window_fill_awaited(WindowSet *set, Window *window)
 {
     window->awaited = false;
     WalkMemory memory = mmu_walk_memory(set->mmu, false);
-    WalkAccess access = {window->awaited_write ? WALK_WRITE : WALK_READ, !window->supervisor, false};
+    WalkAccess access = {window->awaited_write ? WALK_WRITE : WALK_READ, !window->supervisor,
+                         false};
     WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, window->awaited_gva, access);
     bool touched = walk.depth == 0 || (walk.accessed && (walk.dirty || !window->awaited_write));
     if (walk.fault || !touched || window->pages[window->awaited_gva >> GUEST_PAGE_BITS])

@@ -206,8 +206,7 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint
                                    const FetchPage *first, const FetchPage *second, bool crosses)
 {
     Cache *cache = &engine->cache;
-    const Unit *unit = &cache->unit[cache->current];
-    if (unit->size - unit->used < BLOCK_MIN_ROOM)
+    if (!cache_prepare_code(cache, BLOCK_MIN_ROOM))
         return NULL;
     TranslationBlock *tb =
         cache_alloc_meta(cache, sizeof *tb + CODEGEN_MAX_EXITS * sizeof(ExitSlot));

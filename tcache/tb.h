@@ -60,6 +60,7 @@ typedef struct {
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
     uint32_t start, used, size; /* in the CodeBuf */
+    uint32_t prepared;          /* of size: backed by memory */
     bool marked;                /* used since the clock hand passed */
     GPtrArray *blocks;          /* ascending by code address */
     GPtrArray *chunks;          /* memory of the blocks' descriptions */
@@ -77,6 +78,7 @@ typedef struct {
     CodeBuf buf;
     Unit unit[TB_UNITS];
     unsigned current;
+    GPtrArray *spare_chunks; /* for descriptions */
     TranslationBlock *hash[1u << TB_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
@@ -104,6 +106,8 @@ typedef struct {
 bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool nameless,
                 GError **error);
 void cache_destroy(Cache *cache);
+/* Room for code in the unit that is being filled; false: it is full. */
+bool cache_prepare_code(Cache *cache, uint32_t bytes);
 /* `bytes` for a description, from the unit that is being filled. */
 void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
