@@ -138,6 +138,9 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
     c.cold_count = c.pc_count = 0;
     out->exit_count = 0;
     out->size = 0;
+    out->movable = true;
+    if (out->pc_fields)
+        g_array_set_size(out->pc_fields, 0);
     g_array_set_size(out->pcmap, block->count + max_cold + 1);
     c.pcmap = (CodegenPcEntry *)(void *)out->pcmap->data;
     codegen_mark_pc(&c, block->pc);

@@ -44,6 +44,16 @@ typedef struct {
     uint32_t pc_offset;   /* guest pc - block pc */
 } CodegenPcEntry;
 
+/* A 32-bit field of the code that depends on where in the guest's code space the block is. */
+typedef enum {
+    PC_FIELD_VALUE,     /* a pc */
+    PC_FIELD_JUMP_SLOT, /* displacement of a pc's entry in the jump cache */
+} CodegenPcFieldKind;
+typedef struct {
+    uint32_t offset : 30; /* in the code */
+    uint32_t kind : 2;
+} CodegenPcField;
+
 #define CODEGEN_MAX_EXITS 64
 
 typedef struct {
@@ -56,6 +66,9 @@ typedef struct {
     /* Second entry, behind the code that makes sure of the guest's FP state; 0: none. */
     uint32_t fp_entry;
     GArray *pcmap; /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
+    /* of CodegenPcField: all there are, so that code can be moved; owned by the caller. NULL: not wanted */
+    GArray *pc_fields;
+    bool movable; /* out: pc_fields is complete */
 } CodegenOutput;
 
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */
@@ -64,6 +77,10 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
 /* Point the jump of an exit at `target` (RX address) or back at its stub. Writes the RW view;
  * jumps are 4-byte aligned so that this is one store. */
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
+
+/* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta a
+ * multiple of the page size), but for its exits, which the caller points at their stubs. */
+void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count, int64_t delta);
 
 /* Fill the thunk pointers of a vcpu (static stubs in stubs.S). */
 void codegen_init_vcpu(VCpu *vcpu);

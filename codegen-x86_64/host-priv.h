@@ -116,6 +116,9 @@ void lower_cold_segment(Codegen *c, const Cold *cold);
 /* lower-call.c */
 void lower_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_store_pc(Codegen *c, uint64_t pc);
+/* The last four bytes emitted are a field of this kind. */
+void lower_note_pc(Codegen *c, CodegenPcFieldKind kind);
+void lower_load_pc(Codegen *c, unsigned reg, uint64_t pc);
 /* Guest FP state into the host's registers. Clobbers R9. */
 void lower_fp_ensure(Codegen *c);
 

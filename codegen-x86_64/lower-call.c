@@ -8,6 +8,24 @@ void lower_store_pc(Codegen *c, uint64_t pc)
     /* the high half is always zero while pcs have 32 bits */
     emit_insn(&c->e, 0xc7, 4, host_ext(0), VCPU_FIELD(pc));
     emit_u32(&c->e, (uint32_t)pc);
+    lower_note_pc(c, PC_FIELD_VALUE);
+}
+
+void lower_note_pc(Codegen *c, CodegenPcFieldKind kind)
+{
+    if (!c->out->pc_fields)
+        return;
+    const CodegenPcField field = {(uint32_t)(c->e.at - 4 - c->out->code), kind};
+    g_array_append_val(c->out->pc_fields, field);
+}
+
+void lower_load_pc(Codegen *c, unsigned reg, uint64_t pc)
+{
+    emit_mov_imm(&c->e, reg, pc);
+    if (pc <= UINT32_MAX)
+        lower_note_pc(c, PC_FIELD_VALUE);
+    else
+        c->out->movable = false;
 }
 
 void lower_fp_ensure(Codegen *c)
@@ -27,6 +45,10 @@ static void load_argument(Codegen *c, const IrInsn *insn, unsigned k)
         return;
     if (arg.kind == IR_IMM) {
         emit_mov_imm(&c->e, reg, (uint64_t)immediates[k]);
+        return;
+    }
+    if (arg.kind == IR_PC) {
+        lower_load_pc(c, reg, (uint64_t)immediates[k]);
         return;
     }
     unsigned from = regalloc_read(c, arg, reg);

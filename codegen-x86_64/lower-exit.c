@@ -50,12 +50,14 @@ static void exit_jump(Codegen *c, const IrInsn *insn, unsigned cond)
              VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) +    \
                                  ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
 
-/* R8 = pc; tag and code are its entry in the jump cache. */
-static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code)
+/* R8 = pc; tag and code are its entry in the jump cache, which follows from the code if `constant`. */
+static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code, bool constant)
 {
     Emit *e = &c->e;
     emit_mov(e, 8, R11, RCX);
     emit_load(e, 8, RCX, tag);
+    if (constant)
+        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
     emit_lea(e, 8, RCX, host_mem_index(RCX, R8, 0, (int32_t)c->options->jump_tag));
     uint8_t *hit = emit_jump8(e, OP_JRCXZ);
     emit_mov(e, 8, RCX, R11);
@@ -64,12 +66,17 @@ static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code)
     emit_set_rel8(hit, e->at);
     emit_mov(e, 8, RCX, R11);
     emit_jmp_mem(e, code);
+    if (constant)
+        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
 }
+
+static_assert(offsetof(VCpu, jump_cache) - VCPU_BIAS > INT8_MAX,
+              "a displacement into the jump cache has 32 bits");
 
 static void probe_constant(Codegen *c, uint64_t pc)
 {
-    emit_mov_imm(&c->e, R8, pc);
-    emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc));
+    lower_load_pc(c, R8, pc);
+    emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc), true);
 }
 
 void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
@@ -171,7 +178,7 @@ void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule,
     emit_shift(&c->e, EMIT_SHLX, false, R10, host_reg(R8), R15);
     emit_shift(&c->e, EMIT_SHRX, false, R10, host_reg(R10), R15);
     emit_lea(&c->e, 4, R10, host_mem_index(R10, R10, 0, 0));
-    emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10));
+    emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10), false);
 }
 
 /* EXIT_LOOKUP, EXIT_PC, EXIT_REASON and unchained exits: back to the execution loop. */

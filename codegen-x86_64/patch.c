@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * Chaining: one aligned store redirects a jump. */
-#include "codegen-x86_64/codegen.h"
+ * Chaining: one aligned store redirects a jump. Moving: adding to each field that holds a pc. */
+#include "codegen-x86_64/host-priv.h"
 
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target)
 {
     int32_t rel = (int32_t)(target - (rx_rel32 + 4));
     __atomic_store_n((int32_t *)(void *)rw_rel32, rel, __ATOMIC_RELEASE);
+}
+
+/* The displacement of entry i is base + i * size; i is the pc's low bits. */
+static uint32_t move_slot(uint32_t disp, int64_t delta)
+{
+    const uint32_t base = (uint32_t)VCPU_DISP((int32_t)offsetof(VCpu, jump_cache));
+    const uint32_t size = sizeof(JumpCacheEntry), within = (disp - base) % size;
+    const uint32_t i = (disp - base) / size;
+    return base + ((i + (uint32_t)delta) & (JUMP_CACHE_ENTRIES - 1)) * size + within;
+}
+
+void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count, int64_t delta)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t value;
+        memcpy(&value, rw_code + fields[i].offset, sizeof value);
+        value =
+            fields[i].kind == PC_FIELD_VALUE ? value + (uint32_t)delta : move_slot(value, delta);
+        memcpy(rw_code + fields[i].offset, &value, sizeof value);
+    }
 }

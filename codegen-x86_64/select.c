@@ -35,6 +35,7 @@ static HostOpd resolve(Codegen *c, IrOpd opd, HostOpd mem, unsigned scratch, boo
         return host_ext(opd.n);
     case IR_NONE:
     case IR_IMM:
+    case IR_PC:
         break;
     }
     return host_ext(0);
@@ -100,6 +101,15 @@ static void put_lock(Codegen *c, const IrInsn *insn, HostOpd d)
         emit_u8(&c->e, 0xf0);
 }
 
+/* The immediate just emitted is a pc. */
+static void note_pc_operand(Codegen *c, unsigned width)
+{
+    if (width >= 4)
+        lower_note_pc(c, PC_FIELD_VALUE);
+    else
+        c->out->movable = false;
+}
+
 static void put_imm_form(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd d)
 {
     Emit *e = &c->e;
@@ -120,6 +130,8 @@ static void put_imm_form(Codegen *c, const IrInsn *insn, const SelectRule *rule,
         emit_insn(e, sized(rule->op_imm, width), width, host_ext(rule->ext), d);
     }
     emit_imm(e, width, imm);
+    if (insn->a.kind == IR_PC)
+        note_pc_operand(c, width);
 }
 
 /* d op= a with r/m,r  r,r/m  and r/m,immediate forms. */
@@ -127,7 +139,7 @@ static void select_alu(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
 {
     Operands o = operands_begin(c, insn, rule, mem);
     put_lock(c, insn, o.d);
-    if (insn->a.kind == IR_IMM)
+    if (ir_is_imm(insn->a))
         put_imm_form(c, insn, rule, o.d);
     else if (o.a.kind == HOST_MEM)
         emit_insn(&c->e, sized(rule->op_rm, insn->width), insn->width, o.d, o.a);
@@ -139,7 +151,7 @@ static void select_alu(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
 /* MOV: an immediate into a register has a short form of its own. */
 static void select_mov(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    if (insn->a.kind != IR_IMM || insn->d.kind == IR_MEM) {
+    if (!ir_is_imm(insn->a) || insn->d.kind == IR_MEM || (insn->a.kind == IR_PC && insn->width != 4)) {
         select_alu(c, insn, rule, mem);
         return;
     }
@@ -148,6 +160,8 @@ static void select_mov(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
         emit_mov_imm(&c->e, o.d.reg, (uint64_t)(int32_t)insn->imm);
     } else if (insn->width == 4) {
         emit_mov_imm(&c->e, o.d.reg, (uint32_t)insn->imm);
+        if (insn->a.kind == IR_PC)
+            note_pc_operand(c, 4);
     } else {
         if (insn->width == 2)
             emit_u8(&c->e, 0x66);

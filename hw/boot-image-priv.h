@@ -19,7 +19,8 @@ typedef enum {
 
 typedef struct {
     uint32_t address;
-    GByteArray *data; /* NULL: no such piece */
+    GByteArray *data; /* NULL: no such piece, or it is as in the file */
+    GBytes *file;
 } BootPiece;
 
 typedef struct {
@@ -29,7 +30,8 @@ typedef struct {
 
 typedef struct {
     const char *path;
-    uint8_t *data;
+    GBytes *bytes;
+    const uint8_t *data; /* of bytes */
     size_t size;
 } BootFile;
 

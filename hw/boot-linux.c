@@ -83,7 +83,8 @@ bool boot_file_read(BootFile *file, const char *path, const char *role, uint64_t
         g_error_free(cause);
         return false;
     }
-    file->data = (uint8_t *)data;
+    file->bytes = g_bytes_new_take(data, file->size);
+    file->data = (const uint8_t *)data;
     if (file->size == 0 || file->size >= limit) {
         boot_file_clear(file);
         return boot_file_error(role, path, error, "the file changed while it was read; try again");
@@ -93,7 +94,7 @@ bool boot_file_read(BootFile *file, const char *path, const char *role, uint64_t
 
 void boot_file_clear(BootFile *file)
 {
-    g_free(file->data);
+    g_clear_pointer(&file->bytes, g_bytes_unref);
     file->data = NULL;
 }
 
@@ -313,10 +314,9 @@ static bool linux_place_initrd(BootImage *image, const LinuxLayout *layout, cons
                                initrd->size, low_ram >> 20);
     BootPiece *piece = &image->pieces[PIECE_INITRD];
     piece->address = (uint32_t)((top - initrd->size) & ~UINT64_C(4095));
-    piece->data = g_byte_array_new_take(initrd->data, initrd->size);
-    initrd->data = NULL;
+    piece->file = g_bytes_ref(initrd->bytes);
     put32(setup + HDR_RAMDISK_IMAGE, piece->address);
-    put32(setup + HDR_RAMDISK_SIZE, piece->data->len);
+    put32(setup + HDR_RAMDISK_SIZE, (uint32_t)initrd->size);
     return true;
 }
 
@@ -337,9 +337,8 @@ static bool linux_load(BootImage *image, const BootFile *kernel, const char *ini
     g_byte_array_append(setup->data, kernel->data, layout.setup_size);
     BootPiece *system = &image->pieces[PIECE_KERNEL];
     system->address = layout.kernel_address;
-    system->data = g_byte_array_new();
-    g_byte_array_append(system->data, kernel->data + layout.setup_size,
-                        (guint)(kernel->size - layout.setup_size));
+    system->file =
+        g_bytes_new_from_bytes(kernel->bytes, layout.setup_size, kernel->size - layout.setup_size);
     if (!linux_place_cmdline(image, &layout, kernel, cmdline, error))
         return false;
     if (!initrd_path)
@@ -355,7 +354,7 @@ static bool linux_load(BootImage *image, const BootFile *kernel, const char *ini
 
 /* ---- both kinds ---- */
 
-static void boot_image_publish(const BootImage *image, FwCfg *fw_cfg)
+static void boot_image_publish(BootImage *image, FwCfg *fw_cfg)
 {
     static const struct {
         uint16_t address;
@@ -369,12 +368,14 @@ static void boot_image_publish(const BootImage *image, FwCfg *fw_cfg)
     };
     static const char bootorder[] = BOOT_LINUX_BOOTORDER "\n";
     for (int i = 0; i < PIECE_COUNT; i++) {
-        const BootPiece *piece = &image->pieces[i];
-        if (!piece->data)
+        BootPiece *piece = &image->pieces[i];
+        if (piece->data)
+            piece->file = g_byte_array_free_to_bytes(g_steal_pointer(&piece->data));
+        if (!piece->file)
             continue;
         fw_cfg_add_u32(fw_cfg, keys[i].address, piece->address);
-        fw_cfg_add_u32(fw_cfg, keys[i].size, piece->data->len);
-        fw_cfg_add_bytes(fw_cfg, keys[i].data, piece->data->data, piece->data->len);
+        fw_cfg_add_u32(fw_cfg, keys[i].size, (uint32_t)g_bytes_get_size(piece->file));
+        fw_cfg_add_shared(fw_cfg, keys[i].data, piece->file);
     }
     if (image->entry)
         fw_cfg_add_u32(fw_cfg, FW_CFG_KERNEL_ENTRY, image->entry);
@@ -410,6 +411,8 @@ bool boot_linux_load(FwCfg *fw_cfg, const char *kernel_path, const char *initrd,
     for (int i = 0; i < PIECE_COUNT; i++) {
         if (image.pieces[i].data)
             g_byte_array_unref(image.pieces[i].data);
+        if (image.pieces[i].file)
+            g_bytes_unref(image.pieces[i].file);
     }
     boot_file_clear(&kernel);
     return ok;

@@ -25,6 +25,7 @@ static const uint8_t dma_signature[8] = {'Q', 'E', 'M', 'U', ' ', 'C', 'F', 'G'}
 
 typedef struct {
     uint8_t *data;
+    GBytes *shared; /* what data belongs to; NULL: to this item */
     size_t size;
     bool writable;
     FwCfgWritten written;
@@ -62,7 +63,10 @@ struct FwCfg {
 static void item_free(void *p)
 {
     Item *item = p;
-    g_free(item->data);
+    if (item->shared)
+        g_bytes_unref(item->shared);
+    else
+        g_free(item->data);
     g_free(item);
 }
 
@@ -85,6 +89,14 @@ static Item *fw_cfg_put(FwCfg *fw, uint16_t key, void *data, size_t size)
 void fw_cfg_add_bytes(FwCfg *fw, uint16_t key, const void *data, size_t size)
 {
     fw_cfg_put(fw, key, g_memdup2(data, size), size);
+}
+
+/* Never writable: nobody writes through the item's pointer. */
+void fw_cfg_add_shared(FwCfg *fw, uint16_t key, GBytes *bytes)
+{
+    size_t size;
+    gconstpointer data = g_bytes_get_data(bytes, &size);
+    fw_cfg_put(fw, key, (void *)(uintptr_t)data, size)->shared = g_bytes_ref(bytes);
 }
 
 void fw_cfg_add_string(FwCfg *fw, uint16_t key, const char *text)

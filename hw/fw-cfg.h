@@ -52,6 +52,7 @@ FwCfg *fw_cfg_new(const DeviceBus *bus); /* knows SIGNATURE, ID and the file dir
 
 /* Adding a key or a name again replaces its contents. Multi-byte values are little endian. */
 void fw_cfg_add_bytes(FwCfg *fw, uint16_t key, const void *data, size_t size); /* copied */
+void fw_cfg_add_shared(FwCfg *fw, uint16_t key, GBytes *bytes); /* takes a reference */
 void fw_cfg_add_string(FwCfg *fw, uint16_t key, const char *text);             /* with its NUL */
 void fw_cfg_add_u16(FwCfg *fw, uint16_t key, uint16_t value);
 void fw_cfg_add_u32(FwCfg *fw, uint16_t key, uint32_t value);

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/prefault.h"
 #include "base/trace.h"
 
 /* ---- access to devices ---- */
@@ -234,20 +235,30 @@ bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t 
     return all;
 }
 
+/* Much is about to be written: if it goes into one piece of RAM, have all its pages at once. */
+static void prefault_target(AddressSpace *as, gpa_t gpa, uint64_t size)
+{
+    if (size < PREFAULT_STEP)
+        return;
+    const PhysTarget first = address_space_find(as, gpa);
+    const PhysTarget last = address_space_find(as, gpa + size - 1);
+    if (first.kind == REGION_RAM && last.kind == REGION_RAM &&
+        last.ram_offset - first.ram_offset == size - 1)
+        prefault_write(ram_hva(as->ram, first.ram_offset), size);
+}
+
 static bool write_backed(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64_t size, bool rom)
 {
     bool all = true;
     address_space_lock(as);
+    prefault_target(as, gpa, size);
     for (uint64_t done = 0, n; done < size; done += n) {
         PhysTarget target = address_space_find(as, gpa + done);
         n = MIN(target.length, size - done);
-        if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM)) {
-            if (n == GUEST_PAGE_SIZE)
-                ram_prepare(as->ram, target.ram_offset);
+        if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM))
             address_space_ram_write(as, target.ram_offset, from + done, n);
-        } else {
+        else
             all = false;
-        }
     }
     address_space_unlock(as);
     return all;

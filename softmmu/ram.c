@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/populate.h"
+#include "base/prefault.h"
 
 /* A guest offset that slipped past a check must hit a guard, not the host. 2 GiB
  * covers any 32-bit signed displacement; the small one any single access. */
 #define GUARD_LARGE  (UINT64_C(2) << 30)
 #define GUARD_SMALL  (UINT64_C(64) << 10)
-#define RAM_STEP     (UINT64_C(64) << 10)
+#define RAM_STEP     PREFAULT_STEP
 #define CAPACITY_MAX (UINT64_C(1) << 46)
 
 struct Ram {
@@ -87,7 +87,7 @@ void ram_prepare(Ram *ram, ram_off_t offset)
     if (__atomic_load_n(&ram->prepared[step], __ATOMIC_RELAXED))
         return;
     __atomic_store_n(&ram->prepared[step], 1, __ATOMIC_RELAXED); /* twice does no harm */
-    populate(ram->base + step * RAM_STEP, MIN(RAM_STEP, ram->capacity - step * RAM_STEP), true);
+    prefault_write(ram->base + step * RAM_STEP, MIN(RAM_STEP, ram->capacity - step * RAM_STEP));
 }
 
 ram_off_t ram_alloc(Ram *ram, const char *name, uint64_t size)

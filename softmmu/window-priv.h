@@ -10,7 +10,7 @@
 #define WINDOW_GUARD       (UINT64_C(2) << 30)
 #define WINDOW_RESERVATION (WINDOW_SIZE + 2 * WINDOW_GUARD + WINDOW_ALIGN)
 #define WINDOW_PAGES       (WINDOW_SIZE >> GUEST_PAGE_BITS)
-#define WINDOW_PART        1024u
+#define WINDOW_CHUNK       UINT64_C(1024) /* entries of Window.pages in a host page */
 #define WINDOW_VMA_BUDGET  40000u
 /* A page of the kernel's window that was unmapped this often stays on the TLB (temporary mappings);
  * user windows are given up as a whole, see WINDOW_DEMOTE_NS. */
@@ -43,8 +43,8 @@ struct Window {
     uint8_t *reservation, *base;
     bool supervisor;
     uint32_t *pages; /* by page number: 0, or window_entry() */
-    uint8_t parts[WINDOW_PAGES / WINDOW_PART]; /* of `pages`: not 0 where any entry may be set */
     uint8_t *churn;  /* by page number: how often it was unmapped */
+    uint64_t touched[WINDOW_PAGES / WINDOW_CHUNK / 64]; /* chunks of `pages` with entries, now or once */
     uint32_t mapped, vmas;
     Track *tracks;
     unsigned track_count, track_capacity;

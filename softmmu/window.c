@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { RUN_SMALL = 16, RUN_LARGE = 256 };
+/* Pages mapped at once, all of them with memory: a page fault for each costs more. */
+enum { RUN_SMALL = 16, RUN_LARGE = 64 };
 
 static void *reserve(uint64_t size)
 {
@@ -167,11 +168,17 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
     window->vmas++;
 }
 
-static void forget_part(WindowSet *set, Window *window, uint32_t part)
+/* Only parts of the array that were ever written are looked at: the rest costs the host no memory.
+ */
+static void forget_all_pages(WindowSet *set, Window *window)
 {
-    window->parts[part] = 0;
-    for (uint32_t i = 0; i < WINDOW_PART; i++)
-        forget_page(set, window, part * WINDOW_PART + i);
+    for (uint32_t chunk = 0; chunk < WINDOW_PAGES / WINDOW_CHUNK; chunk++) {
+        if (!(window->touched[chunk / 64] >> (chunk % 64) & 1))
+            continue;
+        for (uint32_t i = 0; i < WINDOW_CHUNK; i++)
+            forget_page(set, window, chunk * (uint32_t)WINDOW_CHUNK + i);
+    }
+    memset(window->touched, 0, sizeof window->touched);
 }
 
 void window_clear(WindowSet *set, Window *window)
@@ -180,9 +187,7 @@ void window_clear(WindowSet *set, Window *window)
         void *p = mmap(window->base, WINDOW_SIZE, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
         g_assert(p == window->base);
-        for (uint32_t part = 0; part < G_N_ELEMENTS(window->parts); part++)
-            if (window->parts[part])
-                forget_part(set, window, part);
+        forget_all_pages(set, window);
     }
     set->total_vmas -= MIN(set->total_vmas, window->vmas);
     window->vmas = 0;
@@ -196,16 +201,17 @@ static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_
 {
     void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
     int prot = PROT_READ | (write ? PROT_WRITE : 0);
-    int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
-    void *p = mmap(at, (uint64_t)count << GUEST_PAGE_BITS, prot, flags, ram_fd(set->ram),
-                   (off_t)((uint64_t)ram_page << GUEST_PAGE_BITS));
+    void *p =
+        mmap(at, (uint64_t)count << GUEST_PAGE_BITS, prot, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+             ram_fd(set->ram), (off_t)((uint64_t)ram_page << GUEST_PAGE_BITS));
     if (p != at)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (window->pages[page + i])
             forget_page(set, window, page + i);
         window->pages[page + i] = window_entry(ram_page + i, write);
-        window->parts[(page + i) / WINDOW_PART] = 1;
+        window->touched[(page + i) / WINDOW_CHUNK / 64] |= UINT64_C(1)
+                                                           << ((page + i) / WINDOW_CHUNK % 64);
         rev_add(set, ram_page + i, window, page + i);
     }
     window->mapped += count;

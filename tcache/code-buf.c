@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/populate.h"
 
 static bool map_file(CodeBuf *buf)
 {
@@ -48,12 +47,6 @@ bool code_buf_init(CodeBuf *buf, size_t size, bool nameless, GError **error)
         munmap(buf->rx, size);
     *buf = (CodeBuf){0};
     return false;
-}
-
-void code_buf_prepare(CodeBuf *buf, size_t offset, size_t size)
-{
-    populate(buf->rw + offset, size, true);
-    populate(buf->rx + offset, size, false);
 }
 
 void code_buf_destroy(CodeBuf *buf)

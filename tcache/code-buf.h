@@ -20,9 +20,6 @@ typedef struct {
 bool code_buf_init(CodeBuf *buf, size_t size, bool nameless, GError **error);
 void code_buf_destroy(CodeBuf *buf);
 
-/* Code will be written to [offset, offset+size) soon. */
-void code_buf_prepare(CodeBuf *buf, size_t offset, size_t size);
-
 static inline uint8_t *code_buf_to_rw(const CodeBuf *buf, const uint8_t *rx)
 {
     return buf->rw + (rx - buf->rx);

@@ -37,6 +37,14 @@ typedef struct {
     uint64_t size;
 } PostedWrite;
 
+/* What clone.c last found out: is this place of an address space another one's, or nobody's, by now? */
+typedef struct {
+    uint64_t generation, space;
+    gva_t page;
+    ram_off_t ram_page;
+    bool gone;
+} MovedCheck;
+
 typedef struct Check Check;
 typedef struct Icount Icount;
 
@@ -46,7 +54,7 @@ struct Engine {
     const GuestOps *guest;
     EngineOptions options;
     IrBlock ir;                  /* scratch for translation */
-    GArray *pcmap;               /* scratch */
+    GArray *pcmap, *pc_fields;   /* scratch */
     TranslationBlock *interp_tb; /* what the interpreter runs */
     bool interp_stop;
     InterpEnv interp_env;
@@ -93,12 +101,25 @@ struct Engine {
     Check *check;    /* --check; NULL: off */
     Icount *icount;  /* -icount; NULL: off */
     bool outside;    /* what lift_block lifted last is one instruction that reaches outside */
+    MovedCheck moved_check; /* clone.c */
+    unsigned pauses;     /* relax.c: since */
+    int64_t pauses_from; /* host's monotonic clock, us */
     IrBlock *lifted; /* --check: a copy of the IR before passes, for the block being made */
 };
 
 /* find.c: the block for the vCPU's state; NULL: vcpu->fault is set, or *alone: the code lies
  * where it cannot be cached. */
 TranslationBlock *engine_find_block(Engine *engine, bool *alone);
+/* clone.c: blocks made out of the same code at another EIP */
+/* May blocks at state be copied, or be copied from? */
+bool clone_is_possible(const Engine *engine, const BlockState *state);
+/* A block for state, whose code is at phys, out of one for another EIP: moved, if no address space has
+ * that one any more, else copied. NULL: there is none, or no room. */
+TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys);
+/* tb was translated (its fields are in engine->pc_fields): it may be copied and moved. */
+void clone_allow(Engine *engine, TranslationBlock *tb);
+/* find.c: code of engine->ir at out->code; false: no room. */
+bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
 
@@ -132,6 +153,9 @@ bool engine_attend(Engine *engine);
 void engine_wait_halted(Engine *engine);
 /* false: triple fault. */
 bool engine_handle_exit(Engine *engine, ExitReason reason);
+
+/* relax.c: VCpu.relax */
+void engine_relax(VCpu *vcpu);
 
 /* debug.c */
 void engine_debug_init(Engine *engine);

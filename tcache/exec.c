@@ -137,6 +137,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     }
     ir_block_init(&engine->ir, vcpu->guest->helpers, vcpu->guest->helper_count);
     engine->pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
+    engine->pc_fields = g_array_new(FALSE, FALSE, sizeof(CodegenPcField));
     engine->posts = g_array_new(FALSE, FALSE, sizeof(PostedWrite));
     engine->native_thunks =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
@@ -149,6 +150,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     codegen_init_vcpu(vcpu);
     vcpu->engine = engine;
     vcpu->kick = kick;
+    vcpu->relax = engine_relax;
     vcpu->pc_of_host = pc_of_host;
     if (options->check_every) {
         engine->options.no_chain = true; /* a block is entered and left by the loop */
@@ -193,6 +195,7 @@ void engine_free(Engine *engine)
     code_buf_destroy(&engine->native_buf);
     ir_block_destroy(&engine->ir);
     g_array_free(engine->pcmap, TRUE);
+    g_array_free(engine->pc_fields, TRUE);
     g_array_free(engine->posts, TRUE);
     g_hash_table_unref(engine->native_thunks);
     engine_debug_destroy(engine);

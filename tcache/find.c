@@ -140,10 +140,8 @@ static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
     }
 }
 
-static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
+bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out)
 {
-    Cache *cache = &engine->cache;
-    Unit *unit = &cache->unit[cache->current];
     uint32_t offset = linear_pc(&tb->state) & ~GUEST_PAGE_MASK;
     uint64_t pc = tb->state.pc;
     CodegenOptions options = {
@@ -161,14 +159,23 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
         options.page_pc = 0;
         options.page_end = UINT64_MAX;
     }
+    g_array_set_size(out->pcmap, 0);
+    return codegen_block(&engine->ir, &options, out);
+}
+
+static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
+{
+    Cache *cache = &engine->cache;
+    Unit *unit = &cache->unit[cache->current];
+    const bool may_move = !crosses && engine->ir.movable && clone_is_possible(engine, &tb->state);
     uint8_t *rx = cache->buf.rx + unit->start + unit->used;
     CodegenOutput out; /* has room for many exits: not worth clearing */
     out.code = code_buf_to_rw(&cache->buf, rx);
     out.exec = rx;
     out.capacity = unit->size - unit->used;
     out.pcmap = engine->pcmap;
-    g_array_set_size(engine->pcmap, 0);
-    if (!codegen_block(&engine->ir, &options, &out))
+    out.pc_fields = may_move ? engine->pc_fields : NULL;
+    if (!engine_generate(engine, tb, crosses, &out))
         return false;
     tb->code = rx;
     tb->code_size = (uint32_t)out.size;
@@ -180,6 +187,8 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     memcpy(map, engine->pcmap->data, engine->pcmap->len * sizeof(CodegenPcEntry));
     tb->pcmap = map;
     tb->pcmap_count = engine->pcmap->len;
+    if (may_move && out.movable)
+        clone_allow(engine, tb);
     return true;
 }
 
@@ -206,7 +215,7 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint
                                    const FetchPage *first, const FetchPage *second, bool crosses)
 {
     Cache *cache = &engine->cache;
-    if (!cache_prepare_code(cache, BLOCK_MIN_ROOM))
+    if (!cache_has_room(cache, BLOCK_MIN_ROOM))
         return NULL;
     TranslationBlock *tb =
         cache_alloc_meta(cache, sizeof *tb + CODEGEN_MAX_EXITS * sizeof(ExitSlot));
@@ -263,6 +272,13 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     bool crosses;
     uint32_t tag = cache_jump_tag(&engine->cache, state); /* may flush, so before the marks */
     mark_code_page(engine, first);
+    const unsigned offset = linear_pc(state) & ~GUEST_PAGE_MASK;
+    TranslationBlock *tb = clone_block(engine, state, first->ram_offset + offset);
+    if (tb) {
+        if (engine->perf_map)
+            perf_map_add(engine, tb);
+        return tb;
+    }
     unsigned max_insns = engine->options.one_insn ? 1 : BLOCK_MAX_INSNS;
     if (!lift_block(engine, state, max_insns, first, &second, &crosses))
         return NULL;
@@ -280,7 +296,7 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     if (state->memory & MEMORY_WINDOW)
         demote_mark_block(engine, first->ram_offset);
     log_block_ir(engine, LOG_OP_OPT, "OP after passes:\n");
-    TranslationBlock *tb = new_block(engine, state, tag, first, &second, crosses);
+    tb = new_block(engine, state, tag, first, &second, crosses);
     if (!tb) {
         /* Eviction takes the mark off pages without blocks, so from the start: a write after that
          * would not be noticed, one before it may have changed the bytes. */
@@ -290,7 +306,7 @@ static TranslationBlock *translate(Engine *engine, const BlockState *state, cons
     count_block(engine, tb);
     if (engine->perf_map)
         perf_map_add(engine, tb);
-    log_block_code(engine, tb, first->host + (linear_pc(state) & ~GUEST_PAGE_MASK));
+    log_block_code(engine, tb, first->host + offset);
     return tb;
 }
 
@@ -315,7 +331,7 @@ static TranslationBlock *translate_timed(Engine *engine, const BlockState *state
                                          const FetchPage *first, bool *alone)
 {
     EngineCounters *counters = &engine->cache.counters;
-    if (counters->blocks % TIMED_BLOCKS)
+    if ((counters->blocks + counters->moved) % TIMED_BLOCKS)
         return translate(engine, state, first, alone);
     uint64_t start = now_ns();
     TranslationBlock *tb = translate(engine, state, first, alone);

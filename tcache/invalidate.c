@@ -43,17 +43,22 @@ static void hash_remove(Cache *cache, TranslationBlock *tb)
     *link = tb->hash_next;
 }
 
+void cache_cut_off(Cache *cache, TranslationBlock *tb)
+{
+    chain_unlink(cache, tb);
+    JumpCache *jc = &cache->vcpu->jump_cache;
+    uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
+    if (jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
+        jc->entry[i].tag = 0;
+}
+
 void cache_remove(Cache *cache, TranslationBlock *tb)
 {
     hash_remove(cache, tb);
     unlink_page(cache, tb, tb->phys >> GUEST_PAGE_BITS);
     if (tb->second_page != RAM_OFF_NONE)
         unlink_page(cache, tb, tb->second_page >> GUEST_PAGE_BITS);
-    chain_unlink(cache, tb);
-    JumpCache *jc = &cache->vcpu->jump_cache;
-    uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
-    if (jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
-        jc->entry[i].tag = 0;
+    cache_cut_off(cache, tb);
     tb->valid = false;
 }
 

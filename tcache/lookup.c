@@ -6,7 +6,7 @@
 
 TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state)
 {
-    uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^ state->pc ^
+    uint64_t h = phys * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)state->mode << 17 ^
                  (uint64_t)state->memory << 32;
     return &cache->hash[(h * UINT64_C(0xff51afd7ed558ccd)) >> (64 - TB_HASH_BITS)];
 }
@@ -24,9 +24,20 @@ static TranslationBlock *first_match(TranslationBlock *tb, ram_off_t phys, const
     return tb;
 }
 
+/* The block that is found goes to the front: the lists of libraries' code have one for each
+ * process. */
 TranslationBlock *cache_find(Cache *cache, ram_off_t phys, const BlockState *state)
 {
-    return first_match(*cache_hash_head(cache, phys, state), phys, state);
+    TranslationBlock **head = cache_hash_head(cache, phys, state), **link = head;
+    while (*link && !((*link)->phys == phys && same_state(&(*link)->state, state)))
+        link = &(*link)->hash_next;
+    TranslationBlock *tb = *link;
+    if (tb && link != head) {
+        *link = tb->hash_next;
+        tb->hash_next = *head;
+        *head = tb;
+    }
+    return tb;
 }
 
 TranslationBlock *cache_find_next(const TranslationBlock *tb)

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/populate.h"
+#include "base/prefault.h"
 #include "base/trace.h"
 
-enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024, CODE_STEP = 128 * 1024 };
+enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024 };
 
 static void free_chunk(gpointer chunk)
 {
@@ -45,7 +45,7 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
         u->chunks = g_ptr_array_new_with_free_func(free_chunk);
     }
     cache->spare_chunks = g_ptr_array_new_with_free_func(free_chunk);
-    populate(cache->hash, sizeof cache->hash, true);
+    prefault_write(cache->hash, sizeof cache->hash);
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
     cache->volatile_links = g_ptr_array_new();
@@ -125,15 +125,17 @@ void cache_destroy(Cache *cache)
     code_buf_destroy(&cache->buf);
 }
 
-bool cache_prepare_code(Cache *cache, uint32_t bytes)
+bool cache_has_room(Cache *cache, uint32_t size)
 {
     Unit *unit = &cache->unit[cache->current];
-    if (unit->size - unit->used < bytes)
+    if (unit->size - unit->used < size)
         return false;
-    if (unit->used + bytes > unit->prepared) {
-        const uint32_t step = MIN(unit->size - unit->prepared, (uint32_t)CODE_STEP);
-        code_buf_prepare(&cache->buf, unit->start + unit->prepared, step);
-        unit->prepared += step;
+    if (unit->used + size > unit->backed) {
+        const uint32_t step = MIN((uint32_t)PREFAULT_STEP, unit->size - unit->backed);
+        uint8_t *rx = cache->buf.rx + unit->start + unit->backed;
+        prefault_write(code_buf_to_rw(&cache->buf, rx), step);
+        prefault_read(rx, step);
+        unit->backed += step;
     }
     return true;
 }

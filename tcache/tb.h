@@ -40,6 +40,10 @@ struct TranslationBlock {
     uint32_t pcmap_count;
     const CodegenPcEntry *pcmap;
     TranslationBlock *hash_next;
+    /* Of a block that may be copied or moved (clone.c); NULL: it may not. */
+    const CodegenPcField *pc_fields;
+    uint32_t pc_field_count;
+    uint64_t space; /* CR3 that it was made under; a hint */
     TranslationBlock *page_next[2]; /* lists of the blocks of a page */
     ExitSlot *incoming;
     IrBlock *ir;            /* --interp only */
@@ -60,7 +64,7 @@ typedef struct {
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
     uint32_t start, used, size; /* in the CodeBuf */
-    uint32_t prepared;          /* of size: backed by memory */
+    uint32_t backed;            /* bytes of it that the host has memory for */
     bool marked;                /* used since the clock hand passed */
     GPtrArray *blocks;          /* ascending by code address */
     GPtrArray *chunks;          /* memory of the blocks' descriptions */
@@ -106,8 +110,8 @@ typedef struct {
 bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool nameless,
                 GError **error);
 void cache_destroy(Cache *cache);
-/* Room for code in the unit that is being filled; false: it is full. */
-bool cache_prepare_code(Cache *cache, uint32_t bytes);
+/* Room for a block of `size` bytes at the end of the unit's code; false: it is full. */
+bool cache_has_room(Cache *cache, uint32_t size);
 /* `bytes` for a description, from the unit that is being filled. */
 void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
@@ -120,6 +124,7 @@ void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);
 
 /* lookup.c */
+/* The list of the blocks at phys, among others: one list for all that differ in their pc. */
 TranslationBlock **cache_hash_head(Cache *cache, ram_off_t phys, const BlockState *state);
 /* Blocks at phys for state; several if they run into different second pages. */
 TranslationBlock *cache_find(Cache *cache, ram_off_t phys, const BlockState *state);
@@ -150,6 +155,8 @@ bool cache_store_beside(Cache *cache, ram_off_t offset, uint64_t size);
 /* Else: remove the blocks that it changes. False: `running` is one of them, and nothing was done. */
 bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size);
 void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
+/* No block leads to tb any more, nor tb to others, but by way of a look-up. */
+void cache_cut_off(Cache *cache, TranslationBlock *tb);
 void cache_remove(Cache *cache, TranslationBlock *tb);
 /* Remove the blocks that overlap [offset, offset+size); returns how many. */
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);

@@ -98,6 +98,8 @@ typedef struct VCpu {
     uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc);
     const struct GuestOps *guest;
     void *engine;            /* tcache's */
+    /* A guest that spins (PAUSE) may be made to wait a little. Set by the engine; NULL: no. */
+    void (*relax)(struct VCpu *vcpu);
 
     _Alignas(64) uint8_t fp_area[512]; /* FXSAVE64 image while !fp_loaded */
     _Alignas(64) uint8_t host_fp_area[512];

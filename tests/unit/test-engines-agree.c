@@ -66,8 +66,8 @@ static void set_deadline(void *opaque, uint64_t value)
 {
 }
 
-static const CpuBoard board = {NULL,          no_vector,    fixed_tsc, no_ferr, apic_base,
-                               set_apic_base, set_deadline, fixed_tsc};
+static const CpuBoard board = {NULL,      no_vector,     fixed_tsc,    no_ferr,
+                               apic_base, set_apic_base, set_deadline, fixed_tsc};
 
 static void save_state(Match *m, State *s)
 {
@@ -144,6 +144,19 @@ static void random_state(Match *m)
     }
 }
 
+/* Lift m->code as it lies at pc. */
+static bool lift_at(Match *m, uint64_t pc, unsigned max_insns)
+{
+    BlockState state;
+    bool need_second = false;
+    const TranslateLimits limits = {.max_insns = max_insns, .max_bytes = 64};
+    x86_guest_ops.block_state(&m->cpu->v, &state);
+    state.pc = pc;
+    ir_block_reset(&m->f.ir, pc);
+    return x86_guest_ops.translate(&m->cpu->v, &state, &limits, m->code, CODE_BYTES, NULL, 0,
+                                   &m->f.ir, &need_second);
+}
+
 static bool make_block(Match *m)
 {
     for (unsigned i = 0; i < CODE_BYTES; i++)
@@ -155,13 +168,7 @@ static bool make_block(Match *m)
         m->code[0] = (uint8_t)(0xd8 + g_rand_int(m->rand) % 8);
     if (shape == 3)
         m->code[0] = (uint8_t)(m->code[0] & 0x3f);
-    BlockState state;
-    bool need_second = false;
-    const TranslateLimits limits = {.max_insns = 1 + g_rand_int(m->rand) % 3, .max_bytes = 64};
-    x86_guest_ops.block_state(&m->cpu->v, &state);
-    ir_block_reset(&m->f.ir, state.pc);
-    return x86_guest_ops.translate(&m->cpu->v, &state, &limits, m->code, CODE_BYTES, NULL, 0,
-                                   &m->f.ir, &need_second);
+    return lift_at(m, FIXTURE_PC, 1 + g_rand_int(m->rand) % 3);
 }
 
 typedef void (*NativeThunk)(VCpu *vcpu, void *mem);
@@ -235,9 +242,8 @@ static void compare(Match *m, ExitReason want, ExitReason got)
     }
 }
 
-static void match(bool protected, unsigned seed, unsigned rounds)
+static Match *match_new(unsigned seed)
 {
-    static const bool stop = false;
     Match *m = g_new0(Match, 1);
     CpuModel model;
     cr_assert(cpu_model_parse(&model, "max", NULL));
@@ -248,6 +254,13 @@ static void match(bool protected, unsigned seed, unsigned rounds)
     m->f.ir.helpers = x86_guest_ops.helpers;
     m->f.ir.helper_count = x86_guest_ops.helper_count;
     m->rand = g_rand_new_with_seed(seed);
+    return m;
+}
+
+static void match(bool protected, unsigned seed, unsigned rounds)
+{
+    static const bool stop = false;
+    Match *m = match_new(seed);
     const InterpEnv env = {run_native, m};
     for (unsigned round = 0; round < rounds; round++) {
         init_mode(m, protected);
@@ -270,5 +283,69 @@ static void match(bool protected, unsigned seed, unsigned rounds)
     }
 }
 
-Test(engines_agree, flat) { match(true, 1, 30000); }
-Test(engines_agree, real_mode) { match(false, 2, 30000); }
+Test(engines_agree, flat)
+{
+    match(true, 1, 30000);
+}
+Test(engines_agree, real_mode)
+{
+    match(false, 2, 30000);
+}
+
+/* ---- code that is moved is what translating it at the other pc gives ---- */
+
+static void generate_at(Match *m, uint64_t pc, unsigned where)
+{
+    m->f.options.page_pc = pc & ~(uint64_t)4095;
+    m->f.options.page_end = m->f.options.page_pc + 4096;
+    fixture_generate(&m->f, where);
+}
+
+static bool exits_moved(const CodegenExit *a, const CodegenExit *b, unsigned count, uint64_t delta)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (a[i].jump_offset != b[i].jump_offset || a[i].stub_offset != b[i].stub_offset ||
+            (uint32_t)(a[i].target_pc + delta) != b[i].target_pc)
+            return false;
+    return true;
+}
+
+Test(engines_agree, moved)
+{
+    enum { ROUNDS = 30000, OTHER = 0x4000, SMALLEST = ROUNDS / 2 };
+    Match *m = match_new(3);
+    m->f.out.pc_fields = g_array_new(FALSE, FALSE, sizeof(CodegenPcField));
+    m->f.options.chain = true;
+    unsigned moved = 0, fields = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        m->f.options.memory = round % 2 ? MEM_WINDOW : MEM_TLB;
+        init_mode(m, true);
+        if (!make_block(m) || !m->f.ir.movable)
+            continue;
+        const uint64_t from = 0x8048000 + g_rand_int(m->rand) % 2048;
+        const uint64_t to =
+            (from & 4095) | (0x10000000 + ((uint64_t)g_rand_int(m->rand) << 12)) % 0xe0000000;
+        const unsigned insns = 1 + g_rand_int(m->rand) % 12;
+        cr_assert(lift_at(m, from, insns));
+        generate_at(m, from, 0);
+        const CodegenOutput before = m->f.out;
+        if (!m->f.ir.movable || !before.movable)
+            continue;
+        codegen_move(m->f.code, (const void *)before.pc_fields->data, before.pc_fields->len,
+                     (int64_t)(to - from));
+        fields += before.pc_fields->len;
+        cr_assert(lift_at(m, to, insns));
+        generate_at(m, to, OTHER);
+        moved++;
+        cr_assert_eq(before.size, m->f.out.size);
+        if (memcmp(m->f.code, m->f.code + OTHER, before.size) != 0 ||
+            before.exit_count != m->f.out.exit_count ||
+            !exits_moved(before.exits, m->f.out.exits, before.exit_count, to - from)) {
+            GString *text = g_string_new(NULL);
+            describe(m, text, "moved code");
+            cr_assert_fail("%s", text->str);
+        }
+    }
+    cr_assert_gt(moved, SMALLEST);
+    cr_assert_gt(fields, moved);
+}

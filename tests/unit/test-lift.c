@@ -83,7 +83,7 @@ static void print_opd(GString *out, IrOpd opd, int64_t imm, const IrMem *mem)
         g_string_append(out, high[opd.n]);
     else if (opd.kind == IR_TEMP)
         g_string_append_printf(out, "t%u", opd.n);
-    else if (opd.kind == IR_IMM)
+    else if (ir_is_imm(opd))
         g_string_append_printf(out, "%" PRId64, imm);
     else if (opd.kind == IR_MEM)
         print_mem(out, mem);

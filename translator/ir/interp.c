@@ -90,6 +90,7 @@ static uint64_t read_opd(Interp *in, IrOpd opd, unsigned width, int64_t imm)
         value = in->vcpu->gpr[opd.n] >> 8;
         break;
     case IR_IMM:
+    case IR_PC:
         value = (uint64_t)imm;
         break;
     case IR_MEM:
@@ -127,6 +128,7 @@ static void write_opd(Interp *in, IrOpd opd, unsigned width, uint64_t value)
         break;
     case IR_NONE:
     case IR_IMM:
+    case IR_PC:
     case IR_NREG:
         break;
     }
@@ -321,7 +323,7 @@ static void do_call(Interp *in, const IrBlock *block)
     const int64_t imms[3] = {i->imm, i->imm2, i->imm3};
     uint64_t args[3] = {0};
     for (unsigned k = 0; k < 3; k++)
-        args[k] = i->args[k].kind == IR_IMM    ? (uint64_t)imms[k]
+        args[k] = ir_is_imm(i->args[k])        ? (uint64_t)imms[k]
                   : i->args[k].kind == IR_NONE ? 0
                                                : read_opd(in, i->args[k], 8, 0);
     uint64_t result = block->helpers[i->aux].fn(in->vcpu, args[0], args[1], args[2]);

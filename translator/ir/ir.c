@@ -39,6 +39,7 @@ void ir_block_reset(IrBlock *block, uint64_t pc)
     block->guest_bytes = 0;
     block->solo = false;
     block->hole_count = 0;
+    block->movable = false;
 }
 
 void ir_block_destroy(IrBlock *block)

@@ -58,6 +58,7 @@ typedef enum {
     IR_REGH, /* bits 8-15 of guest register n (0..3): AH CH DH BH; width 1 only */
     IR_TEMP, /* block-local value n */
     IR_IMM,  /* insn->imm, sign-extended from 32 bits where width is 8 */
+    IR_PC,   /* the same, but a place in the code: it moves with the block */
     IR_MEM,  /* insn->mem */
     IR_NREG, /* NATIVE only: x87/MMX/XMM/opcode-extension number n of a ModRM field */
 } IrKind;
@@ -124,7 +125,8 @@ typedef struct {
     IrMem mem;
     IrNative native;
 } IrInsn;
-/* Immediates: d/a IR_IMM -> imm; b IR_IMM -> imm2; CALL args[k] IR_IMM -> imm, imm2, imm3. */
+/* Immediates: d/a IR_IMM, IR_PC -> imm; b IR_IMM -> imm2; CALL args[k] -> imm, imm2, imm3. The imm of
+ * an exit and of INSN is a place in the code too. */
 
 /* Guest bytes of the block that LDCODE reads each time: what is stored there leaves it as it is. */
 #define IR_MAX_HOLES 8
@@ -142,6 +144,7 @@ typedef struct {
     uint64_t next_pc;   /* after the last instruction */
     unsigned guest_insns;
     unsigned guest_bytes;
+    bool movable; /* at another pc it would be the same, but for pcs, all moved by as much */
     bool solo; /* every exit must return to the loop (single step, interrupt shadow) */
     IrHole holes[IR_MAX_HOLES];
     unsigned hole_count;
@@ -161,6 +164,7 @@ static inline IrOpd ir_reg(unsigned n) { return (IrOpd){IR_REG, (uint8_t)n}; }
 static inline IrOpd ir_regh(unsigned n) { return (IrOpd){IR_REGH, (uint8_t)n}; }
 static inline IrOpd ir_temp(unsigned n) { return (IrOpd){IR_TEMP, (uint8_t)n}; }
 static inline IrOpd ir_imm(void) { return (IrOpd){IR_IMM, 0}; }
+static inline IrOpd ir_pc(void) { return (IrOpd){IR_PC, 0}; }
 static inline IrOpd ir_mem(void) { return (IrOpd){IR_MEM, 0}; }
 
 void ir_print_insn(const IrBlock *block, const IrInsn *insn, GString *out);
@@ -178,6 +182,7 @@ static inline bool ir_has_temps(const IrInsn *insn)
            (insn->args[2].kind == IR_TEMP) | (insn->mem.base.kind == IR_TEMP) |
            (insn->mem.index.kind == IR_TEMP);
 }
+static inline bool ir_is_imm(IrOpd opd) { return opd.kind == IR_IMM || opd.kind == IR_PC; }
 
 /* Size in bytes of the memory operand's access. */
 static inline unsigned ir_mem_size(const IrInsn *insn)

@@ -105,6 +105,10 @@ static bool parse_opd(Parse *p, IrOpd *opd, int64_t *imm)
         *opd = ir_imm();
         return take_number(p, imm);
     }
+    if (imm && take(p, "pc$")) {
+        *opd = ir_pc();
+        return take_number(p, imm);
+    }
     for (unsigned i = 0; i < G_N_ELEMENTS(numbered); i++) {
         if (p->at[0] == numbered[i].letter && g_ascii_isdigit(p->at[1])) {
             int64_t n;

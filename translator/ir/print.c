@@ -16,7 +16,8 @@ static void print_opd(const IrInsn *insn, IrOpd opd, int64_t imm, GString *out);
 static void print_mem(const IrInsn *insn, GString *out)
 {
     const IrMem *m = &insn->mem;
-    g_string_append_printf(out, "%s.%s[", ir_seg_names[m->seg & 7], ir_seg_use_names[m->seg_use & 3]);
+    g_string_append_printf(out, "%s.%s[", ir_seg_names[m->seg & 7],
+                           ir_seg_use_names[m->seg_use & 3]);
     print_opd(insn, m->base, 0, out);
     g_string_append_c(out, '+');
     print_opd(insn, m->index, 0, out);
@@ -48,6 +49,9 @@ static void print_opd(const IrInsn *insn, IrOpd opd, int64_t imm, GString *out)
         break;
     case IR_IMM:
         g_string_append_printf(out, "$%" PRId64, imm);
+        break;
+    case IR_PC:
+        g_string_append_printf(out, "pc$%" PRId64, imm);
         break;
     case IR_MEM:
         print_mem(insn, out);

@@ -39,7 +39,8 @@ static void check_address(Verify *v)
     check_read(v, m->index);
     if (m->addr_width != 2 && m->addr_width != 4 && m->addr_width != 8)
         fail(v, "address width");
-    if (m->index.kind != IR_NONE && m->scale != 1 && m->scale != 2 && m->scale != 4 && m->scale != 8)
+    if (m->index.kind != IR_NONE && m->scale != 1 && m->scale != 2 && m->scale != 4 &&
+        m->scale != 8)
         fail(v, "scale");
 }
 
@@ -59,7 +60,7 @@ static void check_operands(Verify *v)
             fail(v, "count missing");
         if (i->d.kind == IR_MEM && i->a.kind == IR_MEM)
             fail(v, "two memory operands");
-        if ((shape & IR_SHAPE_D_WRITE) && i->d.kind == IR_IMM)
+        if ((shape & IR_SHAPE_D_WRITE) && ir_is_imm(i->d))
             fail(v, "an immediate is written");
     }
     bool keeps = i->width < 4 && i->d.kind == IR_TEMP && i->op != IR_LDSTATE;

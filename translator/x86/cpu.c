@@ -6,10 +6,11 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/prefault.h"
 
 CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, GError **error)
 {
-    /* Tables and TLBs are large, and backed on first use. */
+    /* Tables and TLBs are large and mostly untouched: backed page by page on first use. */
     CpuX86 *cpu = mmap(NULL, sizeof(CpuX86), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (cpu == MAP_FAILED) {
@@ -18,7 +19,7 @@ CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, 
                     "(ulimit -v)", sizeof(CpuX86) >> 20);
         return NULL;
     }
-    madvise(cpu, sizeof(CpuX86), MADV_HUGEPAGE); /* the jump cache is used all over */
+    prefault_prefer_large(&cpu->v.jump_cache, sizeof cpu->v.jump_cache);
     cpu->model = *model;
     if (board)
         cpu->board = *board;

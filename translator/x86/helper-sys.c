@@ -215,6 +215,13 @@ uint64_t helper_rdtsc(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+uint64_t helper_pause(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    if (vcpu->relax)
+        vcpu->relax(vcpu);
+    return 0;
+}
+
 uint64_t helper_rdtscp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     read_tsc(cpu_x86(vcpu));

@@ -7,6 +7,8 @@ enum { COND_NO = 1, COND_Z = 4 };
 
 static uint64_t branch_target(const Lift *l)
 {
+    if (l->insn->op_size == 2) /* the target is cut to 16 bits */
+        l->ir->movable = false;
     return lift_mask_pc(l, l->next_pc + (uint64_t)l->insn->imm);
 }
 
@@ -102,7 +104,7 @@ void lift_call_near(Lift *l, int arg)
     }
     if (!direct)
         check_indirect(l, target);
-    lift_push(l, ir_imm(), (int64_t)l->next_pc, l->insn->op_size);
+    lift_push(l, ir_pc(), (int64_t)l->next_pc, l->insn->op_size);
     if (direct)
         lift_exit_to(l, branch_target(l));
     else
@@ -143,8 +145,10 @@ void lift_call_far(Lift *l, int arg)
     const X86Insn *insn = l->insn;
     int64_t size = (int64_t)insn->op_size << 16;
     if (insn->opd[0].kind == OPD_FAR) {
-        lift_call_imm(l, HELPER_far_call, (insn->imm2 & 0xffff) | size,
-                      (int64_t)lift_mask_pc(l, insn->imm), (int64_t)l->next_pc);
+        const IrOpd args[] = {ir_imm(), ir_imm(), ir_pc()};
+        lift_call(l, HELPER_far_call, 3, args,
+                  (int64_t[]){(insn->imm2 & 0xffff) | size, (int64_t)lift_mask_pc(l, insn->imm),
+                              (int64_t)l->next_pc});
         return;
     }
     IrOpd offset = lift_load(l, insn->op_size, 0);
@@ -152,7 +156,7 @@ void lift_call_far(Lift *l, int arg)
     IrInsn *op = ir_append(l->ir, IR_LEA, 4);
     op->d = selector;
     lift_mem_at(l, op, SEG_NONE, selector, size, 4, 0);
-    IrOpd args[] = {selector, offset, ir_imm()};
+    IrOpd args[] = {selector, offset, ir_pc()};
     lift_call(l, HELPER_far_call, 3, args, (int64_t[]){0, 0, (int64_t)l->next_pc});
 }
 
@@ -170,25 +174,31 @@ void lift_iret(Lift *l, int arg)
 
 enum { KIND_INT, KIND_INT3, KIND_INTO, KIND_ICEBP }; /* of helper soft_int */
 
+static void call_soft_int(Lift *l, int64_t vector, int64_t kind)
+{
+    const IrOpd args[] = {ir_imm(), ir_pc(), ir_imm()};
+    lift_call(l, HELPER_soft_int, 3, args, (int64_t[]){vector, (int64_t)l->next_pc, kind});
+}
+
 void lift_int(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_soft_int, l->insn->imm & 0xff, (int64_t)l->next_pc, KIND_INT);
+    call_soft_int(l, l->insn->imm & 0xff, KIND_INT);
 }
 
 void lift_int3(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_soft_int, VEC_BP, (int64_t)l->next_pc, KIND_INT3);
+    call_soft_int(l, VEC_BP, KIND_INT3);
 }
 
 void lift_icebp(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_soft_int, VEC_DB, (int64_t)l->next_pc, KIND_ICEBP);
+    call_soft_int(l, VEC_DB, KIND_ICEBP);
 }
 
 void lift_into(Lift *l, int arg)
 {
     append_side_exit(l, IR_EXIT_CC, COND_NO, l->next_pc);
-    lift_call_imm(l, HELPER_into, (int64_t)l->next_pc, 0, 0);
+    lift_call(l, HELPER_into, 1, (IrOpd[]){ir_pc()}, (int64_t[]){(int64_t)l->next_pc});
 }
 
 void lift_bound(Lift *l, int arg)

@@ -106,12 +106,18 @@ void lift_direction(Lift *l, int backward)
 
 void lift_sti(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_sti, (int64_t)l->next_pc, l->goes_on, 0);
+    const IrOpd args[] = {ir_pc(), ir_imm()};
+    lift_call(l, HELPER_sti, 2, args, (int64_t[]){(int64_t)l->next_pc, l->goes_on});
 }
 
 void lift_hlt(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_hlt, (int64_t)l->next_pc, 0, 0);
+    lift_call(l, HELPER_hlt, 1, (IrOpd[]){ir_pc()}, (int64_t[]){(int64_t)l->next_pc});
+}
+
+void lift_pause(Lift *l, int arg)
+{
+    lift_call(l, HELPER_pause, 0, NULL, NULL);
 }
 
 /* --- control and debug registers --- */

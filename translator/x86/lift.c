@@ -232,7 +232,7 @@ IrInsn *lift_call(Lift *l, unsigned helper, unsigned nargs, const IrOpd *args, c
     int64_t *fields[] = {&op->imm, &op->imm2, &op->imm3};
     for (unsigned k = 0; k < nargs; k++) {
         op->args[k] = args[k];
-        if (args[k].kind == IR_IMM)
+        if (ir_is_imm(args[k]))
             *fields[k] = imms[k];
     }
     l->effects |= helper_rows[helper].effects;
@@ -391,7 +391,8 @@ void lift_insn(Lift *l)
     } else if (l->mode_only) {
         end_by_mode(l);
     } else if ((l->effects & HELPER_SETTLES) && l->goes_on) {
-        lift_call_imm(l, HELPER_settle, (int64_t)l->next_pc, l->mode, 0);
+        const IrOpd args[] = {ir_pc(), ir_imm()};
+        lift_call(l, HELPER_settle, 2, args, (int64_t[]){(int64_t)l->next_pc, l->mode});
     } else if (l->effects & HELPER_ENDS_BLOCK) {
         lift_end(l);
     }

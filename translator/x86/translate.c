@@ -136,6 +136,7 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
               .limits = limits};
     unsigned side_exits = 0;
     *need_second = false;
+    block->movable = state->mode & MODE_CODE32; /* IP of 16-bit code wraps */
     block->solo = state->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS);
     while (!l.end) {
         l.pc = l.next_pc;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ * Blocks made out of the same code at another EIP. Address-space randomisation maps each process's
+ * libraries elsewhere: a block that no process uses any more is moved, by changing the fields that
+ * hold a pc, and if all are in use one is copied. Either costs a small part of a translation, and
+ * moving takes no memory. */
+#include "tcache/engine-priv.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+/* Away from both ends of the code space, where EIP would wrap. */
+enum { LOWEST_PC = 0x10000, CANDIDATES = 4 };
+#define HIGHEST_PC UINT64_C(0xfffe0000)
+
+bool clone_is_possible(const Engine *engine, const BlockState *state)
+{
+    const EngineOptions *options = &engine->options;
+    return !(state->memory & MEMORY_GLOBAL) && state->cs_base == 0 &&
+           state->cs_limit == UINT32_MAX && state->pc >= LOWEST_PC && state->pc < HIGHEST_PC &&
+           !options->interp && !options->count && !engine->check && !engine->icount;
+}
+
+static void keep_fields(Cache *cache, TranslationBlock *tb, const void *fields, unsigned count)
+{
+    const size_t size = count * sizeof(CodegenPcField);
+    tb->pc_fields = memcpy(cache_alloc_meta(cache, MAX(size, 1)), fields, size);
+    tb->pc_field_count = count;
+}
+
+void clone_allow(Engine *engine, TranslationBlock *tb)
+{
+    keep_fields(&engine->cache, tb, engine->pc_fields->data, engine->pc_fields->len);
+    tb->space = engine->vcpu->mmu.paging.cr3;
+}
+
+/* ---- is a block still wanted where it is? ---- */
+
+/* A guess is enough: a block that was moved too early is made again. Page tables of a process that
+ * is gone are empty, or another's. */
+static bool is_gone(Engine *engine, uint64_t space, gva_t page, ram_off_t ram_page)
+{
+    Mmu *mmu = &engine->vcpu->mmu;
+    PagingRegs regs = mmu->paging;
+    const WalkMemory memory = mmu_walk_memory(mmu, false);
+    regs.cr3 = space;
+    if (space != mmu->paging.cr3 && (regs.cr4 & WALK_CR4_PAE) &&
+        !walk_x86_load_pdptes(&regs, &memory))
+        return true;
+    const WalkResult walk =
+        walk_x86_page(&regs, &memory, page, (WalkAccess){WALK_EXEC, true, false});
+    return walk.fault || address_space_find(engine->cache.as, walk.gpa).ram_offset != ram_page;
+}
+
+static bool block_is_gone(Engine *engine, const TranslationBlock *tb)
+{
+    MovedCheck *last = &engine->moved_check;
+    const gva_t page = tb->state.pc & GUEST_PAGE_MASK;
+    const ram_off_t ram_page = tb->phys & GUEST_PAGE_MASK;
+    if (last->generation != engine->generation || last->space != tb->space || last->page != page ||
+        last->ram_page != ram_page)
+        *last = (MovedCheck){engine->generation, tb->space, page, ram_page,
+                             is_gone(engine, tb->space, page, ram_page)};
+    return last->gone;
+}
+
+/* The block to move; NULL: none, but *copy_of may be copied. */
+static TranslationBlock *find_source(Engine *engine, const BlockState *state, ram_off_t phys,
+                                     TranslationBlock **copy_of)
+{
+    TranslationBlock *tb = *cache_hash_head(&engine->cache, phys, state);
+    *copy_of = NULL;
+    for (unsigned seen = 0; tb && seen < CANDIDATES; tb = tb->hash_next) {
+        if (tb->phys != phys || tb->state.mode != state->mode ||
+            tb->state.memory != state->memory || !tb->pc_fields)
+            continue;
+        if (block_is_gone(engine, tb))
+            return tb;
+        *copy_of = *copy_of ? *copy_of : tb;
+        seen++;
+    }
+    return NULL;
+}
+
+/* ---- making one of it ---- */
+
+static void move_code(Cache *cache, TranslationBlock *tb, const BlockState *state)
+{
+    const uint64_t delta = state->pc - tb->state.pc;
+    codegen_move(code_buf_to_rw(&cache->buf, tb->code), tb->pc_fields, tb->pc_field_count,
+                 (int64_t)delta);
+    for (unsigned i = 0; i < tb->exit_count; i++)
+        tb->exits[i].target_pc = (uint32_t)(tb->exits[i].target_pc + delta);
+    tb->state = *state;
+}
+
+static void move_block(Engine *engine, TranslationBlock *tb, const BlockState *state)
+{
+    Cache *cache = &engine->cache;
+    cache_cut_off(cache, tb); /* lists are by physical page: it stays in its own */
+    move_code(cache, tb, state);
+    tb->space = engine->vcpu->mmu.paging.cr3;
+    cache->counters.moved++;
+}
+
+static void copy_exits(Cache *cache, TranslationBlock *tb, const TranslationBlock *source)
+{
+    for (unsigned i = 0; i < source->exit_count; i++) {
+        const ExitSlot *from = &source->exits[i];
+        tb->exits[i] = (ExitSlot){.owner = tb,
+                                  .target_pc = from->target_pc,
+                                  .jump_offset = from->jump_offset,
+                                  .stub_offset = from->stub_offset,
+                                  .fp_ready = from->fp_ready};
+        const uint8_t *jump = tb->code + from->jump_offset;
+        codegen_patch_jump(code_buf_to_rw(&cache->buf, jump), jump, tb->code + from->stub_offset);
+    }
+}
+
+static TranslationBlock *copy_block(Engine *engine, const TranslationBlock *source,
+                                    const BlockState *state)
+{
+    Cache *cache = &engine->cache;
+    Unit *unit = &cache->unit[cache->current];
+    TranslationBlock *tb =
+        cache_alloc_meta(cache, sizeof *tb + source->exit_count * sizeof(ExitSlot));
+    *tb = *source;
+    tb->code = cache->buf.rx + unit->start + unit->used;
+    unit->used += (source->code_size + 15) & ~15u;
+    tb->unit = (uint16_t)cache->current;
+    tb->incoming = NULL;
+    tb->has_volatile = false;
+    const size_t map = source->pcmap_count * sizeof *tb->pcmap;
+    tb->pcmap = memcpy(cache_alloc_meta(cache, map), source->pcmap, map);
+    keep_fields(cache, tb, source->pc_fields, source->pc_field_count);
+    memcpy(code_buf_to_rw(&cache->buf, tb->code), code_buf_to_rw(&cache->buf, source->code),
+           source->code_size);
+    copy_exits(cache, tb, source);
+    move_code(cache, tb, state);
+    tb->space = engine->vcpu->mmu.paging.cr3;
+    cache_insert(cache, tb);
+    cache->counters.blocks++;
+    cache->counters.cloned++;
+    return tb;
+}
+
+static bool fits_breakpoints(const Engine *engine, const BlockState *state, unsigned size)
+{
+    return engine_room_to_breakpoint(engine, state->pc, size) >= size;
+}
+
+TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys)
+{
+    TranslationBlock *copy_of;
+    if (!clone_is_possible(engine, state) ||
+        log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM | LOG_NOCHAIN))
+        return NULL;
+    TranslationBlock *tb = find_source(engine, state, phys, &copy_of);
+    if (tb && fits_breakpoints(engine, state, tb->size)) {
+        move_block(engine, tb, state);
+        return tb;
+    }
+    if (copy_of && fits_breakpoints(engine, state, copy_of->size) &&
+        cache_has_room(&engine->cache, copy_of->code_size + 16))
+        return copy_block(engine, copy_of, state);
+    return NULL;
+}
