@@ -169,7 +169,8 @@ void address_space_write(AddressSpace *as, gpa_t gpa, uint64_t value, unsigned s
 static unsigned port_run(const AddressSpace *as, uint16_t port, unsigned size)
 {
     unsigned n = 1;
-    while (n < size && port + n < PORT_COUNT && as->ports[port + n] == as->ports[port])
+    while (n < size && port + n < PORT_COUNT &&
+           port_region(as, (uint16_t)(port + n)) == port_region(as, port))
         n++;
     return n;
 }
@@ -180,7 +181,7 @@ uint64_t address_space_io_read(AddressSpace *as, uint16_t port, unsigned size)
     address_space_lock(as);
     for (unsigned done = 0; done < size;) {
         uint16_t at = (uint16_t)(port + done);
-        Region *region = as->ports[at];
+        Region *region = port_region(as, at);
         unsigned n = port_run(as, at, size - done);
         uint64_t part = width_mask(n);
         if (region)
@@ -203,7 +204,7 @@ void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, uns
     trace(port_write, port, size, value);
     for (unsigned done = 0; done < size;) {
         uint16_t at = (uint16_t)(port + done);
-        Region *region = as->ports[at];
+        Region *region = port_region(as, at);
         unsigned n = port_run(as, at, size - done);
         if (region)
             region_write(region, at - region->base, (value >> (done * 8)) & width_mask(n), n);

@@ -7,7 +7,7 @@
 
 #include "softmmu/address-space.h"
 
-enum { PORT_COUNT = 65536 };
+enum { PORT_COUNT = 65536, PORT_BLOCK = 256 };
 
 struct Region {
     AddressSpace *as;
@@ -40,9 +40,9 @@ struct AddressSpace {
     GRecMutex lock;
     GPtrArray *memory; /* Region*, lowest priority first */
     GPtrArray *io;
-    GArray *flat; /* FlatRange */
+    GArray *flat;   /* FlatRange */
     guint last_hit; /* index into flat; a hint, read and written atomically */
-    Region **ports;
+    Region **ports[PORT_COUNT / PORT_BLOCK]; /* by block; NULL: nothing answers there */
     uint64_t a20_mask;
     unsigned depth;
     Dirty dirty_memory;
@@ -54,5 +54,11 @@ struct AddressSpace {
     uint8_t *code_pages;
     TopTable port_counts, mmio_counts; /* CPU accesses */
 };
+
+static inline Region *port_region(const AddressSpace *as, uint16_t port)
+{
+    Region **block = as->ports[port / PORT_BLOCK];
+    return block ? block[port % PORT_BLOCK] : NULL;
+}
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The map. Memory regions are flattened into a sorted array of disjoint ranges, searched
- * by bisection after a last-hit cache; ports into a table of one pointer a port. Both
+ * by bisection after a last-hit cache; ports into a table of one pointer a port, in blocks. Both
  * change only with the io lock held. The vCPU thread, which makes the changes, may
  * search without it; every other thread searches with it. */
 #include "softmmu/address-space-priv.h"
@@ -88,18 +88,30 @@ static void rebuild_memory(AddressSpace *as)
     }
 }
 
+static void set_port(AddressSpace *as, uint64_t port, Region *region)
+{
+    Region ***block = &as->ports[port / PORT_BLOCK];
+    if (!*block)
+        *block = g_new0(Region *, PORT_BLOCK);
+    (*block)[port % PORT_BLOCK] = region;
+}
+
 static void rebuild_ports(AddressSpace *as, const Dirty *dirty)
 {
     uint64_t end = MIN(dirty->last, PORT_COUNT - 1);
-    for (uint64_t port = dirty->start; port <= end; port++)
-        as->ports[port] = NULL;
+    for (uint64_t port = dirty->start; port <= end; port++) {
+        if (as->ports[port / PORT_BLOCK])
+            set_port(as, port, NULL);
+        else
+            port |= PORT_BLOCK - 1; /* nothing in all of the block */
+    }
     for (guint i = 0; i < as->io->len; i++) {
         Region *region = g_ptr_array_index(as->io, i);
         if (!region_visible(region))
             continue;
         uint64_t last = MIN(region_last(region), end);
         for (uint64_t port = MAX(region->base, dirty->start); port <= last; port++)
-            as->ports[port] = region;
+            set_port(as, port, region);
     }
 }
 
@@ -221,7 +233,6 @@ AddressSpace *address_space_new(Ram *ram)
     as->memory = g_ptr_array_new_with_free_func(region_free);
     as->io = g_ptr_array_new_with_free_func(region_free);
     as->flat = g_array_new(FALSE, FALSE, sizeof(FlatRange));
-    as->ports = g_new0(Region *, PORT_COUNT);
     as->a20_mask = ~UINT64_C(0);
     as->dirty_memory = as->dirty_io = DIRTY_NONE;
     as->code_pages = g_malloc0(ram_capacity(ram) >> GUEST_PAGE_BITS);
@@ -235,7 +246,8 @@ void address_space_free(AddressSpace *as)
     g_ptr_array_free(as->memory, TRUE);
     g_ptr_array_free(as->io, TRUE);
     g_array_free(as->flat, TRUE);
-    g_free(as->ports);
+    for (unsigned i = 0; i < G_N_ELEMENTS(as->ports); i++)
+        g_free(as->ports[i]);
     g_free(as->code_pages);
     g_rec_mutex_clear(&as->lock);
     g_free(as);

@@ -2,6 +2,8 @@
 #include "softmmu/ram.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -88,6 +90,34 @@ void ram_prepare(Ram *ram, ram_off_t offset)
         return;
     __atomic_store_n(&ram->prepared[step], 1, __ATOMIC_RELAXED); /* twice does no harm */
     prefault_write(ram->base + step * RAM_STEP, MIN(RAM_STEP, ram->capacity - step * RAM_STEP));
+}
+
+/* Bytes of the memfd that were ever touched; with `clear`, they become zero. */
+static uint64_t touched(Ram *ram, bool clear)
+{
+    uint64_t total = 0;
+    off_t at = 0, end = (off_t)ram->capacity;
+    while (at < end && (at = lseek(ram->fd, at, SEEK_DATA)) >= 0) {
+        off_t hole = lseek(ram->fd, at, SEEK_HOLE);
+        hole = hole < 0 ? end : hole;
+        total += (uint64_t)(hole - at);
+        if (clear)
+            memset(ram->base + at, 0, (size_t)(hole - at));
+        at = hole;
+    }
+    return total;
+}
+
+void ram_reset_for_test(Ram *ram)
+{
+    enum { CHEAP = 1 << 20 }; /* to clear, and to look through next time */
+    ram->used = 0;
+    memset(ram->prepared, 0, ram->capacity / RAM_STEP + 1);
+    if (touched(ram, false) <= CHEAP)
+        touched(ram, true);
+    else if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                       (off_t)ram->capacity) != 0)
+        memset(ram->base, 0, ram->capacity);
 }
 
 ram_off_t ram_alloc(Ram *ram, const char *name, uint64_t size)

@@ -197,11 +197,19 @@ static RunResult step_or_wait(Engine *engine, bool interrupts)
 
 RunResult engine_step(Engine *engine, bool interrupts)
 {
+    return engine_steps(engine, 1, interrupts);
+}
+
+RunResult engine_steps(Engine *engine, uint64_t count, bool interrupts)
+{
+    RunResult result = RUN_STEPPED;
     engine_enter(engine);
     engine->leave_break = false;
-    RunResult result = step_or_wait(engine, interrupts);
-    if (result == RUN_STEPPED && engine_at_watchpoint(engine))
-        result = RUN_DEBUG;
+    while (result == RUN_STEPPED && count-- > 0) {
+        result = step_or_wait(engine, interrupts);
+        if (result == RUN_STEPPED && engine_at_watchpoint(engine))
+            result = RUN_DEBUG;
+    }
     engine_leave(engine);
     return result;
 }

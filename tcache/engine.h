@@ -78,6 +78,9 @@ void engine_clear_breakpoint(Engine *engine, gva_t gva);
  * not count. interrupts: deliver one instead if it is due. A halted vCPU waits for one in any case.
  * RUN_STEPPED, RUN_DEBUG (only watchpoints), RUN_TRIPLE_FAULT, or RUN_STOPPED: nothing was done. */
 RunResult engine_step(Engine *engine, bool interrupts);
+/* So many in a row, as long as each is RUN_STEPPED; entering and leaving take ten times as long as a
+ * step. */
+RunResult engine_steps(Engine *engine, uint64_t count, bool interrupts);
 /* Why the last engine_run or engine_step returned RUN_DEBUG. */
 typedef struct {
     unsigned watches; /* bit i: watch slot i of the MMU, in MMU_WATCH_STOPS; 0: a breakpoint */

@@ -26,6 +26,7 @@ struct Block {
     char *path;
     int fd;          /* -1: in memory */
     uint8_t *memory; /* contents, if in memory */
+    bool borrowed;   /* they are somebody else's */
     uint64_t size;
     bool read_only;
     int write_error; /* tests only */
@@ -193,6 +194,16 @@ Block *block_new_memory(uint64_t bytes)
     return block;
 }
 
+Block *block_new_buffer(uint8_t *contents, uint64_t bytes)
+{
+    Block *block = block_alloc("memory");
+    g_assert(bytes % SECTOR == 0);
+    block->size = bytes;
+    block->memory = contents;
+    block->borrowed = true;
+    return block;
+}
+
 void block_fail_writes_for_test(Block *block, int err)
 {
     block->write_error = err;
@@ -209,7 +220,8 @@ void block_free(Block *block)
     if (block->overlay_fd >= 0)
         close(block->overlay_fd);
     g_free(block->bitmap);
-    g_free(block->memory);
+    if (!block->borrowed)
+        g_free(block->memory);
     g_free(block->path);
     g_free(block);
 }

@@ -21,6 +21,8 @@ typedef struct {
 Block *block_open(const char *path, const BlockOptions *options, GError **error);
 /* `bytes` of zeroes in memory, for tests. */
 Block *block_new_memory(uint64_t bytes);
+/* Contents that stay the caller's; whole sectors. For tests. */
+Block *block_new_buffer(uint8_t *contents, uint64_t bytes);
 /* From now on writes fail with err (0: no more). */
 void block_fail_writes_for_test(Block *block, int err);
 void block_free(Block *block); /* flushes */

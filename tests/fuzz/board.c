@@ -2,7 +2,10 @@
 #include "tests/fuzz/board.h"
 
 #include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
 
+enum { MEDIA_BYTES = 4 << 20 };
 enum { DISK_BYTES = 1 << 20, CD_BYTES = 64 * 2048, FLOPPY_BYTES = 1474560, BIOS_BYTES = 65536 };
 enum { VGA_BIOS_BYTES = 4096, MASTER_AND_SPACES = 7 };
 enum { PM_BASE = 0x40, PM_ENABLE = 0x80, SMBUS_BASE = 0x90, SMBUS_ENABLE = 0xd2 };
@@ -44,12 +47,25 @@ static void assign_addresses(PciBus *pci)
     pci_config_write(pci, vga, PCI_COMMAND, MASTER_AND_SPACES, 2);
 }
 
+static void open_memory(Board *board)
+{
+    Ram *ram = board->ram ? board->ram : ram_new(pc_ram_capacity(BOARD_RAM), NULL);
+    Ram *media = board->media ? board->media : ram_new(MEDIA_BYTES, NULL);
+    g_assert(ram && media);
+    ram_reset_for_test(ram);
+    ram_reset_for_test(media);
+    *board = (Board){.ram = ram, .media = media};
+}
+
+static Block *new_medium(Board *board, uint64_t bytes)
+{
+    return block_new_buffer(ram_hva(board->media, ram_alloc(board->media, "medium", bytes)), bytes);
+}
+
 void board_open(Board *board)
 {
     static const uint8_t bios[BIOS_BYTES], vga_bios[VGA_BIOS_BYTES] = {0x55, 0xaa, 8};
-    memset(board, 0, sizeof(*board));
-    board->ram = ram_new(pc_ram_capacity(BOARD_RAM), NULL);
-    g_assert(board->ram);
+    open_memory(board);
     board->as = address_space_new(board->ram);
     board->clock = clock_new_fake();
     board->serial = chardev_new_memory();
@@ -64,11 +80,11 @@ void board_open(Board *board)
         .rtc_unix_seconds = 1709164798,
         .serial = {board->serial},
         .debugcon = board->debugcon,
-        .drive = {{block_new_memory(DISK_BYTES), false, NULL},
+        .drive = {{new_medium(board, DISK_BYTES), false, NULL},
                   {0},
-                  {block_new_memory(CD_BYTES), true, NULL},
+                  {new_medium(board, CD_BYTES), true, NULL},
                   {NULL, true, NULL}},
-        .floppy = {block_new_memory(FLOPPY_BYTES)},
+        .floppy = {new_medium(board, FLOPPY_BYTES)},
         .debug_exit = {{BOARD_DEBUG_EXIT, 4}},
         .debug_exits = 1,
         .pvpanic = BOARD_PVPANIC,
@@ -96,5 +112,55 @@ void board_close(Board *board)
     chardev_free(board->debugcon);
     clock_free(board->clock);
     address_space_free(board->as);
-    ram_free(board->ram);
+}
+
+static void add_device(const Device *device, XXH3_state_t *hash)
+{
+    for (const StateField *f = device->cls->state; f && f->name; f++) {
+        const uint8_t *bytes = (const uint8_t *)device + f->offset;
+        Timer *timer;
+        if (!f->timer) {
+            XXH3_64bits_update(hash, bytes, (size_t)f->size * f->count);
+            continue;
+        }
+        memcpy(&timer, bytes, sizeof(timer));
+        const int64_t deadline = timer && timer_armed(timer) ? timer_deadline(timer) : -1;
+        XXH3_64bits_update(hash, &deadline, sizeof(deadline));
+    }
+}
+
+/* What was never touched is zero, as are many pages that were. */
+static void add_memory(const Ram *ram, XXH3_state_t *hash)
+{
+    enum { PAGE = 4096 };
+    static const uint8_t zero[PAGE];
+    const off_t end = (off_t)ram_capacity(ram);
+    for (off_t at = 0; at < end && (at = lseek(ram_fd(ram), at, SEEK_DATA)) >= 0; at += PAGE) {
+        const uint8_t *page = ram_hva(ram, (ram_off_t)at);
+        if (memcmp(page, zero, PAGE) == 0)
+            continue;
+        XXH3_64bits_update(hash, &at, sizeof(at));
+        XXH3_64bits_update(hash, page, PAGE);
+    }
+}
+
+uint64_t board_digest(Board *board)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    const GPtrArray *devices = pc_bus(board->pc)->devices;
+    const GString *out[] = {chardev_memory_output(board->serial),
+                            chardev_memory_output(board->debugcon)};
+    const int64_t now = clock_now(board->clock);
+    XXH3_64bits_reset(hash);
+    for (guint i = 0; i < devices->len; i++)
+        add_device(g_ptr_array_index(devices, i), hash);
+    for (unsigned i = 0; i < G_N_ELEMENTS(out); i++)
+        XXH3_64bits_update(hash, out[i]->str, out[i]->len);
+    XXH3_64bits_update(hash, &now, sizeof(now));
+    XXH3_64bits_update(hash, &board->intr, sizeof(board->intr));
+    add_memory(board->ram, hash);
+    add_memory(board->media, hash);
+    const uint64_t digest = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    return digest;
 }

@@ -18,7 +18,8 @@ enum {
 #define BOARD_VGA_MMIO 0xfeb00000u
 
 typedef struct {
-    Ram *ram;
+    Ram *ram,
+        *media; /* kept from one board to the next, and cleared: mappings cost more than chips */
     AddressSpace *as;
     Clock *clock;
     Pc *pc;
@@ -26,7 +27,11 @@ typedef struct {
     bool intr;
 } Board;
 
+/* Zeroed before the first time. Every board is new, so that it depends on nothing that an earlier
+ * one did; fuzz_digest of two runs shows whether that is so. */
 void board_open(Board *board);
 void board_close(Board *board);
+/* Of all there is: memory, media, the state of every device, the time, what went out. */
+uint64_t board_digest(Board *board);
 
 #endif

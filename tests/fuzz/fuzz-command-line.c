@@ -9,10 +9,7 @@ enum { ARGUMENTS_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    static bool inside;
-    if (!inside)
-        fuzz_enter_sandbox();
-    inside = true;
+    fuzz_enter_sandbox();
     g_autofree char *text = fuzz_text(bytes, count);
     g_autofree char *line = g_strconcat("dbtvm\n", text, NULL);
     g_auto(GStrv) argv = g_strsplit(line, "\n", ARGUMENTS_MAX);

@@ -20,7 +20,7 @@ static void serve(GdbSession *session, GdbReceiver *receiver, const char *bytes,
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    Machine *machine = machine_bed();
+    Machine *machine = machine_bed_open();
     g_autofree char *text = fuzz_text(bytes, count);
     g_autofree GdbReceiver *receiver = g_new0(GdbReceiver, 1);
     g_autoptr(GString) frame = g_string_new(NULL);
@@ -42,5 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     gdb_note_stop(&session, RUN_DEBUG);
     gdb_session_end(&session);
     gdb_session_clear(&session);
+    machine_bed_close(machine);
     return 0;
 }

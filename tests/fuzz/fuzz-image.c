@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Files that a user was given by somebody: kernels, initial RAM disks, multiboot images and
  * modules (boot_linux_load), disk images (block_open), symbol tables. */
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,8 +18,9 @@ static void boot(const char *kernel, const char *initrd, unsigned how)
     g_autoptr(GError) error = NULL;
     DeviceBus *bus = device_bus_new_for_test(1 << 20);
     FwCfg *fw_cfg = fw_cfg_new(bus);
-    bool ok = boot_linux_load(fw_cfg, kernel, initrd, how & 1 ? "console=ttyS0 root=/dev/hda" : NULL,
-                              how & 2 ? LOW_RAM : 2 << 20, &error);
+    bool ok =
+        boot_linux_load(fw_cfg, kernel, initrd, how & 1 ? "console=ttyS0 root=/dev/hda" : NULL,
+                        how & 2 ? LOW_RAM : 2 << 20, &error);
     g_assert(ok == !error);
     device_bus_free_for_test(bus);
 }
@@ -51,17 +53,21 @@ static void load_symbols(const char *path, uint64_t offset)
     symbols_free(symbols);
 }
 
+/* g_file_set_contents would flush and rename. */
+static void write_file(const char *path, const uint8_t *bytes, size_t count)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    g_assert(fd >= 0 && write(fd, bytes, count) == (ssize_t)count);
+    close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    static bool inside;
-    if (!inside)
-        fuzz_enter_sandbox();
-    inside = true;
+    fuzz_enter_sandbox();
     if (count < 1)
         return 0;
     const unsigned how = bytes[0];
-    if (!g_file_set_contents("image", (const char *)bytes + 1, (gssize)count - 1, NULL))
-        return 0;
+    write_file("image", bytes + 1, count - 1);
     switch (how & 3) {
     case 0:
         boot("image", NULL, how >> 2);

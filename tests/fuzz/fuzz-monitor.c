@@ -44,7 +44,7 @@ static void type(Machine *machine, const char *text, size_t count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    Machine *machine = machine_bed();
+    Machine *machine = machine_bed_open();
     g_autofree char *text = fuzz_text(bytes, count);
     type(machine, text, count);
     g_auto(GStrv) lines = g_strsplit(text, "\n", LINES_MAX);
@@ -52,5 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         g_strdelimit(lines[i], "\n", ' ');
         execute(machine, lines[i]);
     }
+    machine_bed_close(machine);
     return 0;
 }

@@ -18,10 +18,10 @@ static void feed(Chardev *chardev, const char *bytes, size_t count)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     static const char negotiation[] = "{\"execute\":\"qmp_capabilities\"}";
-    Machine *machine = machine_bed();
     g_autofree char *text = fuzz_text(bytes, count);
     if (strstr(text, "\\u00")) /* may spell a slash */
         return 0;
+    Machine *machine = machine_bed_open();
     Chardev *chardev = chardev_new_memory();
     Qmp *qmp = qmp_new(machine, chardev);
     if (count == 0 || bytes[0] != '!')
@@ -29,5 +29,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     feed(chardev, text, count);
     qmp_free(qmp);
     chardev_free(chardev);
+    machine_bed_close(machine);
     return 0;
 }

@@ -113,7 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         bench = bench_new();
     Input input = {bytes, bytes + count};
     const unsigned bits = (unsigned)input_take(&input, 2), shape = (unsigned)input_take(&input, 2);
-    const TranslateLimits limits = {.max_insns = 1 + (shape & 31), .max_bytes = 1 + (shape >> 5 & 511)};
+    const TranslateLimits limits = {.max_insns = 1 + (shape & 31),
+                                    .max_bytes = 1 + (shape >> 5 & 511)};
     /* The code lies in one page or goes on in the next. */
     const unsigned size = (unsigned)MIN(input.end - input.at, CODE_MAX);
     const unsigned first = shape & 0x8000 ? MIN(size, 7) : size;
@@ -126,8 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     set_mode(bench->cpu, bits);
     x86_guest_ops.block_state(&bench->cpu->v, &state);
     ir_block_reset(&bench->ir, state.pc);
-    if (!x86_guest_ops.translate(&bench->cpu->v, &state, &limits, code, first, second,
-                                 size - first, &bench->ir, &need_second)) {
+    if (!x86_guest_ops.translate(&bench->cpu->v, &state, &limits, code, first, second, size - first,
+                                 &bench->ir, &need_second)) {
         g_assert(need_second);
         return 0;
     }

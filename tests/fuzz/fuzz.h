@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
+/* Where replay.c wants to know whether a target that keeps things depends on its input alone: what
+ * the input led to; NULL: nobody asks. */
+extern uint64_t *fuzz_digest;
 
 typedef struct {
     const uint8_t *at, *end;
@@ -28,8 +31,8 @@ static inline uint64_t input_take(Input *input, unsigned size)
     return value;
 }
 
-/* From now on the process works in a new empty folder, and its standard output goes nowhere:
- * lines of the user may name files and print. */
+/* From now on the process works in a new folder, which this empties, and its standard output goes
+ * nowhere: lines of the user may name files and print. */
 void fuzz_enter_sandbox(void);
 /* A leak checker finds no pointers in a CPU's mapping: what is allocated between these is kept for
  * the process's life. */

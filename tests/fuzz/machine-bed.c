@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/fuzz/machine-bed.h"
 
+#include <xxhash.h>
+
+#include "base/log.h"
+#include "base/trace.h"
+#include "monitor/gdbstub.h"
+#include "monitor/keys.h"
+#include "monitor/profile.h"
 #include "tests/fuzz/board.h"
 #include "tests/fuzz/fuzz.h"
+#include "translator/x86/cpu-priv.h"
 
 enum { CACHE_BYTES = 1 << 20 };
 
-static bool running; /* one machine a process */
+static bool running;
+static Board board; /* keeps its memory */
 
 static bool is_running(Machine *machine)
 {
@@ -41,19 +50,24 @@ static void on_quit(Machine *machine, int code)
 {
 }
 
-Machine *machine_bed(void)
+/* All of the process that a monitor's user can set. */
+static void forget_logs(void)
 {
-    static Board board;
+    g_assert(log_open(0, NULL, NULL));
+    trace_set("*", false);
+}
+
+Machine *machine_bed_open(void)
+{
     static Machine machine;
     static MachineChardev chardevs[MACHINE_CHARDEVS];
-    CpuModel model;
-    if (machine.cpu)
-        return &machine;
+    static CpuModel model; /* CPUID is slow in a virtual machine */
     fuzz_enter_sandbox();
+    running = false;
     board_open(&board);
     chardev_keep_tap(board.serial);
     chardevs[0] = (MachineChardev){"serial0", g_strdup("null"), board.serial, 0};
-    g_assert(cpu_model_parse(&model, "max", NULL));
+    g_assert(model.family || cpu_model_parse(&model, "max", NULL));
     fuzz_leaks_expected(true);
     CpuX86 *cpu = cpu_new(board.as, &model, &(CpuBoard){0}, NULL);
     fuzz_leaks_expected(false);
@@ -79,4 +93,38 @@ Machine *machine_bed(void)
                         .resume = on_event};
     g_assert(machine.engine);
     return &machine;
+}
+
+/* What the board has, and the CPU's registers. */
+static uint64_t digest(const Machine *machine)
+{
+    CpuX86 *cpu = machine->cpu;
+    const uint64_t parts[] = {board_digest(&board),
+                              running,
+                              cpu->v.pc,
+                              cpu_eflags(cpu),
+                              cpu->cr0,
+                              cpu->cr2,
+                              cpu->cr3,
+                              cpu->cr4,
+                              XXH3_64bits(cpu->v.gpr, sizeof(cpu->v.gpr)),
+                              XXH3_64bits(cpu->v.fp_area, sizeof(cpu->v.fp_area))};
+    return XXH3_64bits(parts, sizeof(parts));
+}
+
+void machine_bed_close(Machine *machine)
+{
+    if (fuzz_digest)
+        *fuzz_digest = digest(machine);
+    gdb_stub_free(machine->gdb, 0);
+    g_clear_pointer(&machine->profile, profile_free);
+    g_clear_pointer(&machine->keys, key_queue_free);
+    engine_free(machine->engine);
+    cpu_free(machine->cpu);
+    board_close(&board);
+    g_free(machine->chardevs[0].spec);
+    g_free(machine->death);
+    if (machine->listeners)
+        g_array_free(machine->listeners, TRUE);
+    forget_logs();
 }

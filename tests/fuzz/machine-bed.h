@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * A machine that stands still, for what a user or debugger says to one: a board, a CPU, an engine,
- * callbacks that only note. One a process. */
+ * callbacks that only note. One at a time; each is new (board.h says why). */
 #ifndef TESTS_FUZZ_MACHINE_BED_H
 #define TESTS_FUZZ_MACHINE_BED_H
 
 #include "monitor/machine.h"
 
-/* The first time in a new folder, see fuzz_enter_sandbox. */
-Machine *machine_bed(void);
+/* In an empty folder, see fuzz_enter_sandbox. */
+Machine *machine_bed_open(void);
+/* Notes fuzz_digest, if somebody asks. */
+void machine_bed_close(Machine *machine);
 
 #endif

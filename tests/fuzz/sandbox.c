@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+uint64_t *fuzz_digest;
+
 static char folder[] = "/tmp/dbtvm-fuzz-XXXXXX";
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *ftw)
@@ -19,8 +21,23 @@ static void remove_folder(void)
     nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static void empty_folder(void)
+{
+    g_autoptr(GDir) dir = g_dir_open(".", 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir)))
+        if (remove(name) != 0)
+            nftw(name, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 void fuzz_enter_sandbox(void)
 {
+    static bool inside;
+    if (inside) {
+        empty_folder();
+        return;
+    }
+    inside = true;
     if (!mkdtemp(folder) || chdir(folder) != 0 || !freopen("/dev/null", "w", stdout))
         g_error("no folder to work in: %s", g_strerror(errno));
     atexit(remove_folder);

@@ -5,39 +5,35 @@
 
 #include "tests/torture/program-priv.h"
 
-enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
-
-#define EMIT(b, ...) emit(b, sizeof((const uint8_t[]){__VA_ARGS__}), (const uint8_t[]){__VA_ARGS__})
-
-static void emit(Builder *b, unsigned count, const uint8_t *bytes)
+void emit(Builder *b, unsigned count, const uint8_t *bytes)
 {
     memcpy(b->image + b->at, bytes, count);
     b->at += count;
 }
 
-static void emit32(Builder *b, uint32_t value)
+void emit32(Builder *b, uint32_t value)
 {
     emit(b, 4, (const uint8_t *)&value);
 }
 
-static void fix(Builder *b, Fixup fixup)
+void fix(Builder *b, Fixup fixup)
 {
     if (b->fixup_count < MAX_FIXUPS)
         b->fixups[b->fixup_count++] = fixup;
 }
 
-static void add_spot(Builder *b, SpotKind kind, unsigned at)
+void add_spot(Builder *b, SpotKind kind, unsigned at)
 {
     Spots *spots = &b->spots[kind];
-    bool parted = kind == SPOT_DISP || kind == SPOT_BRANCH || kind == SPOT_ADDRESS;
-    bool whole = !parted || at / PAGE == (at + 3) / PAGE;
+    bool any = kind == SPOT_IMM || kind == SPOT_BYTE || kind == SPOT_OPCODE || kind == SPOT_MOV;
+    bool whole = any || at / PAGE == (at + 3) / PAGE;
     if (whole && spots->count < MAX_SPOTS)
         spots->at[spots->count++] = (uint16_t)at;
 }
 
 static const uint8_t free_regs[] = {EAX, EDX, EBX, EBP, ESI, EDI};
 
-static unsigned random_reg(Builder *b)
+unsigned random_reg(Builder *b)
 {
     return free_regs[rng_below(&b->rng, sizeof free_regs)];
 }
@@ -303,7 +299,7 @@ static void emit_paging(Builder *b)
 
 /* ---- branches ---- */
 
-static void emit_rel(Builder *b)
+void emit_rel(Builder *b)
 {
     add_spot(b, SPOT_BRANCH, b->at);
     fix(b, (Fixup){.kind = FIX_BLOCK_REL, .at = (uint16_t)b->at});
@@ -323,7 +319,7 @@ static void emit_jcc(Builder *b)
     emit_rel(b);
 }
 
-static void emit_stack(Builder *b)
+void emit_stack(Builder *b)
 {
     EMIT(b, 0xb8 | ESP);
     emit32(b, program_stack(b->p));
@@ -332,7 +328,18 @@ static void emit_stack(Builder *b)
 static void emit_end(Builder *b)
 {
     unsigned r = random_reg(b);
-    switch (rng_below(&b->rng, 10)) {
+    switch (rng_below(&b->rng, 12)) {
+    case 10:
+        emit_flip_jump(b);
+        break;
+    case 11: /* mov eax, [index]; inc eax; and eax, 15; mov [index], eax; jmp [entries + 4 * eax] */
+        EMIT(b, 0xa1);
+        emit32(b, program_data(b->p) + DATA_INDEX);
+        EMIT(b, 0x40, 0x83, 0xe0, ENTRY_COUNT - 1, 0xa3);
+        emit32(b, program_data(b->p) + DATA_INDEX);
+        EMIT(b, 0xff, 0x24, 0x85);
+        emit32(b, program_kernel(b->p) + KERNEL_ENTRIES);
+        break;
     case 0: /* mov reg, address; jmp reg */
         EMIT(b, (uint8_t)(0xb8 | r));
         emit_address(b);
@@ -367,15 +374,16 @@ static void emit_start(Builder *b)
     emit32(b, program_kernel(b->p) + KERNEL_EXIT_POINTER);
 }
 
-static void emit_insn(Builder *b)
+void emit_any_insn(Builder *b)
 {
     static const struct {
         uint8_t percent;
         void (*emit)(Builder *b);
     } kinds[] = {
-        {20, emit_imm},       {12, emit_opcode},   {10, emit_registers},   {10, emit_memory},
+        {17, emit_imm},       {12, emit_opcode},   {9, emit_registers},    {9, emit_memory},
         {14, emit_store_imm}, {8, emit_store_reg}, {4, emit_store_change}, {6, emit_copy},
-        {2, emit_push},       {7, emit_paging},    {7, emit_jcc},
+        {2, emit_push},       {7, emit_paging},    {6, emit_jcc},          {4, emit_call},
+        {2, emit_flip_call},
     };
     uint32_t kind = rng_below(&b->rng, 100);
     unsigned i = 0;
@@ -402,14 +410,15 @@ void blocks_emit(Builder *b)
     Program *p = b->p;
     unsigned wanted = 3 + rng_below(&b->rng, MAX_BLOCKS - 2);
     b->at = rng_below(&b->rng, 64);
-    while (p->blocks < wanted && b->at + MAX_BLOCK < IMAGE_SIZE) {
+    while (p->blocks < wanted && b->at + MAX_BLOCK + FUNCTION_ROOM < IMAGE_SIZE) {
         unsigned count = 1 + rng_below(&b->rng, 10);
         place_block(b);
         p->block_at[p->blocks++] = (uint16_t)b->at;
         emit_start(b);
         while (count--)
-            emit_insn(b);
+            emit_any_insn(b);
         emit_end(b);
     }
     p->block_at[p->blocks] = (uint16_t)b->at;
+    functions_emit(b);
 }

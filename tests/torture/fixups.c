@@ -14,6 +14,11 @@ static unsigned random_block(Builder *b)
     return b->p->block_at[rng_below(&b->rng, b->p->blocks)];
 }
 
+static unsigned random_function(Builder *b)
+{
+    return b->p->function_at[rng_below(&b->rng, b->p->functions)];
+}
+
 /* What may be stored into this spot. */
 static uint32_t suitable(Builder *b, SpotKind kind, unsigned at)
 {
@@ -26,6 +31,8 @@ static uint32_t suitable(Builder *b, SpotKind kind, unsigned at)
         return random_data(b);
     case SPOT_BRANCH:
         return random_block(b) - (at + 4);
+    case SPOT_CALL:
+        return random_function(b) - (at + 4);
     case SPOT_ADDRESS:
         return random_mapping(b) + random_block(b);
     default:
@@ -102,12 +109,51 @@ static void apply_copy(Builder *b, const Fixup *f)
 {
     unsigned at;
     do {
-        at = rng_below(&b->rng, b->p->block_at[b->p->blocks]);
+        at = rng_below(&b->rng, b->p->function_at[b->p->functions]);
     } while (at + f->size >= IMAGE_SIZE || parts_spot(&b->spots[SPOT_DISP], at, f->size) ||
              parts_spot(&b->spots[SPOT_BRANCH], at, f->size) ||
-             parts_spot(&b->spots[SPOT_ADDRESS], at, f->size));
+             parts_spot(&b->spots[SPOT_ADDRESS], at, f->size) ||
+             parts_spot(&b->spots[SPOT_CALL], at, f->size));
     put32(b, f->at, random_mapping(b) + at);
     put32(b, f->imm_at, random_mapping(b) + at);
+}
+
+/* One whose first bytes lie on two pages, if there is one. */
+static unsigned crossing_start(Builder *b, const uint16_t *at, unsigned count)
+{
+    const unsigned start = rng_below(&b->rng, count);
+    for (unsigned i = 0; i < count; i++) {
+        const unsigned candidate = at[(start + i) % count];
+        if (candidate % PAGE > PAGE - 40)
+            return candidate;
+    }
+    return at[start];
+}
+
+/* What is gone to next lies on the page that changes, or runs on into it. */
+static void choose_flip(Builder *b, const Fixup *f)
+{
+    static const uint32_t mappings[] = {LINEAR_CODE, LINEAR_CODE, LINEAR_ALIAS, LINEAR_TWIN};
+    const Program *p = b->p;
+    const uint32_t mapping = mappings[rng_below(&b->rng, 4)];
+    const unsigned space = p->kind == PROGRAM_GLOBAL ? 0 : rng_percent(&b->rng, 30);
+    const bool call = f->spot == SPOT_CALL;
+    const unsigned to =
+        crossing_start(b, call ? p->function_at : p->block_at, call ? p->functions : p->blocks);
+    const unsigned page = (to + (rng_percent(&b->rng, 70) ? 40 : 0)) / PAGE % IMAGE_PAGES;
+    const uint32_t linear = mapping + page * PAGE;
+    b->flip[0] = LINEAR_TABLES + space * PAGE + (linear - LINEAR) / PAGE * (p->pae ? 8 : 4);
+    b->flip[1] = linear;
+    b->flip[2] = mapping + to;
+}
+
+static void apply_flip(Builder *b, const Fixup *f)
+{
+    if (!f->near)
+        choose_flip(b, f);
+    put32(b, f->at, b->flip[0]);
+    put32(b, f->imm_at, b->flip[1]);
+    put32(b, f->at + f->size, b->flip[2]);
 }
 
 static void apply(Builder *b, const Fixup *f)
@@ -118,6 +164,15 @@ static void apply(Builder *b, const Fixup *f)
         break;
     case FIX_BLOCK_ADDRESS:
         put32(b, f->at, suitable(b, SPOT_ADDRESS, f->at));
+        break;
+    case FIX_CALL:
+        put32(b, f->at, suitable(b, SPOT_CALL, f->at));
+        break;
+    case FIX_FUNCTION:
+        put32(b, f->at, random_mapping(b) + random_function(b));
+        break;
+    case FIX_FLIP:
+        apply_flip(b, f);
         break;
     case FIX_STORE:
         apply_store(b, f);

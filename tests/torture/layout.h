@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Where a torture program's pieces lie. The code image (four pages) exists twice in
  * physical memory, with the same layout but other immediates. It is mapped three
- * times by small pages, any of which may show either copy at any moment, and once by a large one. */
+ * times by small pages, any of which may show either copy at any moment, and once by a large one.
+ */
 #ifndef TESTS_TORTURE_LAYOUT_H
 #define TESTS_TORTURE_LAYOUT_H
 
@@ -39,10 +40,13 @@ enum {
     LINEAR_SYSTEM = LINEAR + 0x25000,
     LINEAR_BIG = 0x800000,            /* all of physical memory by one large page */
     LINEAR_TABLES = LINEAR + 0x26000, /* the page tables of both spaces */
+    MAPPED_PAGES = 0x20,              /* at LINEAR: the three mappings of the image */
+    OTHER_MAPPING = LINEAR_CODE ^ LINEAR_ALIAS,
+    OTHER_COPY = PHYS_CODE ^ PHYS_TWIN, /* in a page-table entry, too */
 };
 
 /* In the system page. */
-enum { SYSTEM_TSS = 0x100, SYSTEM_IDT = 0x400, VECTORS = 0x83 };
+enum { SYSTEM_TSS = 0x100, SYSTEM_IDT = 0x400, VECTORS = 0x84 };
 enum { SEL_CODE0 = 0x08, SEL_DATA0 = 0x10, SEL_CODE3 = 0x1b, SEL_DATA3 = 0x23, SEL_TSS = 0x28 };
 
 /* In the kernel page. */
@@ -53,12 +57,14 @@ enum {
     KERNEL_SET_PTE = 0xc0,   /* INT 80h: [EAX] = EDX, INVLPG [EBX] */
     KERNEL_SET_CR3 = 0xe0,   /* INT 81h: CR3 = EAX */
     KERNEL_FLIP_PGE = 0x100, /* INT 82h */
+    KERNEL_FLIP_PTE = 0x120, /* INT 83h: [EAX] ^= EDX, INVLPG [EBX] */
     KERNEL_EXIT = 0x140,
     KERNEL_EXIT_POINTER = 0x180,
-    KERNEL_ENTRIES = 0x1c0, /* where DISPATCH may go on */
+    KERNEL_ENTRIES = 0x1c0,   /* where DISPATCH may go on */
+    KERNEL_FUNCTIONS = 0x200, /* for calls through memory */
     ENTRY_COUNT = 16,
 };
-enum { INT_SET_PTE = 0x80, INT_SET_CR3 = 0x81, INT_FLIP_PGE = 0x82 };
+enum { INT_SET_PTE = 0x80, INT_SET_CR3 = 0x81, INT_FLIP_PGE = 0x82, INT_FLIP_PTE = 0x83 };
 
 /* In the data pages. */
 enum {
@@ -66,6 +72,8 @@ enum {
     DATA_SAVE_ESP = 8,
     DATA_SAVE_ECX = 16,
     DATA_FAULTS = 24, /* so many may come: one inside a string instruction may leave ECX larger */
+    DATA_DEPTH = 32,  /* so many calls of functions by functions */
+    DATA_SUM = 40,    /* of where faults were, and of stack pointers */
     DATA_FREE = 0x40,
     DATA_SIZE = 0x2000,
 };

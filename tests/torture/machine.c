@@ -96,25 +96,25 @@ static void set_cpu(CpuX86 *cpu, const Program *p)
 
 static void load(Machine *machine, const Program *p, uint32_t blocks)
 {
+    if (p->seed % 8)
+        engine_flush(machine->bare.engine);
     address_space_dma_write(machine->bare.as, 0, p->ram, RAM_SIZE);
     set_cpu(machine->bare.cpu, p);
     if (blocks)
         machine->bare.cpu->v.gpr[REG_ECX] = blocks;
 }
 
-static void run(Machine *machine)
+static RunResult run(Machine *machine)
 {
-    if (!machine->stepping)
-        engine_run(machine->bare.engine);
-    while (machine->stepping && engine_step(machine->bare.engine, false) == RUN_STEPPED)
-        ;
+    return machine->stepping ? engine_steps(machine->bare.engine, STEPS_MAX, false)
+                             : engine_run(machine->bare.engine);
 }
 
 void machine_run(Machine *machine, const Program *p, uint32_t blocks, EndState *end)
 {
     CpuX86 *cpu = machine->bare.cpu;
     load(machine, p, blocks);
-    run(machine);
+    end->endless = run(machine) == RUN_STEPPED;
     end->vector = cpu->v.fault.vector;
     end->eip = (uint32_t)cpu->v.pc;
     end->ended = (end->eip & (PAGE - 1)) == KERNEL_EXIT && end->vector == VEC_UD;

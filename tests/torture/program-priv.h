@@ -8,7 +8,7 @@
 #include "tests/oracle/rng.h"
 #include "tests/torture/program.h"
 
-enum { MAX_SPOTS = 256, MAX_FIXUPS = 512 };
+enum { MAX_SPOTS = 256, MAX_FIXUPS = 512, FUNCTION_ROOM = 400 };
 
 /* What a spot in the code holds, and so what may be stored there. */
 typedef enum {
@@ -19,6 +19,7 @@ typedef enum {
     SPOT_DISP,    /* address of data; never parted by a page */
     SPOT_BRANCH,  /* rel32 to the start of a block; never parted by a page */
     SPOT_ADDRESS, /* linear address of a block's start; likewise */
+    SPOT_CALL,    /* rel32 to the start of a function; likewise */
     SPOT_KINDS
 } SpotKind;
 
@@ -32,12 +33,17 @@ typedef struct {
     enum {
         FIX_BLOCK_REL,     /* rel32 to some block */
         FIX_BLOCK_ADDRESS, /* address of some block */
-        FIX_STORE,         /* disp32: a spot; imm_at: imm32 or imm8 that suits it */
-        FIX_COPY,          /* addresses of `size` bytes: at (source), imm_at (destination) */
-        FIX_PUSH,          /* at: address behind a spot of 4 bytes; imm_at: what suits it */
+        FIX_CALL,          /* rel32 to some function */
+        FIX_FUNCTION,      /* address of some function */
+        FIX_FLIP,  /* of a page that holds code: at: address of its page-table entry; imm_at: that
+                      of the page; size: how far behind `at` that of code there stands */
+        FIX_STORE, /* disp32: a spot; imm_at: imm32 or imm8 that suits it */
+        FIX_COPY,  /* addresses of `size` bytes: at (source), imm_at (destination) */
+        FIX_PUSH,  /* at: address behind a spot of 4 bytes; imm_at: what suits it */
     } kind;
     SpotKind spot;
-    uint8_t size, near;  /* near: of SPOT_IMM's count when it was emitted */
+    uint8_t size;
+    uint8_t near; /* of SPOT_IMM's count when it was emitted; FIX_FLIP: the same as the last */
     uint16_t at, imm_at; /* offsets in the image; imm_at 0: none */
 } Fixup;
 
@@ -51,10 +57,29 @@ typedef struct {
     unsigned fixup_count;
     uint16_t free_at[MAX_BLOCKS]; /* data between blocks */
     unsigned free_count;
+    bool in_function;    /* which must not begin a new stack */
+    unsigned differs_at; /* a byte that is another in the other copy; 0: none */
+    uint32_t flip[3];    /* the last one's entry, page, code */
 } Builder;
 
 /* blocks.c */
 void blocks_emit(Builder *b);
+#define EMIT(b, ...) emit(b, sizeof((const uint8_t[]){__VA_ARGS__}), (const uint8_t[]){__VA_ARGS__})
+enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+void emit(Builder *b, unsigned count, const uint8_t *bytes);
+void emit32(Builder *b, uint32_t value);
+void emit_any_insn(Builder *b);
+void emit_stack(Builder *b); /* ESP to its start */
+void emit_rel(Builder *b);   /* to a block */
+void fix(Builder *b, Fixup fixup);
+void add_spot(Builder *b, SpotKind kind, unsigned at);
+unsigned random_reg(Builder *b); /* not ECX, ESP */
+/* functions.c */
+void functions_emit(Builder *b);
+void emit_call(Builder *b);
+/* A page is mapped to its other copy, then what lies there is called or jumped to. */
+void emit_flip_call(Builder *b);
+void emit_flip_jump(Builder *b);
 /* fixups.c */
 void fixups_apply(Builder *b);
 /* Linear address of 16 bytes that are not code. */

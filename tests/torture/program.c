@@ -40,6 +40,16 @@ void program_generate(Program *p, uint64_t seed)
     p->eip = program_code(p) + p->block_at[0];
 }
 
+static void print_code(const Program *p, const uint16_t *starts, unsigned count, GString *text)
+{
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = starts[i], end = at;
+        while (end < starts[i + 1] && memcmp(p->ram + PHYS_CODE + end, "\xcc\xcc\xcc\xcc", 4))
+            end++;
+        disas_append(text, p->ram + PHYS_CODE + at, end - at, program_code(p) + at, 32);
+    }
+}
+
 void program_print(const Program *p, GString *text)
 {
     g_string_append_printf(text, "program %" G_GUINT64_FORMAT ": %s%s, starts at %x\n", p->seed,
@@ -47,11 +57,6 @@ void program_print(const Program *p, GString *text)
     for (unsigned i = 0; i < 8; i++)
         g_string_append_printf(text, " r%u %08x", i, p->gpr[i]);
     g_string_append_c(text, '\n');
-    for (unsigned i = 0; i < p->blocks; i++) {
-        unsigned at = p->block_at[i];
-        unsigned end = at;
-        while (end < p->block_at[i + 1] && memcmp(p->ram + PHYS_CODE + end, "\xcc\xcc\xcc\xcc", 4))
-            end++;
-        disas_append(text, p->ram + PHYS_CODE + at, end - at, program_code(p) + at, 32);
-    }
+    print_code(p, p->block_at, p->blocks, text);
+    print_code(p, p->function_at, p->functions, text);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Random programs that rewrite themselves: immediates, opcodes and branch
  * targets of blocks that run, ran or will run, through any mapping of their pages, while pages
- * are mapped anew. Each ends: every block counts ECX down. A program depends on its seed only. */
+ * are mapped anew. Blocks call functions, which return where they should or elsewhere. Each program
+ * ends: every block counts ECX down, functions their depth. It depends on its seed only. */
 #ifndef TESTS_TORTURE_PROGRAM_H
 #define TESTS_TORTURE_PROGRAM_H
 
@@ -19,7 +20,7 @@ typedef enum {
     PROGRAM_KINDS
 } ProgramKind;
 
-enum { MAX_BLOCKS = 12 };
+enum { MAX_BLOCKS = 12, MAX_FUNCTIONS = 4 };
 
 typedef struct {
     uint64_t seed;
@@ -29,6 +30,8 @@ typedef struct {
     uint32_t cr3[2]; /* of the two spaces; starts in the first */
     unsigned blocks;
     uint16_t block_at[MAX_BLOCKS + 1]; /* offsets in the image; last: end */
+    unsigned functions;
+    uint16_t function_at[MAX_FUNCTIONS + 1]; /* likewise */
     uint8_t ram[RAM_SIZE];
 } Program;
 

@@ -57,6 +57,8 @@ static void copy_image(Builder *b)
         twin[spots[SPOT_BYTE].at[i]] = (uint8_t)rng_next(&b->rng);
     for (unsigned i = 0; i < spots[SPOT_OPCODE].count; i++)
         twin[spots[SPOT_OPCODE].at[i]] = random_opcode(&b->rng);
+    if (b->differs_at)
+        twin[b->differs_at] ^= 12; /* 4 or 8 */
 }
 
 /* ---- page tables ---- */
@@ -83,9 +85,11 @@ uint32_t random_image_pte(Builder *b, unsigned page, bool present)
 static void map_fixed(Program *p, unsigned space, uint32_t linear, uint32_t physical,
                       unsigned pages)
 {
+    /* A return to what is no address must not be able to overwrite the kernel. */
+    const uint32_t writable = linear == LINEAR_KERNEL ? 0 : PTE_RW;
     for (unsigned i = 0; i < pages; i++)
         put_entry(p, PHYS_TABLE(space), (linear - LINEAR) / PAGE + i,
-                  (physical + i * PAGE) | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_G | user_bit(p));
+                  (physical + i * PAGE) | PTE_P | writable | PTE_A | PTE_D | PTE_G | user_bit(p));
 }
 
 static void map_image(Builder *b, unsigned space)
@@ -153,6 +157,7 @@ static void build_descriptors(Program *p)
         uint32_t at = v == INT_SET_PTE    ? KERNEL_SET_PTE
                       : v == INT_SET_CR3  ? KERNEL_SET_CR3
                       : v == INT_FLIP_PGE ? KERNEL_FLIP_PGE
+                      : v == INT_FLIP_PTE ? KERNEL_FLIP_PTE
                       : code              ? KERNEL_FAULT_CODE
                                           : KERNEL_FAULT;
         uint64_t address = kernel + at; /* 32-bit interrupt gate, DPL 3 */
@@ -181,15 +186,21 @@ static void build_kernel(Builder *b)
          0xa1, BYTES(index), 0x40, 0x83, 0xe0, ENTRY_COUNT - 1, 0xa3, BYTES(index), 0xff, 0x24,
          0x85, BYTES(kernel + KERNEL_ENTRIES));
     CODE(p, KERNEL_FAULT_CODE, 0x8d, 0x64, 0x24, 4, 0xeb, KERNEL_FAULT - KERNEL_FAULT_CODE - 6);
-    CODE(p, KERNEL_FAULT, 0xc7, 0x04, 0x24, BYTES(kernel + KERNEL_DISPATCH), 0xcf);
+    /* mov eax, [esp]; add [sum], eax; rol dword [sum], 5; mov dword [esp], dispatch; iret */
+    CODE(p, KERNEL_FAULT, 0x8b, 0x04, 0x24, 0x01, 0x05, BYTES(program_data(p) + DATA_SUM), 0xc1,
+         0x05, BYTES(program_data(p) + DATA_SUM), 5, 0xc7, 0x04, 0x24,
+         BYTES(kernel + KERNEL_DISPATCH), 0xcf);
     CODE(p, KERNEL_SET_PTE, 0x89, 0x10, 0x0f, 0x01, 0x3b, 0xcf);
     CODE(p, KERNEL_SET_CR3, 0x0f, 0x22, 0xd8, 0xcf);
     CODE(p, KERNEL_FLIP_PGE, 0x0f, 0x20, 0xe0, 0x35, BYTES(0x80), 0x0f, 0x22, 0xe0, 0xcf);
+    CODE(p, KERNEL_FLIP_PTE, 0x31, 0x10, 0x0f, 0x01, 0x3b, 0xcf);
     CODE(p, KERNEL_EXIT, 0x0f, 0x0b);
     put(p, PHYS_KERNEL + KERNEL_EXIT_POINTER, kernel + KERNEL_EXIT, 4);
     for (unsigned i = 0; i < ENTRY_COUNT; i++) {
         uint32_t block = p->block_at[rng_below(&b->rng, p->blocks)];
         put(p, PHYS_KERNEL + KERNEL_ENTRIES + 4 * i, random_mapping(b) + block, 4);
+        uint32_t function = p->function_at[rng_below(&b->rng, p->functions)];
+        put(p, PHYS_KERNEL + KERNEL_FUNCTIONS + 4 * i, random_mapping(b) + function, 4);
     }
 }
 
