@@ -190,8 +190,6 @@ static void fill(Mmu *mmu, gva_t gva, int mode, const WalkResult *walk)
     if (write)
         mmu->stored_pages[target.ram_offset >> GUEST_PAGE_BITS] = 1;
     tlb->code_tag[i] = may && code ? -(page + 1) : 0;
-    if (ram)
-        ram_prepare(address_space_ram(mmu->as), target.ram_offset);
     tlb->addend[i] = (uint64_t)(uintptr_t)ram_hva(address_space_ram(mmu->as), target.ram_offset) -
                      (gva & GUEST_PAGE_MASK);
     if (walk->page_bits > GUEST_PAGE_BITS && walk->page_bits < 32)

@@ -8,13 +8,11 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/prefault.h"
 
 /* A guest offset that slipped past a check must hit a guard, not the host. 2 GiB
  * covers any 32-bit signed displacement; the small one any single access. */
 #define GUARD_LARGE  (UINT64_C(2) << 30)
 #define GUARD_SMALL  (UINT64_C(64) << 10)
-#define RAM_STEP     PREFAULT_STEP
 #define CAPACITY_MAX (UINT64_C(1) << 46)
 
 struct Ram {
@@ -23,7 +21,6 @@ struct Ram {
     uint64_t capacity;
     uint64_t used;
     int fd;
-    uint8_t *prepared; /* by RAM_STEP */
 };
 
 static uint64_t round_up_page(uint64_t size)
@@ -59,10 +56,8 @@ Ram *ram_new(uint64_t capacity, GError **error)
         errno = ENOMEM;
     else if ((ram->fd = memfd_create("guest-ram", MFD_CLOEXEC)) >= 0 &&
              ftruncate(ram->fd, (off_t)ram->capacity) == 0 &&
-             (map_between_guards(ram, GUARD_LARGE) || map_between_guards(ram, GUARD_SMALL))) {
-        ram->prepared = g_new0(uint8_t, ram->capacity / RAM_STEP + 1);
+             (map_between_guards(ram, GUARD_LARGE) || map_between_guards(ram, GUARD_SMALL)))
         return ram;
-    }
     g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST,
                 "cannot reserve %" G_GUINT64_FORMAT " MiB of guest memory: %s; try a smaller -m",
                 capacity >> 20, g_strerror(errno));
@@ -78,18 +73,7 @@ void ram_free(Ram *ram)
         munmap(ram->base - ram->guard, ram->capacity + 2 * ram->guard);
     if (ram->fd >= 0)
         close(ram->fd);
-    g_free(ram->prepared);
     g_free(ram);
-}
-
-/* Guests use memory in runs, too. */
-void ram_prepare(Ram *ram, ram_off_t offset)
-{
-    const uint64_t step = offset / RAM_STEP;
-    if (__atomic_load_n(&ram->prepared[step], __ATOMIC_RELAXED))
-        return;
-    __atomic_store_n(&ram->prepared[step], 1, __ATOMIC_RELAXED); /* twice does no harm */
-    prefault_write(ram->base + step * RAM_STEP, MIN(RAM_STEP, ram->capacity - step * RAM_STEP));
 }
 
 /* Bytes of the memfd that were ever touched; with `clear`, they become zero. */
@@ -112,7 +96,6 @@ void ram_reset_for_test(Ram *ram)
 {
     enum { CHEAP = 1 << 20 }; /* to clear, and to look through next time */
     ram->used = 0;
-    memset(ram->prepared, 0, ram->capacity / RAM_STEP + 1);
     if (touched(ram, false) <= CHEAP)
         touched(ram, true);
     else if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,

@@ -26,8 +26,6 @@ void ram_reset_for_test(Ram *ram);
 ram_off_t ram_alloc(Ram *ram, const char *name, uint64_t size);
 
 uint8_t *ram_hva(const Ram *ram, ram_off_t offset); /* host address; whole capacity is mapped RW */
-/* The guest is about to use the page at `offset`: have it backed, with those around it. Any thread. */
-void ram_prepare(Ram *ram, ram_off_t offset);
 uint64_t ram_capacity(const Ram *ram);
 int ram_fd(const Ram *ram); /* the memfd, for windows; owned by ram */
 

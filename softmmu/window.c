@@ -274,7 +274,6 @@ static bool map_around(WindowSet *set, Window *window, uint32_t page, const Back
     uint32_t ram_page = (uint32_t)(b->ram_page - (uint64_t)(page - low));
     if (!large)
         window_track_run(set, window, (uint32_t)low, (uint32_t)(high - low));
-    ram_prepare(set->ram, b->ram_page << GUEST_PAGE_BITS);
     return map_run(set, window, (uint32_t)low, ram_page, (uint32_t)(high - low), b->write);
 }
 

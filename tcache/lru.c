@@ -45,7 +45,6 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
         u->chunks = g_ptr_array_new_with_free_func(free_chunk);
     }
     cache->spare_chunks = g_ptr_array_new_with_free_func(free_chunk);
-    prefault_write(cache->hash, sizeof cache->hash);
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
     cache->volatile_links = g_ptr_array_new();
