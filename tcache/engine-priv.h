@@ -129,10 +129,6 @@ ExitReason engine_execute_alone(Engine *engine);
 unsigned block_split(const IrBlock *block, bool branches, bool *outside);
 bool insn_is_outside(const IrBlock *block, const IrInsn *insn);
 
-/* BlockState.memory: the block uses the address window; its mapping is the same in all address
- * spaces (global pages, or paging off). */
-enum { MEMORY_WINDOW = 1, MEMORY_GLOBAL = 2 };
-
 /* shortcuts.c: keeping chains and the jump cache true when mappings change */
 void shortcuts_init(Engine *engine);
 void shortcuts_destroy(Engine *engine);

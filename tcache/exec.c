@@ -268,11 +268,11 @@ static void log_exec(Engine *engine, const TranslationBlock *tb)
 
 /* What user code spends on the TLB decides whether its address space gets a window. Returns the
  * time to count from, 0: do not count. */
-static uint64_t note_entry(Engine *engine, const TranslationBlock *tb)
+static uint64_t note_entry(Engine *engine, const BlockState *state)
 {
     if (!engine->windows)
         return 0;
-    if (tb->state.memory & MEMORY_WINDOW) {
+    if (state->memory & MEMORY_WINDOW) {
         engine->vcpu->window_base = window_base(engine->window);
         return 0;
     }
@@ -285,11 +285,11 @@ static void note_exit(Engine *engine, uint64_t start)
         window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
 }
 
-static ExitReason enter_code(Engine *engine, const TranslationBlock *tb)
+static ExitReason enter_code(Engine *engine, const BlockState *state, const uint8_t *code)
 {
     VCpu *vcpu = engine->vcpu;
-    uint64_t start = note_entry(engine, tb);
-    ExitReason reason = codegen_enter(vcpu, tb->code);
+    uint64_t start = note_entry(engine, state);
+    ExitReason reason = codegen_enter(vcpu, code);
     engine->exit_pc = vcpu->host_pc;
     vcpu->host_pc = NULL;
     note_exit(engine, start);
@@ -306,7 +306,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
         log_exec(engine, tb);
     if (!tb->ir) {
         const bool checked = engine->check && check_is_due(engine, tb) && check_before(engine, tb);
-        const ExitReason reason = enter_code(engine, tb);
+        const ExitReason reason = enter_code(engine, &tb->state, tb->code);
         return checked ? check_after(engine, tb, reason) : reason;
     }
     tb->executions++;
@@ -324,6 +324,7 @@ static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, 
         return;
     const bool global = tb->state.memory & MEMORY_GLOBAL;
     jump_cache_add(&engine->cache, tb, global);
+    cache_note_tag(&engine->cache, tb);
     if (!global)
         shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
     bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
@@ -349,6 +350,24 @@ static ExitSlot *taken_exit(Engine *engine)
     return slot;
 }
 
+/* Most turns lead to a block that the jump cache has: after system calls, interrupts, faults. Where
+ * the block itself is of interest, and not only its code, false. */
+static bool quick_turn(Engine *engine, ExitReason *reason)
+{
+    BlockState state;
+    if (engine->check || engine->icount || log_enabled(LOG_EXEC | LOG_CPU | LOG_FPU | LOG_NOCHAIN))
+        return false;
+    engine->guest->block_state(engine->vcpu, &state);
+    state.memory = engine->window ? MEMORY_WINDOW : 0;
+    const uint8_t *code = cache_quick_find(&engine->cache, &state, &state.memory);
+    if (!code)
+        return false;
+    engine->cache.counters.quick_turns++;
+    engine->recent[engine->recent_count++ % RECENT_BLOCKS] = state;
+    *reason = enter_code(engine, &state, code);
+    return true;
+}
+
 /* One turn: a block, or an instruction alone. slot: the direct exit that led here, in and out. */
 static ExitReason turn(Engine *engine, ExitSlot **slot)
 {
@@ -358,6 +377,11 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     if (engine->windows)
         engine->window = window_select(engine->windows, engine->guest->fetch_mode(engine->vcpu),
                                        engine->options.window_always);
+    ExitReason reason;
+    if (!*slot && quick_turn(engine, &reason)) {
+        *slot = reason == EXIT_CHAIN ? taken_exit(engine) : NULL;
+        return reason;
+    }
     TranslationBlock *tb = engine_find_block(engine, &alone);
     if (!tb) {
         *slot = NULL;
@@ -368,7 +392,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
         return engine_execute_alone(engine);
     }
     add_shortcuts(engine, tb, *slot, evictions);
-    ExitReason reason = run_block(engine, tb);
+    reason = run_block(engine, tb);
     *slot = reason == EXIT_CHAIN ? taken_exit(engine) : NULL;
     return reason;
 }

@@ -115,6 +115,7 @@ static uint32_t find_tag(Cache *cache, const uint64_t key[3])
         /* A real-mode guest went through 65,535 code segments: start over. */
         cache_flush(cache);
         g_hash_table_remove_all(cache->tags);
+        memset(cache->recent_tags, 0, sizeof cache->recent_tags);
         tag = 1;
     }
     g_hash_table_insert(cache->tags, bytes, GUINT_TO_POINTER(tag));
@@ -130,4 +131,47 @@ uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
     cache->last_tag = find_tag(cache, key);
     memcpy(cache->last_tag_key, key, sizeof key);
     return cache->last_tag;
+}
+
+static unsigned memo_slot(const BlockState *state)
+{
+    uint32_t h = state->mode * 0x9e3779b1u ^ (uint32_t)state->cs_base;
+    return (h ^ h >> 15 ^ (state->memory & MEMORY_WINDOW)) % TAG_MEMO;
+}
+
+static bool same_but_pc(const BlockState *a, const BlockState *b)
+{
+    return a->mode == b->mode && a->cs_base == b->cs_base && a->cs_limit == b->cs_limit;
+}
+
+void cache_note_tag(Cache *cache, const TranslationBlock *tb)
+{
+    unsigned slot = memo_slot(&tb->state);
+    const uint32_t window = tb->state.memory & MEMORY_WINDOW;
+    BlockState *state = &cache->recent_tags[slot].state;
+    uint32_t *tag = cache->recent_tags[slot].tag;
+    if (!same_but_pc(state, &tb->state) || state->memory != window) {
+        *state = tb->state;
+        state->memory = window;
+        tag[0] = tag[1] = 0;
+    }
+    tag[tb->state.memory & MEMORY_GLOBAL ? 1 : 0] = tb->jump_tag;
+}
+
+const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory)
+{
+    unsigned slot = memo_slot(state);
+    const BlockState *known = &cache->recent_tags[slot].state;
+    const uint32_t *tag = cache->recent_tags[slot].tag;
+    if (!same_but_pc(known, state) || known->memory != state->memory)
+        return NULL;
+    const JumpCacheEntry *entry =
+        &cache->vcpu->jump_cache.entry[state->pc & (JUMP_CACHE_ENTRIES - 1)];
+    for (unsigned global = 0; global < 2; global++) {
+        if (tag[global] && entry->tag == -(state->pc + tag[global])) {
+            *memory = state->memory | (global ? MEMORY_GLOBAL : 0);
+            return (const uint8_t *)(uintptr_t)entry->code;
+        }
+    }
+    return NULL;
 }

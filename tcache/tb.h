@@ -9,6 +9,10 @@
 #include "tcache/code-buf.h"
 #include "tcache/engine.h"
 
+/* BlockState.memory: the block uses the address window; its mapping is the same in all address
+ * spaces (global pages, or paging off). */
+enum { MEMORY_WINDOW = 1, MEMORY_GLOBAL = 2 };
+
 typedef struct ExitSlot ExitSlot;
 
 /* A direct exit: where it goes if chained, and the list of exits that go to the same block. */
@@ -66,6 +70,7 @@ typedef struct {
 #define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
+#define TAG_MEMO     64
 
 typedef struct {
     CodeBuf buf;
@@ -80,6 +85,11 @@ typedef struct {
     uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
+    /* Tags met lately, by mode and CS, for blocks outside and inside of global pages; 0: none. */
+    struct {
+        BlockState state; /* but for pc and MEMORY_GLOBAL */
+        uint32_t tag[2];
+    } recent_tags[TAG_MEMO];
     uint64_t last_tag_key[3];      /* the last one asked for, and its tag (0: none yet) */
     uint32_t last_tag;
     /* Jump cache slots in use: of global blocks, of others. */
@@ -120,6 +130,10 @@ void cache_insert(Cache *cache, TranslationBlock *tb);
 TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
 /* Guest pc of the instruction at host_pc inside tb. */
 uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
+/* Code of the block for state, wherever it lies, if the jump cache has it; *memory: its state.memory.
+ * state->memory says whether it uses the window. NULL: look it up. */
+const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory);
+void cache_note_tag(Cache *cache, const TranslationBlock *tb);
 uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 
 /* chain.c */

@@ -259,6 +259,8 @@ enum { X86_STATE_FIELDS = 43 };
 extern const GuestField x86_state_fields[X86_STATE_FIELDS];
 
 /* --- cpu.c --- */
+/* As cpu_update_mode when only a segment other than CS and SS changed. */
+void cpu_update_data_segment(CpuX86 *cpu, unsigned which);
 /* As cpu_update_mode when only EFLAGS bits or debug state changed (not VM). */
 void cpu_update_flags_mode(CpuX86 *cpu);
 void cpu_set_cpl(CpuX86 *cpu, unsigned cpl);

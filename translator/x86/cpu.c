@@ -179,6 +179,18 @@ static bool leaves_out(const CpuX86 *cpu, unsigned which)
     return which == SEG_GS && cpu->cpl == 0 && cpu_protected(cpu) && !cpu->kernel_uses_gs;
 }
 
+static uint32_t segment_mode(const CpuX86 *cpu, unsigned which)
+{
+    const unsigned use = leaves_out(cpu, which) ? IR_SEG_CHECK : segment_use(cpu, which);
+    return use << (MODE_SEG_SHIFT + 2 * which);
+}
+
+void cpu_update_data_segment(CpuX86 *cpu, unsigned which)
+{
+    cpu->mode = (cpu->mode & ~(3u << (MODE_SEG_SHIFT + 2 * which))) | segment_mode(cpu, which);
+    cpu->v.seg_base[which] = cpu->seg[which].base;
+}
+
 void cpu_update_mode(CpuX86 *cpu)
 {
     uint32_t mode = flags_mode(cpu) | fpu_mode(cpu);
@@ -197,8 +209,7 @@ void cpu_update_mode(CpuX86 *cpu)
     if (debug_armed(cpu))
         mode |= MODE_BREAKPOINTS;
     for (unsigned i = 0; i < SEG_COUNT; i++) {
-        const unsigned use = leaves_out(cpu, i) ? IR_SEG_CHECK : segment_use(cpu, i);
-        mode |= use << (MODE_SEG_SHIFT + 2 * i);
+        mode |= segment_mode(cpu, i);
         cpu->v.seg_base[i] = cpu->seg[i].base;
     }
     cpu->mode = mode;

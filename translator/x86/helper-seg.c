@@ -18,9 +18,12 @@ uint64_t helper_load_seg(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     else if (!seg_check_load(cpu, which, selector, cpu->cpl, VEC_GP, &seg, &f))
         cpu_raise(cpu, f);
     cpu->seg[which] = seg;
-    if (which == SEG_SS)
+    if (which == SEG_SS) {
         debug_begin_shadow(cpu, true, (uint32_t)c);
-    cpu_update_mode(cpu);
+        cpu_update_mode(cpu);
+    } else {
+        cpu_update_data_segment(cpu, which);
+    }
     return 0;
 }
 
