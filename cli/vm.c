@@ -2,76 +2,25 @@
  * Builds and runs the machine. Threads: the main thread has the GLib main loop
  * (sockets, timers, display, monitor); one thread is the vCPU. The vCPU thread runs
  * the engine while `wanted` says so and nobody has paused it. */
-#include "cli/vm.h"
+#include "cli/vm-priv.h"
 
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/check-report.h"
-#include "cli/consoles.h"
-#include "cli/counted-time.h"
-#include "cli/drives.h"
 #include "cli/exit-codes.h"
-#include "cli/firmware.h"
 #include "cli/pid-file.h"
 #include "cli/sandbox.h"
 #include "cli/stats.h"
-#include "cli/watch.h"
 #include "cli/window.h"
-#include "hw/display/display.h"
 #include "monitor/death.h"
 #include "monitor/gdbstub.h"
 #include "monitor/keys.h"
 #include "monitor/profile.h"
-#include "monitor/script.h"
-#include "monitor/symbols.h"
-
-#define TSC_HZ           UINT64_C(1000000000)
-#define RESET_LOOP_COUNT 10
-#define RESET_LOOP_US    (5 * G_USEC_PER_SEC)
-
-struct Vm {
-    Machine machine;
-    const Config *config;
-    GMainLoop *loop;
-    Ram *ram;
-    AddressSpace *as;
-    Clock *clock;
-    Pc *pc;
-    CpuX86 *cpu;
-    Engine *engine;
-    Consoles consoles;
-    Script *script;
-    bool pidfile;   /* written */
-    bool said_slow; /* what say_slow says */
-    SdlDisplay *display;
-    GBytes *bios, *vga_bios;
-    Watch *watch;
-    Symbols *symbols;
-    int exit_code; /* of the first vm_quit; guarded by lock like all that follows */
-    bool quitting;
-    MachineState stopped; /* why, if it is not wanted */
-    /* vCPU thread */
-    GThread *thread;
-    GMutex lock;
-    GCond changed;
-    bool wanted;     /* the user wants it to run */
-    unsigned paused; /* pause() calls outstanding */
-    bool in_engine, quit_thread;
-    bool step, step_interrupts; /* while wanted: for one instruction only */
-    bool stop_untold;           /* it stopped by itself; the main thread does not know yet */
-    RunResult stop_why;
-    bool reset_requested;
-    const char *reset_cause; /* static text; the last request's */
-    bool panicked;           /* and was reported */
-    int64_t reset_times[RESET_LOOP_COUNT];
-    unsigned resets;
-};
 
 static void io_lock(void *as)
 {
@@ -147,7 +96,7 @@ static void quit_strictly(Vm *vm, int code)
     vm_quit(vm, vm->config->strict_exit ? code : CODE_POWER_OFF);
 }
 
-static void request_reset(void *opaque, const char *cause)
+void vm_request_reset(void *opaque, const char *cause)
 {
     Vm *vm = opaque;
     g_mutex_lock(&vm->lock);
@@ -188,7 +137,7 @@ static void halt_vcpu(Vm *vm, MachineState state)
 }
 
 /* Stop for good or exit: what -no-shutdown decides. */
-static void request_power_off(void *opaque)
+void vm_request_power_off(void *opaque)
 {
     Vm *vm = opaque;
     post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-shutdown");
@@ -197,7 +146,7 @@ static void request_power_off(void *opaque)
         vm_quit(vm, 0);
 }
 
-static void request_exit(void *opaque, int code)
+void vm_request_exit(void *opaque, int code)
 {
     Vm *vm = opaque;
     post_event(vm, MACHINE_EVENT_SHUTDOWN, true, "guest-shutdown");
@@ -206,7 +155,7 @@ static void request_exit(void *opaque, int code)
 }
 
 /* No room on the host for what the guest writes: the user makes some, cont writes again. */
-static void disk_full(void *opaque, const Block *block, int err)
+void vm_disk_full(void *opaque, const Block *block, int err)
 {
     Vm *vm = opaque;
     fprintf(stderr, "dbtvm: cannot write '%s': %s; the machine is stopped, cont tries again\n",
@@ -215,7 +164,7 @@ static void disk_full(void *opaque, const Block *block, int err)
 }
 
 /* On the vCPU thread, io lock held; the guest stands at its OUT. */
-static void request_panic(void *opaque, bool crash_loaded)
+void vm_request_panic(void *opaque, bool crash_loaded)
 {
     Vm *vm = opaque;
     const int action = vm->config->panic_action;
@@ -502,7 +451,7 @@ static void machine_reset(Machine *m)
     if (vm->stopped == MACHINE_OFF)
         vm->stopped = MACHINE_PAUSED;
     g_mutex_unlock(&vm->lock);
-    request_reset(vm, NULL);
+    vm_request_reset(vm, NULL);
 }
 
 static void machine_power_button(Machine *m)
@@ -522,143 +471,7 @@ Machine *vm_machine(Vm *vm)
     return &vm->machine;
 }
 
-/* ---- CPU board callbacks ---- */
-
-static int board_acknowledge(void *vm)
-{
-    return pc_acknowledge(((Vm *)vm)->pc);
-}
-
-static uint64_t board_tsc(void *vm)
-{
-    return pc_tsc(((Vm *)vm)->pc);
-}
-
-static void board_ferr(void *vm, bool level)
-{
-    pc_ferr(((Vm *)vm)->pc, level);
-}
-
-static uint64_t board_apic_base(void *vm)
-{
-    return pc_apic_base(((Vm *)vm)->pc);
-}
-
-static bool board_set_apic_base(void *vm, uint64_t value)
-{
-    return pc_set_apic_base(((Vm *)vm)->pc, value);
-}
-
-static void board_set_tsc_deadline(void *vm, uint64_t value)
-{
-    pc_set_tsc_deadline(((Vm *)vm)->pc, value);
-}
-
-static uint64_t board_tsc_deadline(void *vm)
-{
-    return pc_tsc_deadline(((Vm *)vm)->pc);
-}
-
-static void board_distress(void *vm, CpuDistress what)
-{
-    watch_distress(((Vm *)vm)->watch, what);
-}
-
 /* ---- building ---- */
-
-static void cpu_pin(void *opaque, int line, bool level)
-{
-    Vm *vm = opaque;
-    if (vm->cpu)
-        cpu_set_line(vm->cpu, (uint32_t)line, level);
-}
-
-static int64_t rtc_base(const Config *c)
-{
-    if (c->rtc_base >= 0)
-        return c->rtc_base;
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    int64_t seconds = g_date_time_to_unix(now);
-    return c->rtc_localtime ? seconds + g_date_time_get_utc_offset(now) / G_USEC_PER_SEC : seconds;
-}
-
-static bool build_board(Vm *vm, GError **error)
-{
-    const Config *c = vm->config;
-    gsize bios_size, vga_size = 0;
-    vm->bios = firmware_load(c, c->bios ? c->bios : "bios-256k.bin", error);
-    if (!vm->bios)
-        return false;
-    if (c->vga && !(vm->vga_bios = firmware_load(c, "vgabios-stdvga.bin", error)))
-        return false;
-    PcConfig pc = {
-        .ram_bytes = c->ram_bytes,
-        .bios = g_bytes_get_data(vm->bios, &bios_size),
-        .vga = c->vga,
-        .rtc_unix_seconds = rtc_base(c),
-        .debugcon = vm->consoles.debugcon,
-        .boot_order = c->boot_order,
-        .boot_menu = c->boot_menu,
-        .no_graphic = c->nographic,
-        .kernel = c->kernel,
-        .initrd = c->initrd,
-        .append = c->append,
-        .debug_exits = c->debug_exits,
-        .tsc_hz = TSC_HZ,
-        .intr = {cpu_pin, vm, CPU_LINE_INTR},
-        .nmi = {cpu_pin, vm, CPU_LINE_NMI},
-        .init = {cpu_pin, vm, CPU_LINE_INIT},
-        .opaque = vm,
-        .request_reset = request_reset,
-        .request_power_off = request_power_off,
-        .request_exit = request_exit,
-        .request_panic = request_panic,
-        .pvpanic = c->pvpanic,
-    };
-    pc.bios_size = bios_size;
-    if (vm->vga_bios)
-        pc.vga_bios = g_bytes_get_data(vm->vga_bios, &vga_size);
-    pc.vga_bios_size = vga_size;
-    memcpy(pc.serial, vm->consoles.serial, sizeof pc.serial);
-    memcpy(pc.debug_exit, c->debug_exit, sizeof pc.debug_exit);
-    if (!drives_open(c, &pc, error))
-        return false;
-    vm->pc = pc_new(&pc, vm->as, vm->clock, error);
-    if (vm->pc)
-        ide_set_error_hook(pc_ide(vm->pc), disk_full, vm);
-    return vm->pc != NULL;
-}
-
-static bool build_cpu(Vm *vm, GError **error)
-{
-    CpuModel model;
-    const CpuBoard board = {
-        .opaque = vm,
-        .acknowledge = board_acknowledge,
-        .tsc = board_tsc,
-        .ferr = board_ferr,
-        .apic_base = board_apic_base,
-        .set_apic_base = board_set_apic_base,
-        .set_tsc_deadline = board_set_tsc_deadline,
-        .tsc_deadline = board_tsc_deadline,
-        .distress = board_distress,
-    };
-    if (!cpu_model_parse(&model, vm->config->cpu, error))
-        return false;
-    vm->cpu = cpu_new(vm->as, &model, &board, error);
-    if (!vm->cpu)
-        return false;
-    vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
-    if (!vm->engine)
-        return false;
-    if (vm->config->icount)
-        counted_time_set_up(vm->config, vm->engine, vm->clock);
-    if (vm->config->seeded)
-        cpu_seed_random(vm->cpu, vm->config->seed);
-    vm->cpu->no_fp_pointers = vm->config->icount;
-    engine_set_namer(vm->engine, symbols_name, vm->symbols);
-    return !vm->config->engine.perf_map || engine_open_perf_map(vm->engine, error);
-}
 
 static void fill_machine(Vm *vm)
 {
@@ -714,7 +527,7 @@ Vm *vm_new(const Config *config, GError **error)
     vm->clock = clock_new(io_lock, io_unlock, vm->as);
     vm->stopped = MACHINE_PRELAUNCH;
     if (!consoles_open(&vm->consoles, config, vm->as, vm_close, vm, error) ||
-        !build_board(vm, error) || !build_cpu(vm, error))
+        !vm_build_board(vm, error) || !vm_build_cpu(vm, error))
         goto fail;
     fill_machine(vm);
     if (!consoles_open_monitors(&vm->consoles, config, &vm->machine, error))

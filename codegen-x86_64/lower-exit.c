@@ -4,6 +4,7 @@
 #include "codegen-x86_64/host-priv.h"
 
 #define COND_ALWAYS 16u
+enum { REPEAT_COUNT_BITS = 20 };
 
 static bool may_chain(const Codegen *c, uint64_t target)
 {
@@ -125,8 +126,8 @@ void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
 
 /* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it takes
  * the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards, and only
- * few elements, since it cannot be interrupted. RCX = 0 if so: the count from bit 16 up, plus the sign
- * of the step. */
+ * so many elements that it ends within a millisecond, since it cannot be interrupted. RCX = 0 if so: the
+ * count without its low bits, plus the sign of the step. */
 void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     Emit *e = &c->e;
@@ -134,7 +135,7 @@ void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
     if (c->options->memory != MEM_WINDOW || c->checked || c->options->budget)
         return;
     emit_mov(e, 8, R11, RCX);
-    emit_rorx(e, false, R9, RCX, 16);
+    emit_rorx(e, true, R9, RCX, REPEAT_COUNT_BITS);
     emit_movzx(e, 2, R9, host_reg(R9));
     emit_movzx(e, 1, R10, host_mem(R15, VCPU_DISP((int32_t)offsetof(VCpu, dir) + 7)));
     emit_lea(e, 8, RCX, host_mem_index(R9, R10, 0, 0));
