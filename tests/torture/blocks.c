@@ -303,7 +303,13 @@ void emit_stack(Builder *b)
 static void emit_end(Builder *b)
 {
     unsigned r = random_reg(b);
-    switch (rng_below(&b->rng, 12)) {
+    switch (rng_below(&b->rng, 13)) {
+    case 12: /* push address; ret: no call of this CPL's, but perhaps of the handler's */
+        emit_stack(b);
+        EMIT(b, 0x68);
+        emit32(b, program_kernel(b->p) + KERNEL_BEHIND_CALL);
+        EMIT(b, 0xc3);
+        break;
     case 10:
         emit_flip_jump(b);
         break;
