@@ -46,6 +46,7 @@ typedef struct {
 /* A 32-bit field of the code that depends on where in the guest's code space the block is. */
 typedef enum {
     PC_FIELD_VALUE,     /* a pc */
+    PC_FIELD_NEGATED,   /* -pc */
     PC_FIELD_JUMP_SLOT, /* displacement of a pc's entry in the jump cache */
 } CodegenPcFieldKind;
 typedef struct {
@@ -74,7 +75,7 @@ typedef struct {
 bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out);
 
 /* Point the jump of an exit at `target` (RX address) or back at its stub. Writes the RW view;
- * jumps are 4-byte aligned so that this is one store. */
+ * a jump lies in an aligned quadword, so that this is one store. */
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
 
 /* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta a
@@ -83,8 +84,33 @@ void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count
 
 /* Fill the thunk pointers of a vcpu (static stubs in stubs.S). */
 void codegen_init_vcpu(VCpu *vcpu);
-/* Enter translated code (RX) and run until an exit. */
-ExitReason codegen_enter(VCpu *vcpu, const void *code);
+extern const char codegen_stub_enter[];
+/* Enter translated code (RX) and run until an exit. By jumps both ways: what the host's own stack of return
+ * addresses predicts of the guest's returns outlives a visit to C. */
+static inline __attribute__((always_inline)) ExitReason codegen_enter(VCpu *vcpu, const void *code)
+{
+    uint64_t reason;
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\t" /* the red zone */
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "jmp codegen_stub_enter\n"
+                     "1:\tlea 128(%%rsp), %%rsp"
+                     : "=a"(reason), "+D"(vcpu), "+S"(code)
+                     :
+                     : "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2",
+                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+                       "xmm13", "xmm14", "xmm15");
+    return (ExitReason)reason;
+}
+
+/* Empty the return stack: its entries may lead to code that is gone, or that is another mode's. From the loop
+ * or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */
+void codegen_forget_returns(VCpu *vcpu);
+/* Only those that come back to this code. */
+void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size);
+/* Translated code faulted at `address`: true if that was a CALL without room on the return stack. It goes
+ * on with the RSP that is written. */
+bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp);
 
 /* Save the guest's FP state to fp_area if it is in the host's registers; after any exit from
  * translated code, before C code that may use FP runs (the enter trampoline does it). */

@@ -127,6 +127,7 @@ void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd 
 void lower_exit_cc(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
+void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_exit_loop(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_cold_exit(Codegen *c, const Cold *cold);
@@ -141,6 +142,9 @@ extern const char codegen_stub_mem_begin[];
 extern const char codegen_stub_mem_commit[];
 extern const char codegen_stub_exit_chain[];
 extern const char codegen_stub_exit_lookup[];
+extern const char codegen_stub_return_miss[];
+extern const char codegen_stub_return_none[];
+extern const char codegen_stub_return_gone[];
 void codegen_stub_leave(VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
 /* codegen_enter with a value for R8. */
 ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8);

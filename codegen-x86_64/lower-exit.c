@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Leaving a block: chained jumps inside the page, the jump cache for everything else. All of it
- * leaves flags alone. */
+ * Leaving a block: chained jumps inside the page, the jump cache for everything else, and the
+ * host's CALL and RET for the guest's. All of it leaves flags alone. */
 #include "codegen-x86_64/host-priv.h"
 
-#define COND_ALWAYS 16u
+/* Jumps to cold code: JCC's condition, or another opcode. */
+enum { JUMP_ALWAYS = 16, JUMP_CALL };
 enum { REPEAT_COUNT_BITS = 20 };
 
 static bool may_chain(const Codegen *c, uint64_t target)
@@ -13,20 +14,27 @@ static bool may_chain(const Codegen *c, uint64_t target)
            c->out->exit_count < CODEGEN_MAX_EXITS;
 }
 
-/* JMP or JCC to cold code; its rel32 aligned if the jump will be patched. */
-static void exit_jump(Codegen *c, const IrInsn *insn, unsigned cond)
+/* The next jump has `before` bytes in front of its rel32, which must lie in an aligned quadword to
+ * be written by one store. */
+static void align_jump(Emit *e, unsigned before)
+{
+    const unsigned into = ((unsigned)(uintptr_t)e->at + before) & 7;
+    if (into > 4)
+        emit_nops(e, 8 - into);
+}
+
+/* JMP, JCC or CALL to cold code; it can be patched if the target may be chained. */
+static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned how)
 {
     Emit *e = &c->e;
-    uint64_t target = (uint64_t)insn->imm;
     bool chain = may_chain(c, target);
-    unsigned opcode_bytes = cond == COND_ALWAYS ? 1 : 2;
     if (chain)
-        emit_nops(e, (0u - ((unsigned)(uintptr_t)e->at + opcode_bytes)) & 3);
-    if (cond != COND_ALWAYS) {
+        align_jump(e, how < JUMP_ALWAYS ? 2 : 1);
+    if (how < JUMP_ALWAYS) {
         emit_u8(e, 0x0f);
-        emit_u8(e, 0x80 | cond);
+        emit_u8(e, 0x80 | how);
     } else {
-        emit_u8(e, 0xe9);
+        emit_u8(e, how == JUMP_CALL ? 0xe8 : 0xe9);
     }
     uint8_t *site = e->at;
     emit_u32(e, 0);
@@ -51,8 +59,9 @@ static void exit_jump(Codegen *c, const IrInsn *insn, unsigned cond)
              VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) +    \
                                  ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
 
-/* R8 = pc; tag and code are its entry in the jump cache, which follows from the code if `constant`. */
-static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code, bool constant)
+/* R8 = pc, whose entry in the jump cache has `tag`; it follows from the code if `constant`.
+ * Branches, to be set, if it has the block's code; the guest's RCX is in R11 then. */
+static uint8_t *emit_compare_tag(Codegen *c, HostOpd tag, bool constant)
 {
     Emit *e = &c->e;
     emit_mov(e, 8, R11, RCX);
@@ -60,7 +69,13 @@ static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code, bool co
     if (constant)
         lower_note_pc(c, PC_FIELD_JUMP_SLOT);
     emit_lea(e, 8, RCX, host_mem_index(RCX, R8, 0, (int32_t)c->options->jump_tag));
-    uint8_t *hit = emit_jump8(e, OP_JRCXZ);
+    return emit_jump8(e, OP_JRCXZ);
+}
+
+static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code, bool constant)
+{
+    Emit *e = &c->e;
+    uint8_t *hit = emit_compare_tag(c, tag, constant);
     emit_mov(e, 8, RCX, R11);
     emit_store(e, 8, VCPU_FIELD(pc), R8);
     emit_jmp_mem(e, VCPU_FIELD(thunk_exit_lookup));
@@ -80,19 +95,115 @@ static void probe_constant(Codegen *c, uint64_t pc)
     emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc), true);
 }
 
+/* ---- the guest's calls and returns: the return stack (VCpu.returns) ---- */
+
+/* R8 = what the exit goes to. */
+static void load_indirect_pc(Codegen *c, const IrInsn *insn)
+{
+    unsigned from = regalloc_read(c, insn->a, R8);
+    if (insn->width == 2)
+        emit_movzx(&c->e, 2, R8, host_reg(from));
+    else
+        emit_mov(&c->e, insn->width == 8 ? 8 : 4, R8, from);
+}
+
+/* R10 = 2 * the low 20 bits of R8: shifting by R15 is shifting by 12. */
+static void emit_jump_cache_index(Emit *e)
+{
+    emit_shift(e, EMIT_SHLX, false, R10, host_reg(R8), R15);
+    emit_shift(e, EMIT_SHRX, false, R10, host_reg(R10), R15);
+    emit_lea(e, 4, R10, host_mem_index(R10, R10, 0, 0));
+}
+
+static void emit_pop(Emit *e, unsigned reg)
+{
+    emit_u8(e, 0x40 | reg >> 3);
+    emit_u8(e, 0x58 | (reg & 7));
+}
+
+/* The tag of an entry; the CALL that follows adds the address of the return site. */
+static void emit_push_return(Codegen *c, uint64_t return_pc)
+{
+    emit_u8(&c->e, 0x68);
+    emit_u32(&c->e, -(uint32_t)return_pc);
+    lower_note_pc(c, PC_FIELD_NEGATED);
+}
+
+/* R8 = pc, R10 leads to its entry. What misses goes to the loop by the same CALL: [R10] is the
+ * thunk. */
+static void emit_call_by_jump_cache(Codegen *c, uint64_t return_pc)
+{
+    Emit *e = &c->e;
+    uint8_t *hit =
+        emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)), false);
+    emit_store(e, 8, VCPU_FIELD(pc), R8);
+    emit_lea(e, 8, R10, VCPU_FIELD(thunk_exit_lookup));
+    emit_set_rel8(hit, e->at);
+    emit_mov(e, 8, RCX, R11);
+    emit_push_return(c, return_pc);
+    emit_call_mem(e, host_mem(R10, 0));
+}
+
+/* EXIT_CALL, EXIT_CALL_INDIRECT. What follows is where the RET comes back. */
+void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    Emit *e = &c->e;
+    const uint64_t pc = (uint64_t)insn->imm, return_pc = (uint64_t)insn->imm2;
+    if (!c->options->chain) {
+        if (insn->op == IR_EXIT_CALL)
+            lower_exit_loop(c, insn, rule, mem);
+        else
+            lower_exit_indirect(c, insn, rule, mem);
+        return;
+    }
+    if (insn->op == IR_EXIT_CALL_INDIRECT) {
+        load_indirect_pc(c, insn);
+        emit_jump_cache_index(e);
+        emit_lea(e, 8, R10, JUMP_CACHE(code, R10));
+        emit_call_by_jump_cache(c, return_pc);
+    } else if (may_chain(c, pc)) {
+        emit_push_return(c, return_pc);
+        exit_jump(c, insn, pc, JUMP_CALL);
+    } else {
+        lower_load_pc(c, R8, pc);
+        emit_lea(e, 8, R10, JUMP_CACHE_AT(code, pc));
+        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
+        emit_call_by_jump_cache(c, return_pc);
+    }
+    emit_pop(e, R11); /* the tag */
+    c->fp_ready = false;
+}
+
+/* R8 = pc. */
+static void emit_return(Codegen *c)
+{
+    Emit *e = &c->e;
+    emit_mov(e, 8, R11, RCX);
+    emit_load(e, 4, RCX, host_mem(RSP, 8));
+    emit_lea(e, 4, RCX, host_mem_index(RCX, R8, 0, 0));
+    uint8_t *same = emit_jump8(e, OP_JRCXZ);
+    emit_jmp_mem(e, VCPU_FIELD(thunk_return_miss));
+    emit_set_rel8(same, e->at);
+    emit_mov(e, 8, RCX, R11);
+    emit_u8(e, 0xc3);
+}
+
+/* ---- exits ---- */
+
 void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
+    const uint64_t pc = (uint64_t)insn->imm;
     if (!c->options->chain)
         lower_exit_loop(c, insn, rule, mem);
-    else if (may_chain(c, (uint64_t)insn->imm))
-        exit_jump(c, insn, COND_ALWAYS);
+    else if (may_chain(c, pc))
+        exit_jump(c, insn, pc, JUMP_ALWAYS);
     else
-        probe_constant(c, (uint64_t)insn->imm);
+        probe_constant(c, pc);
 }
 
 void lower_exit_cc(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    exit_jump(c, insn, insn->cond & 15u);
+    exit_jump(c, insn, (uint64_t)insn->imm, insn->cond & 15u);
 }
 
 /* EXIT_ZERO (rule->ext) and EXIT_NONZERO: JRCXZ with the value in RCX. ECX itself, the usual one
@@ -113,13 +224,13 @@ void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
     if (!in_place)
         emit_mov(e, 8, RCX, R11);
     if (!rule->ext)
-        exit_jump(c, insn, COND_ALWAYS);
+        exit_jump(c, insn, (uint64_t)insn->imm, JUMP_ALWAYS);
     uint8_t *over = rule->ext ? emit_jump8(e, OP_JMP8) : NULL;
     emit_set_rel8(zero, e->at);
     if (!in_place)
         emit_mov(e, 8, RCX, R11);
     if (rule->ext)
-        exit_jump(c, insn, COND_ALWAYS);
+        exit_jump(c, insn, (uint64_t)insn->imm, JUMP_ALWAYS);
     if (over)
         emit_set_rel8(over, e->at);
 }
@@ -152,7 +263,7 @@ void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
     emit_u8(e, insn->aux & 0xff);
     emit_mov(e, 4, RSI, RSI);
     emit_mov(e, 4, RDI, RDI);
-    exit_jump(c, insn, COND_ALWAYS);
+    exit_jump(c, insn, (uint64_t)insn->imm, JUMP_ALWAYS);
     emit_set_rel32(over, e->at);
 }
 
@@ -164,22 +275,16 @@ bool codegen_is_repeat(const uint8_t *at)
 
 void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    unsigned width = insn->width == 8 ? 8 : 4;
-    unsigned from = regalloc_read(c, insn->a, R8);
-    if (insn->width == 2)
-        emit_movzx(&c->e, 2, R8, host_reg(from));
-    else
-        emit_mov(&c->e, width, R8, from);
+    load_indirect_pc(c, insn);
     if (!c->options->chain) {
         emit_store(&c->e, 8, VCPU_FIELD(pc), R8);
         emit_jmp_mem(&c->e, VCPU_FIELD(thunk_exit_lookup));
-        return;
+    } else if (insn->op == IR_EXIT_INDIRECT && insn->aux) {
+        emit_return(c);
+    } else {
+        emit_jump_cache_index(&c->e);
+        emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10), false);
     }
-    /* R10 = 2 * the low 20 bits of pc: shifting by R15 is shifting by 12. */
-    emit_shift(&c->e, EMIT_SHLX, false, R10, host_reg(R8), R15);
-    emit_shift(&c->e, EMIT_SHRX, false, R10, host_reg(R10), R15);
-    emit_lea(&c->e, 4, R10, host_mem_index(R10, R10, 0, 0));
-    emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10), false);
 }
 
 /* EXIT_LOOKUP, EXIT_PC, EXIT_REASON and unchained exits: back to the execution loop. */

@@ -17,13 +17,25 @@ static uint32_t move_slot(uint32_t disp, int64_t delta)
     return base + ((i + (uint32_t)delta) & (JUMP_CACHE_ENTRIES - 1)) * size + within;
 }
 
+static uint32_t move_field(CodegenPcFieldKind kind, uint32_t value, int64_t delta)
+{
+    switch (kind) {
+    case PC_FIELD_VALUE:
+        return value + (uint32_t)delta;
+    case PC_FIELD_NEGATED:
+        return value - (uint32_t)delta;
+    case PC_FIELD_JUMP_SLOT:
+        return move_slot(value, delta);
+    }
+    g_assert_not_reached();
+}
+
 void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count, int64_t delta)
 {
     for (unsigned i = 0; i < count; i++) {
         uint32_t value;
         memcpy(&value, rw_code + fields[i].offset, sizeof value);
-        value =
-            fields[i].kind == PC_FIELD_VALUE ? value + (uint32_t)delta : move_slot(value, delta);
+        value = move_field((CodegenPcFieldKind)fields[i].kind, value, delta);
         memcpy(rw_code + fields[i].offset, &value, sizeof value);
     }
 }

@@ -11,6 +11,10 @@ CHECK_OFFSET(FLAGS, flags);
 CHECK_OFFSET(FP_LOADED, fp_loaded);
 CHECK_OFFSET(FP_ENSURE, fp_ensure);
 CHECK_OFFSET(HOST_RSP, host_rsp);
+CHECK_OFFSET(RETURN_SP, return_sp);
+CHECK_OFFSET(JUMP_TAG, jump_tag);
+CHECK_OFFSET(NO_RETURN, returns[RETURN_ENTRIES]);
+CHECK_OFFSET(JUMP_CACHE, jump_cache);
 CHECK_OFFSET(HOST_PC, host_pc);
 CHECK_OFFSET(WINDOW_BASE, window_base);
 CHECK_OFFSET(FP_AREA, fp_area);
@@ -58,8 +62,36 @@ void codegen_mem_commit(VCpu *vcpu)
 /* Body of every native thunk: run its code, and let a guest fault leave as from a helper. */
 void codegen_run_native(VCpu *vcpu, const void *code, void *mem)
 {
-    if (codegen_enter_with(vcpu, code, mem) == EXIT_FAULT)
+    void *return_sp = vcpu->return_sp; /* the exit takes what the thunk has for one */
+    const ExitReason reason = codegen_enter_with(vcpu, code, mem);
+    vcpu->return_sp = return_sp;
+    if (reason == EXIT_FAULT)
         vcpu->leave(vcpu, EXIT_FAULT);
+}
+
+void codegen_forget_returns(VCpu *vcpu)
+{
+    const void **top = &vcpu->returns[RETURN_ENTRIES].code;
+    if ((uintptr_t)vcpu->return_sp % sizeof(ReturnEntry)) /* a thunk's return address is on top */
+        *--top = *(const void **)vcpu->return_sp;
+    vcpu->return_sp = top;
+}
+
+void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size)
+{
+    ReturnEntry *end = &vcpu->returns[RETURN_ENTRIES];
+    const size_t depth = ((uintptr_t)end - (uintptr_t)vcpu->return_sp) / sizeof(ReturnEntry);
+    for (ReturnEntry *entry = end - depth; entry < end; entry++)
+        if ((uintptr_t)entry->code - (uintptr_t)code <= size)
+            entry->code = codegen_stub_return_gone;
+}
+
+bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp)
+{
+    if ((uintptr_t)address - (uintptr_t)vcpu->return_guard >= sizeof vcpu->return_guard)
+        return false;
+    *rsp = (uint64_t)(uintptr_t)&vcpu->returns[RETURN_ENTRIES];
+    return true;
 }
 
 void codegen_init_vcpu(VCpu *vcpu)
@@ -72,5 +104,8 @@ void codegen_init_vcpu(VCpu *vcpu)
     vcpu->thunk_exit_chain = (void *)(uintptr_t)codegen_stub_exit_chain;
     vcpu->thunk_exit_lookup = (void *)(uintptr_t)codegen_stub_exit_lookup;
     vcpu->thunk_exit_reason = (void *)(uintptr_t)codegen_stub_exit_reason;
+    vcpu->thunk_return_miss = (void *)(uintptr_t)codegen_stub_return_miss;
     vcpu->leave = codegen_stub_leave;
+    vcpu->returns[RETURN_ENTRIES].code = codegen_stub_return_none;
+    vcpu->return_sp = &vcpu->returns[RETURN_ENTRIES];
 }

@@ -460,6 +460,8 @@ static const SelectRule rules[] = {
     [IR_EXIT_NONZERO] = {lower_exit_zero, .ext = false},
     [IR_EXIT_REPEAT] = {lower_exit_repeat},
     [IR_EXIT_INDIRECT] = {lower_exit_indirect},
+    [IR_EXIT_CALL] = {lower_exit_call},
+    [IR_EXIT_CALL_INDIRECT] = {lower_exit_call},
     [IR_EXIT_LOOKUP] = {lower_exit_loop},
     [IR_EXIT_PC] = {lower_exit_loop},
     [IR_EXIT_REASON] = {lower_exit_loop},

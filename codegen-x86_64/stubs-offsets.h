@@ -9,11 +9,15 @@
 #define STUB_FLAGS       136
 #define STUB_FP_LOADED   140
 #define STUB_FP_ENSURE   240
-#define STUB_HOST_RSP    296
-#define STUB_HOST_PC     408
-#define STUB_WINDOW_BASE 416
+#define STUB_HOST_RSP    304
+#define STUB_RETURN_SP   312
+#define STUB_JUMP_TAG    320
+#define STUB_HOST_PC     432
+#define STUB_WINDOW_BASE 440
 #define STUB_FP_AREA     1536
 #define STUB_HOST_FP     2048
+#define STUB_NO_RETURN   24576 /* &returns[RETURN_ENTRIES] */
+#define STUB_JUMP_CACHE  4227072
 
 #define STUB_FLAGS_ARITH   0x8d5
 #define STUB_FLAG_OF_SHIFT 11

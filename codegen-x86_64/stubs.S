@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The border between C and translated code.
  *
- * In translated code: R15 = VCpu + bias, RSP = vcpu->host_rsp, a multiple of 16, with the frame of
- * codegen_enter above it. Thunks are called with all guest state live, save it to the VCpu, call C
- * and reload it; R13 and R14 (IR temps, window base) survive because C preserves them. */
+ * In translated code: R15 = VCpu + bias, RSP = top of the return stack (VCpu.returns). C runs at
+ * vcpu->host_rsp, a multiple of 16, with the frame of codegen_enter above it. Thunks are called with all
+ * guest state live, save it to the VCpu, call C and reload it; R13 and R14 (IR temps, window base) survive
+ * because C preserves them. */
 #include "codegen-x86_64/stubs-offsets.h"
 
     .intel_syntax noprefix
@@ -57,21 +58,34 @@
 .endm
 
 /* A thunk's way to C and back: RDI = vcpu, stack aligned, vcpu->host_pc = its return address. The
- * result comes out in R8. */
+ * result comes out in R8. C may have moved the return address (codegen_forget_returns). */
 .macro CALL_C_BEGIN
+    mov VC(STUB_RETURN_SP), rsp
+    mov rsp, VC(STUB_HOST_RSP)
     SPILL
     SAVE_FP
-    pop rax
+    mov rax, VC(STUB_RETURN_SP)
+    mov rax, [rax]
     mov VC(STUB_HOST_PC), rax
-    push rax
-    sub rsp, 8
     lea rdi, [r15 - STUB_BIAS]
 .endm
 .macro CALL_C_END
     mov r8, rax
-    add rsp, 8
+    mov rsp, VC(STUB_RETURN_SP)
     RELOAD
     ret
+.endm
+
+/* RCX = 0 if the jump cache has code for the pc in R8, which is [R15 + R10 * 8 + JUMP_CACHE_CODE]. */
+#define JUMP_CACHE_CODE (STUB_JUMP_CACHE + 8 - STUB_BIAS)
+.macro PROBE_JUMP_CACHE
+    shlx r10d, r8d, r15d
+    shrx r10d, r10d, r15d
+    lea r10d, [r10 + r10]
+    mov rcx, [r15 + r10 * 8 + STUB_JUMP_CACHE - STUB_BIAS]
+    lea rcx, [rcx + r8]
+    mov r9, VC(STUB_JUMP_TAG)
+    lea rcx, [rcx + r9]
 .endm
 
 .macro FUNCTION name
@@ -117,12 +131,11 @@ FUNCTION codegen_fp_save
     pop r15
     ret
 
-/* ExitReason codegen_enter(VCpu *vcpu, const void *code)
- * ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8) */
-    .globl codegen_enter
-    .type codegen_enter, @function
-FUNCTION codegen_enter_with
-codegen_enter:
+/* RSI = code, RDX = its R8. */
+.macro ENTER
+    mov rax, rsp
+    and rsp, -16
+    push rax
     push rbp
     push rbx
     push r12
@@ -136,6 +149,18 @@ codegen_enter:
     mov r8, rdx
     mov r14, VC(STUB_WINDOW_BASE)
     RELOAD
+.endm
+
+/* Jumped to by codegen_enter, its return address on the stack. */
+FUNCTION codegen_stub_enter
+    ENTER
+    mov rsp, VC(STUB_RETURN_SP)
+    jmp r11
+
+/* ExitReason codegen_enter_with(VCpu *vcpu, const void *code, void *r8): a native thunk; it stays on the stack
+ * it is on. */
+FUNCTION codegen_enter_with
+    ENTER
     jmp r11
 
 /* r8 = fn(vcpu, r8, r9, r10), fn in R11. */
@@ -160,11 +185,62 @@ FUNCTION codegen_stub_mem_commit
     call codegen_mem_commit
     CALL_C_END
 
+/* A RET to the pc in R8 that is not the one of the top entry; the guest's RCX is in R11. The next entry may
+ * be the one (the top one was left by a CALL that only reads its pc); otherwise just the top one goes (a
+ * retpoline, a stack that was switched). Entries go by a host RET, so that the host's own stack loses
+ * them, too. */
+FUNCTION codegen_stub_return_miss
+    lea rcx, VC(STUB_NO_RETURN)
+    not rcx
+    lea rcx, [rsp + rcx + 1]
+    jrcxz return_from_nothing
+    mov ecx, [rsp + 24]
+    lea ecx, [rcx + r8]
+    jrcxz 2f
+    PROBE_JUMP_CACHE
+    jrcxz 1f
+    lea rsp, [rsp + 16]
+    jmp return_by_lookup
+1:  mov rcx, r11
+    mov r9, [r15 + r10 * 8 + JUMP_CACHE_CODE]
+    mov [rsp + 8], r9
+    lea rsp, [rsp + 8]
+    ret
+2:  lea r9, [rip + 3f]
+    mov [rsp + 8], r9
+    lea rsp, [rsp + 8]
+    ret
+3:  mov rcx, r11
+    ret
+
+/* What a CALL would come back to is gone: a RET to the pc in R8 found its entry; the tag is still there. */
+FUNCTION codegen_stub_return_gone
+    mov r11, rcx
+    lea rsp, [rsp + 8]
+return_from_nothing: /* the host's own stack has C's returns: leave it alone */
+    PROBE_JUMP_CACHE
+    jrcxz 1f
+return_by_lookup:
+    mov rcx, r11
+    mov VC(STUB_PC), r8
+    jmp codegen_stub_exit_lookup
+1:  mov rcx, r11
+    jmp [r15 + r10 * 8 + JUMP_CACHE_CODE]
+
+/* A RET to the pc in R8 whose tag the entry that stands for none happens to have. */
+FUNCTION codegen_stub_return_none
+    lea rsp, [rsp - 8]
+    mov VC(STUB_PC), r8
+    jmp codegen_stub_exit_lookup
+
 /* Ways out, jumped to; exit_chain is called, its return address says which exit. */
 FUNCTION codegen_stub_exit_chain
     pop r8
     mov VC(STUB_HOST_PC), r8
-    mov r8d, STUB_EXIT_CHAIN
+    lea r8, [rip + 1f]
+    push r8
+    ret                 /* the host's own stack loses its entry, too */
+1:  mov r8d, STUB_EXIT_CHAIN
     jmp codegen_stub_exit_reason
 
 FUNCTION codegen_stub_poll_exit
@@ -181,6 +257,7 @@ FUNCTION codegen_stub_exit_lookup
 
 /* R8D = reason; guest state is live. */
 FUNCTION codegen_stub_exit_reason
+    mov VC(STUB_RETURN_SP), rsp
     mov rsp, VC(STUB_HOST_RSP)
     SPILL
 exit_spilled:
@@ -193,12 +270,15 @@ exit_spilled:
     pop r12
     pop rbx
     pop rbp
-    ret
+    pop rsp
+    pop rcx
+    jmp rcx
 
 /* _Noreturn void codegen_stub_leave(VCpu *vcpu, ExitReason reason): from below a helper, whose
- * frames are dropped; guest state is in the VCpu. */
+ * frames are dropped, and the thunk's return address; guest state is in the VCpu. */
 FUNCTION codegen_stub_leave
     lea r15, [rdi + STUB_BIAS]
+    add qword ptr VC(STUB_RETURN_SP), 8
     mov r8d, esi
     mov rsp, VC(STUB_HOST_RSP)
     jmp exit_spilled

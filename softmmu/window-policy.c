@@ -80,7 +80,7 @@ static void drop_entry(WindowSet *set, Window *window, Track *track, unsigned in
         window->churn[page]++;
     track->used[index / 64] &= ~(UINT64_C(1) << (index % 64));
     window_unmap(set, window, page, count);
-    window->cost_ns += (uint64_t)(before - window->mapped) * WINDOW_UNMAP_NS;
+    window->cost_ns += (uint64_t)(before - window->mapped) * set->remap_ns;
     set->counters.changed_entries++;
 }
 

@@ -15,8 +15,6 @@
 /* A page of the kernel's window that was unmapped this often stays on the TLB (temporary mappings);
  * user windows are given up as a whole, see WINDOW_DEMOTE_NS. */
 #define WINDOW_CHURN_LIMIT 4
-#define WINDOW_UNMAP_NS    2500u
-#define WINDOW_TRAP_NS     5000u
 #define WINDOW_DEMOTE_NS   2000000u
 #define WINDOW_PROMOTE_NS  500000u
 
@@ -83,6 +81,7 @@ struct WindowSet {
     uint32_t total_vmas;
     uint64_t generation, kernel_generation, clock;
     uint64_t mode_bits; /* of the paging registers that the windows were filled under */
+    uint64_t remap_ns; /* what it costs on this host to unmap a page and to map it again, or a trap */
     WindowCounters counters;
 };
 

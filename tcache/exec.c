@@ -46,11 +46,32 @@ static void invalidate_other(Engine *engine, ram_off_t offset, uint64_t size)
     engine->cache.counters.invalidated_other += cache_invalidate(&engine->cache, offset, size);
 }
 
+static const TranslationBlock *running_block(Engine *engine)
+{
+    if (engine->interp_tb)
+        return engine->interp_tb;
+    const void *pc = engine->vcpu->host_pc;
+    return pc ? cache_find_by_host(&engine->cache, pc) : NULL;
+}
+
+/* A block that was removed runs to its next exit, but no RET may come back to it: what it calls
+ * goes to the loop, which forgets the returns of another jump tag. Maybe in a signal handler. */
+static void cut_off_running_block(Engine *engine)
+{
+    const TranslationBlock *tb = running_block(engine);
+    if (!tb || tb->valid)
+        return;
+    engine->vcpu->jump_tag = 0;
+    atomic_fetch_or(&engine->vcpu->attention, ATTENTION_KICK);
+    mprotect(engine->vcpu->poll_page, sizeof engine->vcpu->poll_page, PROT_NONE);
+}
+
 static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
     Engine *engine = opaque;
     if (on_vcpu_thread(engine)) {
         invalidate_other(engine, offset, size);
+        cut_off_running_block(engine);
         return;
     }
     PostedWrite post = {offset, size};
@@ -88,14 +109,6 @@ static void translations_flushed(void *opaque, MmuFlush what, gva_t gva)
     if (engine->windows)
         window_flushed(engine->windows, what, gva);
     shortcuts_flushed(engine, what, gva);
-}
-
-static const TranslationBlock *running_block(Engine *engine)
-{
-    if (engine->interp_tb)
-        return engine->interp_tb;
-    const void *pc = engine->vcpu->host_pc;
-    return pc ? cache_find_by_host(&engine->cache, pc) : NULL;
 }
 
 static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
@@ -148,6 +161,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
     codegen_init_vcpu(vcpu);
+    mprotect(vcpu->return_guard, sizeof vcpu->return_guard, PROT_NONE);
     vcpu->engine = engine;
     vcpu->kick = kick;
     vcpu->relax = engine_relax;
@@ -285,10 +299,15 @@ static void note_exit(Engine *engine, uint64_t start)
         window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
 }
 
-static ExitReason enter_code(Engine *engine, const BlockState *state, const uint8_t *code)
+static ExitReason enter_code(Engine *engine, const BlockState *state, uint32_t tag,
+                             const uint8_t *code)
 {
     VCpu *vcpu = engine->vcpu;
     uint64_t start = note_entry(engine, state);
+    if (vcpu->jump_tag != tag) {
+        codegen_forget_returns(vcpu);
+        vcpu->jump_tag = tag;
+    }
     ExitReason reason = codegen_enter(vcpu, code);
     engine->exit_pc = vcpu->host_pc;
     vcpu->host_pc = NULL;
@@ -306,7 +325,7 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
         log_exec(engine, tb);
     if (!tb->ir) {
         const bool checked = engine->check && check_is_due(engine, tb) && check_before(engine, tb);
-        const ExitReason reason = enter_code(engine, &tb->state, tb->code);
+        const ExitReason reason = enter_code(engine, &tb->state, tb->jump_tag, tb->code);
         return checked ? check_after(engine, tb, reason) : reason;
     }
     tb->executions++;
@@ -359,12 +378,13 @@ static bool quick_turn(Engine *engine, ExitReason *reason)
         return false;
     engine->guest->block_state(engine->vcpu, &state);
     state.memory = engine->window ? MEMORY_WINDOW : 0;
-    const uint8_t *code = cache_quick_find(&engine->cache, &state, &state.memory);
+    uint32_t tag;
+    const uint8_t *code = cache_quick_find(&engine->cache, &state, &state.memory, &tag);
     if (!code)
         return false;
     engine->cache.counters.quick_turns++;
     engine->recent[engine->recent_count++ % RECENT_BLOCKS] = state;
-    *reason = enter_code(engine, &state, code);
+    *reason = enter_code(engine, &state, tag, code);
     return true;
 }
 

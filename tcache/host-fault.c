@@ -55,7 +55,9 @@ static bool window_trap(Engine *engine, greg_t *regs, gva_t gva)
     VCpu *vcpu = engine->vcpu;
     const void *rip = (const void *)regs[REG_RIP];
     const bool write = regs[REG_ERR] & 2;
+    vcpu->return_sp = (void *)regs[REG_RSP];
     WindowOutcome outcome = window_fault(engine->windows, engine->window, gva, write, &vcpu->fault);
+    regs[REG_RSP] = (greg_t)(uintptr_t)vcpu->return_sp; /* the walk may have written to code */
     if (outcome != WINDOW_FILLED && codegen_is_repeat(rip)) {
         regs[REG_RSI] &= WINDOW_ALIGN - 1;
         regs[REG_RDI] &= WINDOW_ALIGN - 1;
@@ -98,9 +100,12 @@ static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
         regs[REG_RIP] = (greg_t)(uintptr_t)codegen_stub_poll_exit;
         return true;
     }
+    if (trap == TRAP_PF && !native &&
+        codegen_returns_overflowed(vcpu, (const void *)address, (uint64_t *)&regs[REG_RSP]))
+        return true;
     Fault fault;
     gva_t gva;
-    if (trap == TRAP_PF && engine->window && window_contains(engine->window, address, &gva))
+    if (trap == TRAP_PF && !native && engine->window && window_contains(engine->window, address, &gva))
         return window_trap(engine, regs, gva);
     if (!guest_fault(trap, &fault))
         return false;

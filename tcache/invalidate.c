@@ -45,6 +45,7 @@ void cache_cut_off(Cache *cache, TranslationBlock *tb)
     uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
     if (jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
         jc->entry[i].tag = 0;
+    codegen_forget_returns_to(cache->vcpu, tb->code, tb->code_size);
 }
 
 void cache_remove(Cache *cache, TranslationBlock *tb)
@@ -127,7 +128,7 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
         cache->smc_hot[page]++;
     recompute_lines(cache, page);
     if (running) /* else the loop may hold an exit of a block that is gone now */
-        cache_take_back(cache);
+        cache_take_back(cache, running);
     return true;
 }
 

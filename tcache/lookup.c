@@ -158,7 +158,8 @@ void cache_note_tag(Cache *cache, const TranslationBlock *tb)
     tag[tb->state.memory & MEMORY_GLOBAL ? 1 : 0] = tb->jump_tag;
 }
 
-const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory)
+const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory,
+                                uint32_t *jump_tag)
 {
     unsigned slot = memo_slot(state);
     const BlockState *known = &cache->recent_tags[slot].state;
@@ -170,6 +171,7 @@ const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t 
     for (unsigned global = 0; global < 2; global++) {
         if (tag[global] && entry->tag == -(state->pc + tag[global])) {
             *memory = state->memory | (global ? MEMORY_GLOBAL : 0);
+            *jump_tag = tag[global];
             return (const uint8_t *)(uintptr_t)entry->code;
         }
     }

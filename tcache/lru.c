@@ -142,17 +142,18 @@ void cache_trim_meta(Cache *cache, void *end)
 }
 
 /* Nothing but the cache itself may still know a block that is taken back. */
-static bool may_take_back(const TranslationBlock *tb)
+static bool may_take_back(const TranslationBlock *tb, const TranslationBlock *running)
 {
-    return !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir && !tb->insn_offsets;
+    return tb != running && !tb->valid && !tb->has_volatile && !tb->ir && !tb->shadow_ir &&
+           !tb->insn_offsets;
 }
 
-void cache_take_back(Cache *cache)
+void cache_take_back(Cache *cache, const TranslationBlock *running)
 {
     Unit *unit = &cache->unit[cache->current];
     while (unit->blocks->len > 0) {
         TranslationBlock *tb = g_ptr_array_index(unit->blocks, unit->blocks->len - 1);
-        if (!may_take_back(tb))
+        if (!may_take_back(tb, running))
             return;
         g_ptr_array_set_size(unit->blocks, (int)unit->blocks->len - 1);
         unit->used = (uint32_t)(tb->code - cache->buf.rx) - unit->start;

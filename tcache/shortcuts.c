@@ -64,6 +64,7 @@ static void flush_others(Engine *engine)
     for (unsigned i = 0; i < engine->other_count; i++)
         engine->other_pages[page_number(engine->other_list[i]) / 64] = 0;
     engine->other_count = 0;
+    codegen_forget_returns(engine->vcpu);
     chain_unlink_volatile(&engine->cache);
     if (engine->cache.jump_other.count)
         jump_cache_flush_other(&engine->cache);
@@ -132,6 +133,7 @@ void shortcuts_validate(Engine *engine)
         if (still_true(engine, &g_array_index(engine->global_list, GlobalPage, i)))
             continue;
         engine->cache.counters.shortcut_losses++;
+        codegen_forget_returns(engine->vcpu);
         chain_unlink_all(&engine->cache);
         jump_cache_flush(&engine->cache);
         forget_global(engine);

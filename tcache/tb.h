@@ -114,8 +114,8 @@ void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
 void cache_trim_meta(Cache *cache, void *end);
 /* Memory of blocks that were removed right after they were made is used again at once: code that is
- * patched in a loop. No removed block may be running. */
-void cache_take_back(Cache *cache);
+ * patched in a loop. */
+void cache_take_back(Cache *cache, const TranslationBlock *running);
 /* Go on to another unit, evicting what it holds. */
 void cache_next_unit(Cache *cache);
 void cache_flush(Cache *cache);
@@ -130,9 +130,11 @@ void cache_insert(Cache *cache, TranslationBlock *tb);
 TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
 /* Guest pc of the instruction at host_pc inside tb. */
 uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
-/* Code of the block for state, wherever it lies, if the jump cache has it; *memory: its state.memory.
+/* Code of the block for state, wherever it lies, if the jump cache has it; *memory: its state.memory,
+ * *jump_tag: its tag.
  * state->memory says whether it uses the window. NULL: look it up. */
-const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory);
+const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory,
+                                uint32_t *jump_tag);
 void cache_note_tag(Cache *cache, const TranslationBlock *tb);
 uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 

@@ -54,6 +54,15 @@ typedef struct {
     JumpCacheEntry entry[JUMP_CACHE_ENTRIES];
 } JumpCache;
 
+/* The host's stack while translated code runs: a CALL pushes an entry, with the host's own CALL; a RET
+ * to that pc returns with the host's own RET, which the host predicts. All that is in it leads to code
+ * that may still be reached, see codegen_forget_returns. */
+#define RETURN_ENTRIES 1024
+typedef struct {
+    const void *code; /* pops the tag, and goes to pc */
+    uint64_t tag;     /* low half: -pc */
+} ReturnEntry;
+
 typedef struct VCpu {
     uint64_t gpr[VCPU_GPRS]; /* the guest's registers while translated code does not run */
     uint64_t pc;             /* offset in CS; exact at exits and in helpers that declare it */
@@ -69,7 +78,11 @@ typedef struct VCpu {
     void *thunk_exit_chain;
     void *thunk_exit_lookup;
     void *thunk_exit_reason;
+    void *thunk_return_miss;
     void *host_rsp;          /* of the entry trampoline */
+    void *return_sp;         /* top of `returns` while translated code does not run; in a thunk, its
+                                return address */
+    uint64_t jump_tag;       /* of the blocks that run, and of those that `returns` leads back to */
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
@@ -97,6 +110,8 @@ typedef struct VCpu {
     _Alignas(64) uint8_t fp_area[512]; /* FXSAVE64 image while !fp_loaded */
     _Alignas(64) uint8_t host_fp_area[512];
 
+    _Alignas(4096) uint8_t return_guard[4096]; /* below the return stack: PROT_NONE */
+    ReturnEntry returns[RETURN_ENTRIES + 1];   /* grows down; the last one stands for none */
     _Alignas(4096) uint8_t poll_page[4096]; /* read at block entries; PROT_NONE to break out */
     TlbArrays tlb[MMU_MODES];
     JumpCache jump_cache;

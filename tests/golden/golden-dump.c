@@ -70,6 +70,7 @@ static const struct {
     FIELD(thunk_exit_chain),
     FIELD(thunk_exit_lookup),
     FIELD(thunk_exit_reason),
+    FIELD(thunk_return_miss),
     FIELD(host_rsp),
     FIELD(temp),
     FIELD(fault),

@@ -51,10 +51,17 @@ static uint64_t helper_fp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return (uint64_t)(x * 1000);
 }
 
+static uint64_t helper_forget(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    codegen_forget_returns(vcpu);
+    return 0;
+}
+
 static const HelperInfo helpers[HELPER_COUNT] = {
     [HELPER_SUM] = {"sum", helper_sum, 3, HELPER_NO_FLAGS},
     [HELPER_NEW_FLAGS] = {"new_flags", helper_new_flags, 1, 0},
     [HELPER_RAISE] = {"raise", helper_raise, 2, HELPER_FAULTS},
+    [HELPER_FORGET] = {"forget", helper_forget, 0, HELPER_NO_FLAGS},
     [HELPER_FP] = {"fp", helper_fp, 1, HELPER_NO_FLAGS},
 };
 
@@ -88,6 +95,10 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     uintptr_t poll = (uintptr_t)info->si_addr - (uintptr_t)current->vcpu->poll_page;
     if (rip < current->code || rip >= current->code + FIXTURE_CODE) {
         signal(sig, SIG_DFL);
+        return;
+    }
+    if (codegen_returns_overflowed(current->vcpu, info->si_addr, (uint64_t *)&regs[REG_RSP])) {
+        current->overflows++;
         return;
     }
     if (rip < current->code + FIXTURE_THUNKS)

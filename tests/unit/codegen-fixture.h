@@ -25,10 +25,11 @@ typedef struct {
     IrBlock ir;
     CodegenOptions options;
     CodegenOutput out;
+    unsigned overflows; /* of the return stack, if its guard is protected */
 } Fixture;
 
 /* Helpers that blocks may call, by index in aux. */
-enum { HELPER_SUM, HELPER_NEW_FLAGS, HELPER_RAISE, HELPER_FP, HELPER_COUNT };
+enum { HELPER_SUM, HELPER_NEW_FLAGS, HELPER_RAISE, HELPER_FP, HELPER_FORGET, HELPER_COUNT };
 
 void fixture_init(Fixture *f);
 void fixture_destroy(Fixture *f);

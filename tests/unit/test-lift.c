@@ -141,8 +141,12 @@ static void print_op(GString *out, const IrInsn *op)
     }
     if (has_imm(op))
         g_string_append_printf(out, ",%" PRId64, op->imm);
-    if ((info->attrs & IR_ATTR_EXIT) && op->op != IR_EXIT_PC && op->op != IR_EXIT_INDIRECT)
+    if (op->op == IR_EXIT_INDIRECT && op->aux)
+        g_string_append(out, " return");
+    if ((info->attrs & IR_ATTR_EXIT) && op->op != IR_EXIT_PC && op->a.kind == IR_NONE)
         g_string_append_printf(out, " %" PRIx64, (uint64_t)op->imm);
+    if (op->op == IR_EXIT_CALL || op->op == IR_EXIT_CALL_INDIRECT)
+        g_string_append_printf(out, " back %" PRIx64, (uint64_t)op->imm2);
 }
 
 /* Well formed; temps are set before use, written with 4 or 8 bytes, at most two live. */
@@ -324,13 +328,14 @@ Test(lift, control)
         {"e9 00 f0", REAL, "exit 3"},
         {"ff e0", FLAT3, "exit_indirect.4 eax"},
         {"ff e0", REAL, "movzx2.4 t0,eax; exit_indirect.4 t0"},
-        {"e8 00 01 00 00", FLAT3, "mov.4 [ss:esp-4],4101; lea.4 esp,[esp-4]; exit 1105"},
+        {"e8 00 01 00 00", FLAT3, "mov.4 [ss:esp-4],4101; lea.4 esp,[esp-4]; exit_call 1105 back 1005"},
+        {"66 e8 00 01", FLAT3, "mov.2 [ss:esp-2],4100; lea.4 esp,[esp-2]; exit_call 1104 back 1004"},
         {"ff d4", FLAT3,
-         "mov.4 t0,esp; mov.4 [ss:esp-4],4098; lea.4 esp,[esp-4]; exit_indirect.4 t0"},
+         "mov.4 t0,esp; mov.4 [ss:esp-4],4098; lea.4 esp,[esp-4]; exit_call_indirect.4 t0 back 1002"},
         {"ff 13", FLAT3,
-         "mov.4 t0,[ds:ebx]; mov.4 [ss:esp-4],4098; lea.4 esp,[esp-4]; exit_indirect.4 t0"},
-        {"c2 08 00", FLAT3, "mov.4 t0,[ss:esp]; lea.4 esp,[esp+12]; exit_indirect.4 t0"},
-        {"c3", REAL, "movzx2.4 t0,[ss#:esp]a16; lea.2 esp,[esp+2]a16; exit_indirect.4 t0"},
+         "mov.4 t0,[ds:ebx]; mov.4 [ss:esp-4],4098; lea.4 esp,[esp-4]; exit_call_indirect.4 t0 back 1002"},
+        {"c2 08 00", FLAT3, "mov.4 t0,[ss:esp]; lea.4 esp,[esp+12]; exit_indirect.4 t0 return"},
+        {"c3", REAL, "movzx2.4 t0,[ss#:esp]a16; lea.2 esp,[esp+2]a16; exit_indirect.4 t0 return"},
         {"e2 fe", FLAT3, "lea.4 ecx,[ecx-1]; exit_nonzero.4 ecx 1000"},
         {"e1 fe", REAL, "lea.2 ecx,[ecx-1]a16; exit_zero.2 ecx 1002; exit_cc:4 1000"},
         {"e0 fe", FLAT3, "lea.4 ecx,[ecx-1]; exit_zero.4 ecx 1002; exit_cc:5 1000"},

@@ -419,7 +419,7 @@ static void execute(Interp *in, const IrBlock *block)
         do_call(in, block);
         break;
     case IR_INSN: case IR_EXIT: case IR_EXIT_CC: case IR_EXIT_ZERO: case IR_EXIT_NONZERO:
-    case IR_EXIT_REPEAT: case IR_EXIT_INDIRECT: case IR_EXIT_LOOKUP: case IR_EXIT_PC: case IR_EXIT_REASON:
+    case IR_EXIT_REPEAT: case IR_EXIT_INDIRECT: case IR_EXIT_CALL: case IR_EXIT_CALL_INDIRECT: case IR_EXIT_LOOKUP: case IR_EXIT_PC: case IR_EXIT_REASON:
     case IR_OP_COUNT:
         g_assert_not_reached();
     }
@@ -447,6 +447,7 @@ static bool take_exit(Interp *in, ExitReason *reason)
     case IR_EXIT_REPEAT:
         return false;
     case IR_EXIT_INDIRECT:
+    case IR_EXIT_CALL_INDIRECT:
         vcpu->pc = read_opd(in, i->a, i->width, 0);
         return true;
     case IR_EXIT_PC:

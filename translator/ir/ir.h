@@ -116,11 +116,12 @@ typedef struct {
     uint8_t cond;      /* x86 condition 0..15 */
     bool lock;
     bool checked;      /* INSN: the instruction's accesses do not use the address window */
-    uint16_t aux;      /* helper id, instruction length, ExitReason */
+    uint16_t aux;      /* helper id, instruction length, ExitReason; EXIT_INDIRECT: a guest's return */
     IrOpd d, a, b;
     IrOpd args[3];     /* CALL */
     int64_t imm;       /* for IR_IMM, targets, offsets */
-    int64_t imm2;      /* SHLD/shift count when a is used; STSTATE value; CALL: second immediate */
+    int64_t imm2;      /* SHLD/shift count when a is used; STSTATE value; CALL: second immediate; pc that
+                          an EXIT_CALL returns to */
     int64_t imm3;
     IrMem mem;
     IrNative native;

@@ -90,6 +90,9 @@ bool ir_verify(const IrBlock *block, GString *why)
             v.defined |= UINT64_C(1) << v.insn->d.n;
         if (v.insn->op == IR_CALL && v.insn->aux >= block->helper_count)
             fail(&v, "no such helper");
+        if ((v.insn->op == IR_EXIT_CALL || v.insn->op == IR_EXIT_CALL_INDIRECT) &&
+            (uint64_t)v.insn->imm2 > UINT32_MAX)
+            fail(&v, "a call returns beyond 4 GiB");
         bool end = ir_op_info[v.insn->op].attrs & IR_ATTR_END;
         if (end != (n + 1 == block->count))
             fail(&v, end ? "ops after the end" : "the block does not end in an exit");

@@ -86,6 +86,25 @@ void lift_jmp(Lift *l, int arg)
     lift_exit_indirect(l, target);
 }
 
+/* To `target`, or to `to` if it is IR_NONE. Where the pushed pc is not the next one (its upper half
+ * is cut off) it is but a jump. */
+static void exit_by_call(Lift *l, IrOpd target, uint64_t to)
+{
+    const bool indirect = target.kind != IR_NONE;
+    if (lift_mask_pc(l, l->next_pc) != l->next_pc) {
+        if (indirect)
+            lift_exit_indirect(l, target);
+        else
+            lift_exit_to(l, to);
+        return;
+    }
+    IrInsn *exit =
+        ir_append(l->ir, indirect ? IR_EXIT_CALL_INDIRECT : IR_EXIT_CALL, indirect ? 4 : 0);
+    exit->a = target;
+    exit->imm = indirect ? 0 : (int64_t)to;
+    exit->imm2 = (int64_t)l->next_pc;
+}
+
 void lift_call_near(Lift *l, int arg)
 {
     bool direct = l->insn->opd[0].kind == OPD_REL;
@@ -105,10 +124,7 @@ void lift_call_near(Lift *l, int arg)
     if (!direct)
         check_indirect(l, target);
     lift_push(l, ir_pc(), (int64_t)l->next_pc, l->insn->op_size);
-    if (direct)
-        lift_exit_to(l, branch_target(l));
-    else
-        lift_exit_indirect(l, target);
+    exit_by_call(l, target, direct ? branch_target(l) : 0);
 }
 
 static unsigned release_bytes(const Lift *l)
@@ -123,6 +139,7 @@ void lift_ret(Lift *l, int arg)
     check_indirect(l, target);
     lift_add_esp(l, size + release_bytes(l));
     lift_exit_indirect(l, target);
+    l->ir->insns[l->ir->count - 1].aux = 1;
 }
 
 /* --- far transfers: the helpers know descriptors, gates and tasks --- */
