@@ -3,6 +3,9 @@
  * both back to guest instructions. */
 #include "codegen-x86_64/host-priv.h"
 
+/* On the stack: 10 KiB. */
+enum { USUAL_COLD = 256 };
+
 void codegen_mark_pc(Codegen *c, uint64_t pc)
 {
     uint32_t host = (uint32_t)(c->e.at - c->out->code);
@@ -122,15 +125,17 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
 {
     /* an op has two pieces of cold code at most, and each piece one pc entry */
     unsigned max_cold = block->count * 2;
-    Codegen c = {
-        .e = {out->code},
-        .limit = out->code + out->capacity,
-        .block = block,
-        .options = options,
-        .out = out,
-        .pc = block->pc,
-        .cold = g_new(Cold, max_cold),
-    };
+    Cold usual[USUAL_COLD];
+    Codegen c;
+    c.e.at = out->code;
+    c.limit = out->code + out->capacity;
+    c.block = block;
+    c.options = options;
+    c.out = out;
+    c.pc = block->pc;
+    c.checked = c.fp_ready = false;
+    c.cold = max_cold <= USUAL_COLD ? usual : g_new(Cold, max_cold);
+    c.cold_count = c.pc_count = 0;
     out->exit_count = 0;
     out->size = 0;
     out->movable = true;
@@ -153,7 +158,8 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
     if (fits && options->executions)
         emit_count(&c.e, options->executions);
     fits = fits && emit_hot(&c) && emit_cold(&c);
-    g_free(c.cold);
+    if (c.cold != usual)
+        g_free(c.cold);
     out->size = fits ? (size_t)(c.e.at - out->code) : 0;
     g_array_set_size(out->pcmap, fits ? c.pc_count : 0);
     return fits;

@@ -23,6 +23,7 @@ typedef struct {
     bool poll;            /* emit the poll load at entry */
     unsigned budget;      /* guest instructions to take from vcpu->budget at entry; 0: do not */
     uint64_t *executions; /* counted up at entry; NULL: no */
+    const uint8_t *ram;   /* where RAM lies: for LDCODE */
     uint32_t jump_tag;    /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 

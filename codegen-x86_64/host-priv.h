@@ -139,6 +139,8 @@ void lower_native(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOp
 extern const char codegen_stub_fp_load[];
 extern const char codegen_stub_helper[];
 extern const char codegen_stub_mem_begin[];
+extern const char codegen_stub_store_supervisor[];
+extern const char codegen_stub_store_user[];
 extern const char codegen_stub_mem_commit[];
 extern const char codegen_stub_exit_chain[];
 extern const char codegen_stub_exit_lookup[];

@@ -264,6 +264,15 @@ void lower_mem_op(Codegen *c, const IrInsn *insn)
     cold->resume = c->e.at;
 }
 
+/* The way to the slow path, by what it can do without C. */
+static HostOpd begin_thunk(const IrInsn *insn)
+{
+    if (!ir_mem_writes(insn) || insn->mem.aligned || access_size(insn) > CODE_LINE)
+        return VCPU_FIELD(thunk_mem_begin);
+    return insn->mem.user ? VCPU_FIELD(thunk_mem_store[MMU_USER])
+                          : VCPU_FIELD(thunk_mem_store[MMU_SUPERVISOR]);
+}
+
 void lower_cold_mem(Codegen *c, const Cold *cold)
 {
     Emit *e = &c->e;
@@ -277,7 +286,7 @@ void lower_cold_mem(Codegen *c, const Cold *cold)
     if (cold->addr != R8)
         emit_mov(e, 4, R8, cold->addr);
     emit_mov_imm(e, R9, descriptor);
-    emit_call_mem(e, VCPU_FIELD(thunk_mem_begin));
+    emit_call_mem(e, begin_thunk(insn));
     if (needs_fp(insn))
         emit_call_mem(e, VCPU_FIELD(fp_ensure));
     select_emit(c, insn, host_mem(R8, 0));

@@ -49,6 +49,8 @@ void regalloc_block(Codegen *c)
     unsigned last[TEMP_COUNT];
     TempSet set;
     for (unsigned i = 0; i < block->count; i++) {
+        if (!ir_has_temps(&block->insns[i]))
+            continue;
         insn_temps(&block->insns[i], &set);
         for (unsigned k = 0; k < set.count; k++)
             last[set.n[k]] = i;
@@ -58,6 +60,8 @@ void regalloc_block(Codegen *c)
     if (c->options->memory == MEM_WINDOW)
         free_places &= ~(1u << place_of(HOST_WINDOW_BASE));
     for (unsigned i = 0; i < block->count; i++) {
+        if (!ir_has_temps(&block->insns[i]))
+            continue;
         insn_temps(&block->insns[i], &set);
         for (unsigned k = 0; k < set.count; k++) {
             uint8_t *temp = &c->temp[set.n[k]];

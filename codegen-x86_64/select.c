@@ -359,6 +359,16 @@ static void select_load_state(Codegen *c, const IrInsn *insn, const SelectRule *
     operands_end(c, insn, rule, &o);
 }
 
+static void select_load_code(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
+{
+    static const uint32_t opcodes[] = {
+        [1] = OP_0F | 0xbe | OP_BYTE_RM, [2] = OP_0F | 0xbf, [4] = 0x8b};
+    Operands o = operands_begin(c, insn, rule, mem);
+    emit_mov_imm(&c->e, R11, (uint64_t)(uintptr_t)c->options->ram + (uint64_t)insn->imm);
+    emit_insn(&c->e, opcodes[insn->src_width], 4, o.d, host_mem(R11, 0));
+    operands_end(c, insn, rule, &o);
+}
+
 static void select_store_state(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     HostOpd field = state_field(insn->imm);
@@ -403,6 +413,7 @@ static const SelectRule rules[] = {
     [IR_XCHG] = {select_exchange, 0x86, .flags = RULE_WRITES_A},
     [IR_BSWAP] = {select_bswap},
     [IR_LDSTATE] = {select_load_state},
+    [IR_LDCODE] = {select_load_code},
     [IR_STSTATE] = {select_store_state},
     [IR_LSHL] = {select_flagless_shift, EMIT_SHLX},
     [IR_LSHR] = {select_flagless_shift, EMIT_SHRX},

@@ -180,7 +180,61 @@ FUNCTION codegen_stub_mem_begin
     call codegen_mem_begin
     CALL_C_END
 
+/* The same for a store of at most one code line (translator/vcpu.h). Into a page with translated code,
+ * but where none lies, it needs no C. All is flag-free; the VCpu's places for RAX and RCX are
+ * scratch, since the way to C writes them anew. */
+.macro MEM_STORE name, code_tag, addend
+FUNCTION \name
+    mov GPR(1), rcx
+    shrx ecx, r8d, r15d
+    movzx ecx, cx
+    mov r10, [r15 + rcx * 8 + \addend - STUB_BIAS]
+    mov rcx, [r15 + rcx * 8 + \code_tag - STUB_BIAS]
+    movzx r11d, r9w
+    lea r10, [r10 + r8]
+    lea r11d, [r8 + r11 - 1]
+    shrx r11d, r11d, r15d
+    lea rcx, [rcx + r11 + 1]
+    jrcxz 1f
+    mov rcx, GPR(1)
+    jmp codegen_stub_mem_begin
+1:  mov GPR(0), r9
+    movzx r11d, r9w
+    lea r11, [r10 + r11 - 1]
+    mov ecx, STUB_CODE_LINE_BITS
+    shrx r11, r11, rcx
+    shrx rcx, r10, rcx
+    mov r9, VC(STUB_CODE_LINES)
+    movzx r11d, byte ptr [r9 + r11]
+    movzx ecx, byte ptr [r9 + rcx]
+    mov r9, GPR(0)
+    lea ecx, [rcx + r11]
+    jrcxz 3f
+2:  mov rcx, GPR(1)
+    jmp codegen_stub_mem_begin
+3:  mov ecx, VC(STUB_BESIDE_LEFT)
+    lea ecx, [rcx - 1]
+    jrcxz 2b
+    mov VC(STUB_BESIDE_LEFT), ecx
+    mov r8, r10
+    mov byte ptr VC(STUB_BOUNCED), 0
+    mov rcx, GPR(1)
+    ret
+.endm
+    MEM_STORE codegen_stub_store_supervisor, STUB_CODE_TAG_SUPERVISOR, STUB_ADDEND_SUPERVISOR
+    MEM_STORE codegen_stub_store_user, STUB_CODE_TAG_USER, STUB_ADDEND_USER
+
+/* After the op; only a bounced access has anything left to do. */
 FUNCTION codegen_stub_mem_commit
+    mov r9, rcx
+    movzx ecx, byte ptr VC(STUB_BOUNCED)
+    jrcxz commit_direct
+    mov rcx, r9
+    jmp commit_bounced
+commit_direct:
+    mov rcx, r9
+    ret
+commit_bounced:
     CALL_C_BEGIN
     call codegen_mem_commit
     CALL_C_END

@@ -166,6 +166,16 @@ bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fau
     return true;
 }
 
+uint64_t mmu_load_ram(Mmu *mmu, ram_off_t offset, unsigned size)
+{
+    uint64_t value = 0;
+    if (mmu->shadow)
+        shadow_read(mmu->shadow, offset, &value, size);
+    else
+        memcpy(&value, ram_hva(address_space_ram(mmu->as), offset), size);
+    return value;
+}
+
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault)
 {
     void *host = tlb_lookup(mmu, gva, size, mode, true);

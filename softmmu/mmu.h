@@ -111,6 +111,10 @@ void *mmu_store_beside_code(Mmu *mmu, gva_t gva, unsigned size, int mode);
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault);
 
+/* 1, 2 or 4 bytes of RAM, whatever is mapped where: part of an instruction that is read anew each time
+ * it is executed. */
+uint64_t mmu_load_ram(Mmu *mmu, ram_off_t offset, unsigned size);
+
 /* Host pointer to the RAM or ROM page under gva for code fetch; NULL with has_fault=false if
  * it is MMIO (fetch bytewise with mmu_fetch_byte). */
 typedef struct {

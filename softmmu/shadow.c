@@ -285,6 +285,11 @@ void shadow_access_commit(Shadow *s, MemAccess *access)
         log_write(s, access->gpa[1], buffer + access->first, access->size - access->first, false);
 }
 
+void shadow_read(Shadow *s, ram_off_t offset, void *buffer, unsigned size)
+{
+    log_read(s, offset, buffer, size);
+}
+
 bool shadow_probe(Shadow *s, gva_t gva, bool write, int mode, gpa_t *gpa, Fault *fault)
 {
     ram_off_t offset;

@@ -49,6 +49,8 @@ bool shadow_ambiguous(const Shadow *shadow);
 void *shadow_access_begin(Shadow *shadow, MemAccess *access, gva_t gva, unsigned size, bool read,
                           bool write, int mode, Fault *fault);
 void shadow_access_commit(Shadow *shadow, MemAccess *access);
+/* RAM as it would be. */
+void shadow_read(Shadow *shadow, ram_off_t offset, void *buffer, unsigned size);
 
 /* mmu.c: mmu_translate, without the address: helpers that run in it only want to know whether there
  * would be a fault. */

@@ -80,7 +80,7 @@ static void drop_entry(WindowSet *set, Window *window, Track *track, unsigned in
         window->churn[page]++;
     track->used[index / 64] &= ~(UINT64_C(1) << (index % 64));
     window_unmap(set, window, page, count);
-    window->cost_ns += (uint64_t)(before - window->mapped) * set->remap_ns;
+    window->cost_ns += (uint64_t)(before - window->mapped) * 2 * set->remap_ns;
     set->counters.changed_entries++;
 }
 
@@ -268,11 +268,29 @@ static Window *take_user_window(WindowSet *set, uint64_t cr3)
     return w;
 }
 
+/* Where the entry for gva is in the current page tables; 0: nowhere. */
+static gpa_t find_entry(const WindowSet *set, gva_t gva)
+{
+    const WalkMemory memory = mmu_walk_memory(set->mmu, false);
+    const WalkResult walk =
+        walk_x86_page(&set->mmu->paging, &memory, gva, (WalkAccess){WALK_EXEC, true, false});
+    return walk.fault || walk.depth == 0 ? 0 : walk.path[walk.depth - 1].gpa;
+}
+
+/* Guests give the CR3 of a process that has ended to a new one, which begins as all do. */
+static bool is_another(const WindowSet *set, AddressSpaceNote *note)
+{
+    if (!note->anchor_entry || note->generation == set->generation)
+        return false;
+    note->generation = set->generation;
+    return find_entry(set, note->anchor) != note->anchor_entry;
+}
+
 static AddressSpaceNote *current_note(WindowSet *set)
 {
     uint64_t cr3 = set->mmu->paging.cr3;
     AddressSpaceNote *note = note_of(set, cr3);
-    if (note->cr3 != cr3 || note->threshold_ns == 0) {
+    if (note->cr3 != cr3 || note->threshold_ns == 0 || is_another(set, note)) {
         if (note->window)
             release(set, note->window);
         *note = (AddressSpaceNote){.cr3 = cr3, .threshold_ns = WINDOW_PROMOTE_NS};
@@ -280,9 +298,15 @@ static AddressSpaceNote *current_note(WindowSet *set)
     return note;
 }
 
-void window_note_user_time(WindowSet *set, uint64_t ns)
+void window_note_user_time(WindowSet *set, uint64_t ns, gva_t pc)
 {
-    current_note(set)->user_ns += ns;
+    AddressSpaceNote *note = current_note(set);
+    note->user_ns += ns;
+    if (!note->anchor_entry) {
+        note->anchor = pc;
+        note->anchor_entry = find_entry(set, pc);
+        note->generation = set->generation;
+    }
 }
 
 /* Churn has cost more than the TLB would have: back to it, for longer. */

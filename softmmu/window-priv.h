@@ -42,7 +42,8 @@ struct Window {
     bool supervisor;
     uint32_t *pages; /* by page number: 0, or window_entry() */
     uint8_t *churn;  /* by page number: how often it was unmapped */
-    uint64_t touched[WINDOW_PAGES / WINDOW_CHUNK / 64]; /* chunks of `pages` with entries, now or once */
+    uint64_t
+        touched[WINDOW_PAGES / WINDOW_CHUNK / 64]; /* chunks of `pages` with entries, now or once */
     uint32_t mapped, vmas;
     Track *tracks;
     unsigned track_count, track_capacity;
@@ -50,7 +51,8 @@ struct Window {
     uint64_t cost_ns;    /* spent on churn */
     uint64_t key;        /* user windows: CR3; 0: free */
     uint64_t last_used;
-    /* The access that faulted last in the guest; it will come again when the guest has served it. */
+    /* The access that faulted last in the guest; it will come again when the guest has served it.
+     */
     bool awaited, awaited_write;
     gva_t awaited_gva;
 };
@@ -61,6 +63,10 @@ typedef struct {
     uint64_t user_ns;
     uint64_t threshold_ns;
     Window *window;
+    /* Page table that code of it was in; another one: another process has the CR3 by now. */
+    gva_t anchor;
+    gpa_t anchor_entry;  /* 0: not known yet */
+    uint64_t generation; /* of the flushes that it was looked at after */
 } AddressSpaceNote;
 #define WINDOW_NOTES 256
 
@@ -81,7 +87,8 @@ struct WindowSet {
     uint32_t total_vmas;
     uint64_t generation, kernel_generation, clock;
     uint64_t mode_bits; /* of the paging registers that the windows were filled under */
-    uint64_t remap_ns; /* what it costs on this host to unmap a page and to map it again, or a trap */
+    uint64_t remap_ns;  /* what it costs on this host to map a page and to unmap it; a trap costs
+                           about as much */
     WindowCounters counters;
 };
 

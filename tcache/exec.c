@@ -293,10 +293,11 @@ static uint64_t note_entry(Engine *engine, const BlockState *state)
     return engine->guest->fetch_mode(engine->vcpu) == MMU_USER ? __builtin_ia32_rdtsc() : 0;
 }
 
-static void note_exit(Engine *engine, uint64_t start)
+static void note_exit(Engine *engine, const BlockState *state, uint64_t start)
 {
     if (start)
-        window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2);
+        window_note_user_time(engine->windows, (__builtin_ia32_rdtsc() - start) / 2,
+                              (uint32_t)(state->cs_base + state->pc));
 }
 
 static ExitReason enter_code(Engine *engine, const BlockState *state, uint32_t tag,
@@ -311,7 +312,7 @@ static ExitReason enter_code(Engine *engine, const BlockState *state, uint32_t t
     ExitReason reason = codegen_enter(vcpu, code);
     engine->exit_pc = vcpu->host_pc;
     vcpu->host_pc = NULL;
-    note_exit(engine, start);
+    note_exit(engine, state, start);
     if (engine->icount)
         icount_settle(engine, reason);
     return reason;

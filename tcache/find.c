@@ -96,7 +96,13 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     unsigned max_bytes = engine_room_to_breakpoint(engine, linear_pc(state), BLOCK_MAX_BYTES);
     if (first->ram_offset != RAM_OFF_NONE)
         max_bytes = cache_room_to_patched(&engine->cache, first->ram_offset + offset, max_bytes);
-    TranslateLimits limits = {max_insns, max_bytes};
+    TranslateLimits limits = {.max_insns = max_insns, .max_bytes = max_bytes};
+    if (first->ram_offset != RAM_OFF_NONE && !engine->options.no_opt &&
+        cache_has_patched(&engine->cache, first->ram_offset)) {
+        limits.patched = cache_is_patched;
+        limits.opaque = &engine->cache;
+        limits.ram = first->ram_offset + offset;
+    }
     bool need_second = false;
     *crosses = false;
     ir_block_reset(&engine->ir, state->pc);
@@ -144,6 +150,7 @@ bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, Codegen
         .page_pc = pc >= offset ? pc - offset : 0,
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
+        .ram = ram_hva(address_space_ram(engine->cache.as), 0),
         .jump_tag = tb->jump_tag,
         .budget = engine->icount ? engine->ir.guest_insns : 0,
         .executions = engine->options.count ? &tb->executions : NULL,
@@ -162,13 +169,12 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     Unit *unit = &cache->unit[cache->current];
     const bool may_move = !crosses && engine->ir.movable && clone_is_possible(engine, &tb->state);
     uint8_t *rx = cache->buf.rx + unit->start + unit->used;
-    CodegenOutput out = {
-        .code = code_buf_to_rw(&cache->buf, rx),
-        .exec = rx,
-        .capacity = unit->size - unit->used,
-        .pcmap = engine->pcmap,
-        .pc_fields = may_move ? engine->pc_fields : NULL,
-    };
+    CodegenOutput out; /* has room for many exits: not worth clearing */
+    out.code = code_buf_to_rw(&cache->buf, rx);
+    out.exec = rx;
+    out.capacity = unit->size - unit->used;
+    out.pcmap = engine->pcmap;
+    out.pc_fields = may_move ? engine->pc_fields : NULL;
     if (!engine_generate(engine, tb, crosses, &out))
         return false;
     tb->code = rx;
@@ -226,6 +232,8 @@ static TranslationBlock *new_block(Engine *engine, const BlockState *state, uint
         .outside = engine->outside,
         .unit = (uint16_t)cache->current,
     };
+    tb->hole_count = engine->ir.hole_count;
+    memcpy(tb->holes, engine->ir.holes, sizeof tb->holes);
     if (engine->options.interp)
         keep_ir(engine, tb);
     else if (!generate(engine, tb, crosses))

@@ -2,17 +2,22 @@
  * Taking blocks out: exactly those that a write overlaps. */
 #include "tcache/tb.h"
 
+#include <string.h>
+
 #include "base/trace.h"
 
 /* A page whose blocks are overwritten this often keeps its mark when the last of them goes: marking
  * it again costs more than the slow path of a few stores. It loses it after a row of stores that
- * hit nothing. */
-enum { SMC_HOT = 16, SMC_MISSES = 200, LINE_BITS = 6 };
+ * hit nothing; translated code shows one in CACHE_BESIDE_SEEN of those. */
+enum { SMC_HOT = 16, SMC_MISSES = 16, PAGE_LINES = GUEST_PAGE_SIZE / CODE_LINE };
+
+/* So many stores of at most so many bytes to one place make it a hole of the blocks there. */
+enum { PATCHED_OFTEN = 3, PATCHED_SIZE = 4 };
 
 static void unmark_page(Cache *cache, uint64_t page)
 {
     address_space_code_pages(cache->as)[page] = 0;
-    cache->lines[page] = 0;
+    memset(&cache->lines[page * PAGE_LINES], 0, PAGE_LINES);
 }
 
 static unsigned page_index(const TranslationBlock *tb, uint64_t page)
@@ -58,33 +63,76 @@ void cache_remove(Cache *cache, TranslationBlock *tb)
     tb->valid = false;
 }
 
+/* ---- places that are patched again and again ---- */
+
+static unsigned patched_slot(ram_off_t at)
+{
+    return (unsigned)(at * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PATCHED_BITS));
+}
+
+static void note_patched(Cache *cache, ram_off_t at, uint64_t size)
+{
+    PatchedPlace *place = &cache->patched[patched_slot(at)];
+    if (size > PATCHED_SIZE)
+        return;
+    if (place->at != at)
+        *place = (PatchedPlace){.at = at};
+    place->size = MAX(place->size, (uint8_t)size);
+    if (place->hits < PATCHED_OFTEN)
+        place->hits++;
+}
+
+bool cache_is_patched(const void *opaque, ram_off_t offset, unsigned size)
+{
+    const Cache *cache = opaque;
+    for (unsigned i = 0; i < size; i++) {
+        const PatchedPlace *place = &cache->patched[patched_slot(offset + i)];
+        if (place->at == offset + i && place->hits >= PATCHED_OFTEN && i + place->size <= size)
+            return true;
+    }
+    return false;
+}
+
+bool cache_has_patched(const Cache *cache, ram_off_t offset)
+{
+    return cache->smc_hot[offset >> GUEST_PAGE_BITS] >= PATCHED_OFTEN;
+}
+
+/* Does the write change nothing of the block but bytes that it reads when it runs? */
+static bool in_hole(const TranslationBlock *tb, ram_off_t offset, uint64_t size)
+{
+    const ram_off_t from = MAX(offset, tb->phys) - tb->phys;
+    const ram_off_t to = MIN(offset + size, tb->phys + tb->first_size) - tb->phys;
+    for (unsigned i = 0; i < tb->hole_count; i++)
+        if (tb->holes[i].offset <= from && to <= tb->holes[i].offset + tb->holes[i].size)
+            return true;
+    return false;
+}
+
 bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size)
 {
     if (tb->phys < offset + size && offset < tb->phys + tb->first_size)
-        return true;
+        return !in_hole(tb, offset, size);
     return tb->second_page != RAM_OFF_NONE && tb->second_page < offset + size &&
            offset < tb->second_page + (tb->size - tb->first_size);
 }
 
-/* Lines of a page that bytes [first, last] lie in. */
-static uint64_t line_mask(unsigned first, unsigned last)
+static void cover(Cache *cache, ram_off_t first, unsigned size)
 {
-    unsigned low = first >> LINE_BITS, high = last >> LINE_BITS;
-    return (~UINT64_C(0) >> (63 - (high - low))) << low;
+    for (ram_off_t i = first >> CODE_LINE_BITS; i <= (first + size - 1) >> CODE_LINE_BITS; i++)
+        cache->lines[i] = 1;
 }
 
 void cache_cover_lines(Cache *cache, const TranslationBlock *tb)
 {
-    unsigned first = tb->phys & ~GUEST_PAGE_MASK;
-    cache->lines[tb->phys >> GUEST_PAGE_BITS] |= line_mask(first, first + tb->first_size - 1);
+    cover(cache, tb->phys, tb->first_size);
     if (tb->second_page != RAM_OFF_NONE)
-        cache->lines[tb->second_page >> GUEST_PAGE_BITS] |=
-            line_mask(0, tb->size - tb->first_size - 1);
+        cover(cache, tb->second_page, tb->size - tb->first_size);
 }
 
 static void recompute_lines(Cache *cache, uint64_t page)
 {
-    cache->lines[page] = 0;
+    memset(&cache->lines[page * PAGE_LINES], 0, PAGE_LINES);
     for (TranslationBlock *tb = cache->pages[page]; tb; tb = tb->page_next[page_index(tb, page)])
         cache_cover_lines(cache, tb);
 }
@@ -102,12 +150,13 @@ static void note_miss(Cache *cache, uint64_t page)
 
 bool cache_store_beside(Cache *cache, ram_off_t offset, uint64_t size)
 {
-    uint64_t page = offset >> GUEST_PAGE_BITS;
-    unsigned first = offset & ~GUEST_PAGE_MASK;
-    cache->counters.smc_stores++;
-    if (cache->lines[page] & line_mask(first, (unsigned)(first + size - 1)))
-        return false;
-    note_miss(cache, page);
+    cache->counters.smc_stores += CACHE_BESIDE_SEEN - cache->vcpu->beside_left + 1;
+    cache->vcpu->beside_left = CACHE_BESIDE_SEEN;
+    const ram_off_t first = offset >> CODE_LINE_BITS, last = (offset + size - 1) >> CODE_LINE_BITS;
+    for (ram_off_t i = first; i <= last; i++)
+        if (cache->lines[i])
+            return false;
+    note_miss(cache, offset >> GUEST_PAGE_BITS);
     return true;
 }
 
@@ -124,6 +173,7 @@ bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset
     if (!removed)
         return true;
     cache->smc_at[page] = offset & ~GUEST_PAGE_MASK;
+    note_patched(cache, offset, size);
     if (cache->smc_hot[page] < UINT8_MAX)
         cache->smc_hot[page]++;
     recompute_lines(cache, page);

@@ -4,11 +4,29 @@
 #include "tcache/tb.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/prefault.h"
 #include "base/trace.h"
 
 enum { META_CHUNK = 256 * 1024, MIN_UNIT = 64 * 1024 };
+
+static void free_chunk(gpointer chunk)
+{
+    munmap(chunk, META_CHUNK);
+}
+
+/* Chunks go from unit to unit. */
+static uint8_t *new_chunk(Cache *cache)
+{
+    if (cache->spare_chunks->len > 0)
+        return g_ptr_array_steal_index_fast(cache->spare_chunks, cache->spare_chunks->len - 1);
+    uint8_t *chunk = mmap(NULL, META_CHUNK, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (chunk == MAP_FAILED)
+        g_error("out of memory: no %d KiB for the code cache's tables", META_CHUNK >> 10);
+    return chunk;
+}
 
 bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool nameless,
                 GError **error)
@@ -24,12 +42,16 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
         u->start = i * unit;
         u->size = unit;
         u->blocks = g_ptr_array_new();
-        u->chunks = g_ptr_array_new_with_free_func(g_free);
+        u->chunks = g_ptr_array_new_with_free_func(free_chunk);
     }
+    cache->spare_chunks = g_ptr_array_new_with_free_func(free_chunk);
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
     cache->volatile_links = g_ptr_array_new();
-    cache->lines = g_new0(uint64_t, cache->page_count);
+    cache->lines = g_new0(uint8_t, ram_capacity(address_space_ram(as)) >> CODE_LINE_BITS);
+    vcpu->code_lines = (uint64_t)(uintptr_t)cache->lines -
+                       ((uint64_t)(uintptr_t)ram_hva(address_space_ram(as), 0) >> CODE_LINE_BITS);
+    vcpu->beside_left = CACHE_BESIDE_SEEN;
     cache->smc_at = g_new0(uint16_t, cache->page_count);
     cache->smc_hot = g_new0(uint8_t, cache->page_count);
     cache->smc_miss = g_new0(uint8_t, cache->page_count);
@@ -69,7 +91,9 @@ static void unit_clear(Cache *cache, Unit *unit)
     }
     free_interp_blocks(unit);
     g_ptr_array_set_size(unit->blocks, 0);
-    g_ptr_array_set_size(unit->chunks, 0);
+    while (unit->chunks->len > 0)
+        g_ptr_array_add(cache->spare_chunks,
+                        g_ptr_array_steal_index_fast(unit->chunks, unit->chunks->len - 1));
     unit->used = 0;
     unit->chunk_left = unit->meta_used = 0;
     unit->marked = false;
@@ -84,6 +108,8 @@ void cache_destroy(Cache *cache)
         g_ptr_array_free(cache->unit[i].blocks, TRUE);
         g_ptr_array_free(cache->unit[i].chunks, TRUE);
     }
+    if (cache->spare_chunks)
+        g_ptr_array_free(cache->spare_chunks, TRUE);
     g_free(cache->pages);
     g_free(cache->lines);
     if (cache->volatile_links)
@@ -118,10 +144,9 @@ void *cache_alloc_meta(Cache *cache, size_t bytes)
     Unit *unit = &cache->unit[cache->current];
     bytes = (bytes + 15) & ~(size_t)15;
     if (unit->chunk_left < bytes) {
-        size_t chunk = MAX((size_t)META_CHUNK, bytes);
-        unit->chunk_at = g_malloc(chunk);
-        prefault_write(unit->chunk_at, chunk);
-        unit->chunk_left = chunk;
+        g_assert(bytes <= META_CHUNK);
+        unit->chunk_at = new_chunk(cache);
+        unit->chunk_left = META_CHUNK;
         g_ptr_array_add(unit->chunks, unit->chunk_at);
     }
     void *p = unit->chunk_at;

@@ -53,8 +53,17 @@ struct TranslationBlock {
     IrBlock *ir;            /* --interp only */
     uint32_t *insn_offsets; /* -icount only: of its instructions, from state.pc */
     IrBlock *shadow_ir;     /* --check only: as lifted */
+    IrHole holes[IR_MAX_HOLES]; /* bytes that may change under it */
+    unsigned hole_count;
     ExitSlot exits[];
 };
+
+/* A place that stores hit again and again, at most 4 bytes at once. */
+typedef struct {
+    ram_off_t at;
+    uint8_t size, hits;
+} PatchedPlace;
+
 
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
@@ -70,19 +79,23 @@ typedef struct {
 #define TB_UNITS     16
 #define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
+#define PATCHED_BITS 10
+#define CACHE_BESIDE_SEEN 256u /* the stub of stores shows one in this many that it could serve */
 #define TAG_MEMO     64
 
 typedef struct {
     CodeBuf buf;
     Unit unit[TB_UNITS];
     unsigned current;
+    GPtrArray *spare_chunks; /* for descriptions */
     TranslationBlock *hash[1u << TB_HASH_BITS];
     TranslationBlock **pages; /* heads by ram page */
     uint64_t page_count;
-    uint64_t *lines;    /* by RAM page: which of its 64-byte lines blocks cover (at most those) */
+    uint8_t *lines;     /* by CODE_LINE of RAM: not 0 where blocks may lie (VCpu.code_lines) */
     uint16_t *smc_at;   /* by RAM page: where the last store that hit a block began */
     uint8_t *smc_hot;   /* by RAM page: stores that hit blocks; such pages keep their mark */
-    uint8_t *smc_miss;  /* by RAM page: stores in a row that hit none */
+    uint8_t *smc_miss;  /* by RAM page: stores in a row that were seen to hit none */
+    PatchedPlace patched[1u << PATCHED_BITS];
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
     /* Tags met lately, by mode and CS, for blocks outside and inside of global pages; 0: none. */
@@ -107,9 +120,9 @@ typedef struct {
 bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool nameless,
                 GError **error);
 void cache_destroy(Cache *cache);
-/* `bytes` for a description, from the unit that is being filled. */
 /* Room for a block of `size` bytes at the end of the unit's code; false: it is full. */
 bool cache_has_room(Cache *cache, uint32_t size);
+/* `bytes` for a description, from the unit that is being filled. */
 void *cache_alloc_meta(Cache *cache, size_t bytes);
 /* The last allocation ends at `end` after all. */
 void cache_trim_meta(Cache *cache, void *end);
@@ -165,6 +178,11 @@ void cache_remove(Cache *cache, TranslationBlock *tb);
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);
 /* How many bytes, at most room, a block that begins at offset should have. */
 unsigned cache_room_to_patched(const Cache *cache, ram_off_t offset, unsigned room);
+/* Is [offset, offset+size), a field of an instruction, overwritten so often that it should be read anew
+ * each time? opaque: the Cache. */
+bool cache_is_patched(const void *opaque, ram_off_t offset, unsigned size);
+/* Might anything of the page be? */
+bool cache_has_patched(const Cache *cache, ram_off_t offset);
 bool cache_overlaps(const TranslationBlock *tb, ram_off_t offset, uint64_t size);
 
 #endif

@@ -18,6 +18,11 @@ typedef struct {
 typedef struct {
     unsigned max_insns;  /* 1 for --one-insn-per-tb and for executing one instruction alone */
     unsigned max_bytes;
+    /* Are these bytes of RAM, a field of an instruction, overwritten again and again? NULL: none of the
+     * page is. `ram`: where the code lies. */
+    bool (*patched)(const void *opaque, ram_off_t offset, unsigned size);
+    const void *opaque;
+    ram_off_t ram;
 } TranslateLimits;
 
 /* A piece of the guest's own state, in the struct that follows the VCpu. */

@@ -15,6 +15,8 @@
 #define VCPU_BIAS 172
 #define VCPU_GPRS 16
 #define VCPU_TEMPS 8
+#define CODE_LINE_BITS 4
+#define CODE_LINE (1u << CODE_LINE_BITS)
 
 /* Arithmetic flags, in their EFLAGS positions. */
 #define FLAG_CF 0x001u
@@ -74,6 +76,7 @@ typedef struct VCpu {
     void *fp_ensure;         /* call: ret if loaded, else loads; changes with fp_loaded */
     void *thunk_helper;
     void *thunk_mem_begin;
+    void *thunk_mem_store[MMU_MODES]; /* the same for plain stores of at most CODE_LINE bytes */
     void *thunk_mem_commit;
     void *thunk_exit_chain;
     void *thunk_exit_lookup;
@@ -94,6 +97,10 @@ typedef struct VCpu {
                                 interpreter counts it down in any case */
     const void *host_pc;     /* return address of the thunk call that runs now; NULL: none */
     uint64_t window_base;    /* host address of the window that blocks entered now may use */
+    /* A byte for each CODE_LINE bytes of RAM, at code_lines + host address / CODE_LINE: not 0 where
+     * translated code may lie, so that stores must ask the engine first. Set by the engine. */
+    uint64_t code_lines;
+    uint32_t beside_left;    /* stores beside code until the engine sees one again */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */

@@ -66,6 +66,7 @@ static const struct {
     FIELD(fp_ensure),
     FIELD(thunk_helper),
     FIELD(thunk_mem_begin),
+    FIELD(thunk_mem_store),
     FIELD(thunk_mem_commit),
     FIELD(thunk_exit_chain),
     FIELD(thunk_exit_lookup),

@@ -25,26 +25,50 @@ void fix(Builder *b, Fixup fixup)
 void add_spot(Builder *b, SpotKind kind, unsigned at)
 {
     Spots *spots = &b->spots[kind];
-    bool whole = kind == SPOT_IMM || kind == SPOT_OPCODE || at / PAGE == (at + 3) / PAGE;
+    bool any = kind == SPOT_IMM || kind == SPOT_BYTE || kind == SPOT_OPCODE || kind == SPOT_MOV;
+    bool whole = any || at / PAGE == (at + 3) / PAGE;
     if (whole && spots->count < MAX_SPOTS)
         spots->at[spots->count++] = (uint16_t)at;
 }
 
+static const uint8_t free_regs[] = {EAX, EDX, EBX, EBP, ESI, EDI};
+
 unsigned random_reg(Builder *b)
 {
-    static const uint8_t regs[] = {EAX, EDX, EBX, EBP, ESI, EDI};
-    return regs[rng_below(&b->rng, sizeof regs)];
+    return free_regs[rng_below(&b->rng, sizeof free_regs)];
 }
 
 /* ---- instructions that compute ---- */
+
+uint8_t random_mov(Rng *rng)
+{
+    return 0xb8 | free_regs[rng_below(rng, sizeof free_regs)];
+}
+
+/* mov r8, imm8 or ALU r32, imm8, sign-extended */
+static void emit_imm8(Builder *b, unsigned r)
+{
+    static const uint8_t bytes[] = {0, 2, 3, 4, 6, 7}; /* AL DL BL AH DH BH */
+    if (rng_percent(&b->rng, 40))
+        EMIT(b, 0xb0 | bytes[rng_below(&b->rng, sizeof bytes)]);
+    else
+        EMIT(b, 0x83, (uint8_t)(0xc0 | rng_below(&b->rng, 8) << 3 | r));
+    add_spot(b, SPOT_BYTE, b->at);
+    EMIT(b, (uint8_t)rng_next(&b->rng));
+}
 
 /* mov or ALU r32, imm32 */
 static void emit_imm(Builder *b)
 {
     unsigned r = random_reg(b);
-    if (rng_percent(&b->rng, 40))
+    if (rng_percent(&b->rng, 30)) {
+        emit_imm8(b, r);
+        return;
+    }
+    if (rng_percent(&b->rng, 40)) {
+        add_spot(b, SPOT_MOV, b->at);
         EMIT(b, (uint8_t)(0xb8 | r));
-    else
+    } else
         EMIT(b, 0x81, (uint8_t)(0xc0 | rng_below(&b->rng, 8) << 3 | r));
     add_spot(b, SPOT_IMM, b->at);
     emit32(b, (uint32_t)rng_next(&b->rng));
@@ -83,7 +107,7 @@ static void emit_registers(Builder *b)
     }
 }
 
-static uint32_t random_data(Builder *b)
+uint32_t random_data(Builder *b)
 {
     if (b->free_count && rng_percent(&b->rng, 30)) /* beside code */
         return random_mapping(b) + b->free_at[rng_below(&b->rng, b->free_count)];
@@ -94,6 +118,7 @@ static void emit_memory(Builder *b)
 {
     static const uint8_t opcodes[] = {0x01, 0x03, 0x11, 0x13, 0x29, 0x31, 0x39, 0x89, 0x8b, 0x8b};
     EMIT(b, opcodes[rng_below(&b->rng, sizeof opcodes)], (uint8_t)(random_reg(b) << 3 | 5));
+    add_spot(b, SPOT_DISP, b->at);
     emit32(b, random_data(b));
 }
 
@@ -113,7 +138,7 @@ static void fix_store(Builder *b, SpotKind spot, unsigned disp_at, unsigned imm_
 static void emit_store_imm(Builder *b)
 {
     SpotKind spot = rng_below(&b->rng, SPOT_KINDS);
-    if (spot == SPOT_OPCODE) {
+    if (spot == SPOT_OPCODE || spot == SPOT_BYTE) {
         EMIT(b, 0xc6, 0x05, 0, 0, 0, 0, 0);
         fix_store(b, spot, b->at - 5, b->at - 1, 1);
     } else {

@@ -25,6 +25,10 @@ static uint32_t suitable(Builder *b, SpotKind kind, unsigned at)
     switch (kind) {
     case SPOT_OPCODE:
         return random_opcode(&b->rng);
+    case SPOT_MOV:
+        return random_mov(&b->rng) | (uint32_t)rng_next(&b->rng) << 8;
+    case SPOT_DISP:
+        return random_data(b);
     case SPOT_BRANCH:
         return random_block(b) - (at + 4);
     case SPOT_CALL:
@@ -106,7 +110,8 @@ static void apply_copy(Builder *b, const Fixup *f)
     unsigned at;
     do {
         at = rng_below(&b->rng, b->p->function_at[b->p->functions]);
-    } while (at + f->size >= IMAGE_SIZE || parts_spot(&b->spots[SPOT_BRANCH], at, f->size) ||
+    } while (at + f->size >= IMAGE_SIZE || parts_spot(&b->spots[SPOT_DISP], at, f->size) ||
+             parts_spot(&b->spots[SPOT_BRANCH], at, f->size) ||
              parts_spot(&b->spots[SPOT_ADDRESS], at, f->size) ||
              parts_spot(&b->spots[SPOT_CALL], at, f->size));
     put32(b, f->at, random_mapping(b) + at);

@@ -213,8 +213,11 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
 
 static bool set_up(Torture *t, GError **error)
 {
-    const EngineOptions options = {
-        .cache_bytes = SMALL_CACHE, .interp = true, .one_insn = true, .no_window = true};
+    const EngineOptions options = {.cache_bytes = SMALL_CACHE,
+                                   .interp = true,
+                                   .one_insn = true,
+                                   .no_window = true,
+                                   .no_opt = true};
     t->stepper = machine_new(&options, true, error);
     for (unsigned i = 0; t->stepper && i < G_N_ELEMENTS(configs); i++) {
         if (t->options.config && strcmp(t->options.config, configs[i].name))

@@ -13,7 +13,10 @@ enum { MAX_SPOTS = 256, MAX_FIXUPS = 512, FUNCTION_ROOM = 400 };
 /* What a spot in the code holds, and so what may be stored there. */
 typedef enum {
     SPOT_IMM,     /* 4 bytes, anything */
+    SPOT_BYTE,    /* 1 byte, anything */
     SPOT_OPCODE,  /* 1 byte of a list */
+    SPOT_MOV,     /* opcode of mov r32, imm32 and three bytes of the immediate */
+    SPOT_DISP,    /* address of data; never parted by a page */
     SPOT_BRANCH,  /* rel32 to the start of a block; never parted by a page */
     SPOT_ADDRESS, /* linear address of a block's start; likewise */
     SPOT_CALL,    /* rel32 to the start of a function; likewise */
@@ -79,6 +82,10 @@ void emit_flip_call(Builder *b);
 void emit_flip_jump(Builder *b);
 /* fixups.c */
 void fixups_apply(Builder *b);
+/* Linear address of 16 bytes that are not code. */
+uint32_t random_data(Builder *b);
+/* Opcode of a mov to a register that instructions may change. */
+uint8_t random_mov(Rng *rng);
 /* A valid byte of a SPOT_OPCODE. */
 uint8_t random_opcode(Rng *rng);
 /* system.c */

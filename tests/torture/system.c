@@ -53,6 +53,8 @@ static void copy_image(Builder *b)
         uint32_t value = (uint32_t)rng_next(&b->rng);
         memcpy(twin + spots[SPOT_IMM].at[i], &value, 4);
     }
+    for (unsigned i = 0; i < spots[SPOT_BYTE].count; i++)
+        twin[spots[SPOT_BYTE].at[i]] = (uint8_t)rng_next(&b->rng);
     for (unsigned i = 0; i < spots[SPOT_OPCODE].count; i++)
         twin[spots[SPOT_OPCODE].at[i]] = random_opcode(&b->rng);
     if (b->differs_at)

@@ -310,6 +310,13 @@ static void do_state(Interp *in)
     }
 }
 
+static void do_load_code(Interp *in)
+{
+    const IrInsn *i = in->insn;
+    uint64_t value = mmu_load_ram(&in->vcpu->mmu, (ram_off_t)i->imm, i->src_width);
+    write_opd(in, i->d, i->width, (uint64_t)sign_extend(value, i->src_width));
+}
+
 static void do_call(Interp *in, const IrBlock *block)
 {
     const IrInsn *i = in->insn;
@@ -375,6 +382,9 @@ static void execute(Interp *in, const IrBlock *block)
         break;
     case IR_LDSTATE: case IR_STSTATE:
         do_state(in);
+        break;
+    case IR_LDCODE:
+        do_load_code(in);
         break;
     case IR_LSHL: case IR_LSHR: case IR_LSAR:
         do_lean_shift(in);

@@ -38,6 +38,7 @@ void ir_block_reset(IrBlock *block, uint64_t pc)
     block->guest_insns = 0;
     block->guest_bytes = 0;
     block->solo = false;
+    block->hole_count = 0;
     block->movable = false;
 }
 
@@ -48,6 +49,9 @@ void ir_block_destroy(IrBlock *block)
     block->count = block->capacity = 0;
 }
 
+/* Copied, since a compiler clears this much by REP STOS, which takes longer to start. */
+static const IrInsn blank = {.mem = {.seg = SEG_NONE}};
+
 IrInsn *ir_append(IrBlock *block, IrOp op, unsigned width)
 {
     if (block->count == block->capacity) {
@@ -55,7 +59,9 @@ IrInsn *ir_append(IrBlock *block, IrOp op, unsigned width)
         block->insns = g_renew(IrInsn, block->insns, block->capacity);
     }
     IrInsn *insn = &block->insns[block->count++];
-    *insn = (IrInsn){.op = op, .width = (uint8_t)width, .mem = {.seg = SEG_NONE}};
+    *insn = blank;
+    insn->op = op;
+    insn->width = (uint8_t)width;
     return insn;
 }
 

@@ -129,6 +129,12 @@ typedef struct {
 /* Immediates: d/a IR_IMM, IR_PC -> imm; b IR_IMM -> imm2; CALL args[k] -> imm, imm2, imm3. The imm of
  * an exit and of INSN is a place in the code too. */
 
+/* Guest bytes of the block that LDCODE reads each time: what is stored there leaves it as it is. */
+#define IR_MAX_HOLES 8
+typedef struct {
+    uint16_t offset, size; /* offset: from the block's first byte */
+} IrHole;
+
 typedef struct {
     IrInsn *insns;
     unsigned count, capacity;
@@ -141,6 +147,8 @@ typedef struct {
     unsigned guest_bytes;
     bool movable; /* at another pc it would be the same, but for pcs, all moved by as much */
     bool solo; /* every exit must return to the loop (single step, interrupt shadow) */
+    IrHole holes[IR_MAX_HOLES];
+    unsigned hole_count;
 } IrBlock;
 
 /* At most this many temps are live at once across a memory access or call (two host registers). */
@@ -167,6 +175,14 @@ bool ir_parse(IrBlock *block, const char *text, GError **error);
 /* NULL if well formed, else what is wrong (static or leaked into `out`). */
 bool ir_verify(const IrBlock *block, GString *why);
 
+/* Most ops have none: quick to say. */
+static inline bool ir_has_temps(const IrInsn *insn)
+{
+    return (insn->d.kind == IR_TEMP) | (insn->a.kind == IR_TEMP) | (insn->b.kind == IR_TEMP) |
+           (insn->args[0].kind == IR_TEMP) | (insn->args[1].kind == IR_TEMP) |
+           (insn->args[2].kind == IR_TEMP) | (insn->mem.base.kind == IR_TEMP) |
+           (insn->mem.index.kind == IR_TEMP);
+}
 static inline bool ir_is_imm(IrOpd opd) { return opd.kind == IR_IMM || opd.kind == IR_PC; }
 
 /* Size in bytes of the memory operand's access. */

@@ -32,6 +32,7 @@ static bool is_pure(const IrInsn *insn)
     case IR_MOVSX:
     case IR_LEA:
     case IR_LDSTATE:
+    case IR_LDCODE:
     case IR_LSHL:
     case IR_LSHR:
     case IR_LSAR:
@@ -39,6 +40,12 @@ static bool is_pure(const IrInsn *insn)
     default:
         return false;
     }
+}
+
+static void keep(IrBlock *block, unsigned from, unsigned to)
+{
+    if (to != from)
+        block->insns[to] = block->insns[from];
 }
 
 void pass_dead_temps(IrBlock *block)
@@ -49,13 +56,17 @@ void pass_dead_temps(IrBlock *block)
     unsigned to = block->count;
     for (unsigned i = block->count; i-- > 0;) {
         const IrInsn *insn = &block->insns[i];
+        if (!ir_has_temps(insn)) {
+            keep(block, i, --to);
+            continue;
+        }
         bool temp = insn->d.kind == IR_TEMP;
         if (temp && is_pure(insn) && !(live >> insn->d.n & 1))
             continue;
         if (temp && (ir_op_info[insn->op].shape & IR_SHAPE_RW) == IR_SHAPE_D_WRITE)
             live &= ~(UINT64_C(1) << insn->d.n);
         use_all(&live, insn);
-        block->insns[--to] = *insn;
+        keep(block, i, --to);
     }
     for (unsigned i = 0; to > 0 && i < block->count - to; i++)
         block->insns[i] = block->insns[to + i];

@@ -105,6 +105,7 @@ static void use_base(Decoder *d, unsigned reg)
 /* An address that is only a displacement counts from 0, not from the middle. */
 static void read_absolute(Decoder *d, unsigned size)
 {
+    d->insn->disp_size = (uint8_t)size;
     d->insn->disp =
         decode_long(d) && size == 4 ? read_signed(d, 4) : (int64_t)read_unsigned(d, size);
 }
@@ -123,6 +124,7 @@ static void read_mem16(Decoder *d)
     }
     use_base(d, bases[rm]);
     insn->index = indexes[rm];
+    insn->disp_size = (uint8_t)mod;
     if (mod)
         insn->disp = read_signed(d, mod);
 }
@@ -154,8 +156,9 @@ static void read_mem32(Decoder *d)
         return;
     }
     use_base(d, base | (insn->rex & REX_B ? 8 : 0));
+    insn->disp_size = mod == 2 ? 4 : (uint8_t)mod;
     if (mod)
-        insn->disp = read_signed(d, mod == 1 ? 1 : 4);
+        insn->disp = read_signed(d, insn->disp_size);
 }
 
 static void set_memory(Decoder *d, Operand *opd, unsigned size)
@@ -177,6 +180,7 @@ static void set_offset(Decoder *d, Operand *opd, unsigned size)
     opd->kind = OPD_MEM;
     opd->size = resolve_size(d, size);
     d->mem_done = true;
+    d->insn->disp_size = d->insn->addr_size;
     d->insn->disp = (int64_t)read_unsigned(d, d->insn->addr_size);
 }
 
@@ -257,6 +261,7 @@ static void set_immediate(Decoder *d, Operand *opd, const OperandSpec *spec)
     opd->kind = OPD_IMM;
     opd->size = is_signed ? insn->op_size : size;
     insn->has_imm8 |= size == 1;
+    insn->imm_size += (uint8_t)size;
     if (second)
         insn->imm2 = value;
     else

@@ -100,6 +100,7 @@ typedef struct {
     uint8_t scale;
     int64_t disp;
     int64_t imm, imm2;
+    uint8_t disp_size, imm_size; /* bytes of the instruction, 0: none; immediates are its last */
 } X86Insn;
 
 typedef enum {

@@ -5,7 +5,7 @@
 
 void lift_alu2(Lift *l, int op)
 {
-    lift_op2(l, (IrOp)op);
+    lift_op2_patched(l, (IrOp)op);
 }
 
 /* An op on operand 0 alone, read, written or both. */

@@ -4,7 +4,7 @@
 
 void lift_mov(Lift *l, int arg)
 {
-    lift_op2(l, IR_MOV);
+    lift_op2_patched(l, IR_MOV);
 }
 
 void lift_movx(Lift *l, int op)

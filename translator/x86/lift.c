@@ -110,6 +110,43 @@ IrInsn *lift_op2(Lift *l, IrOp op)
     return o;
 }
 
+/* temp = the `size` bytes of the instruction that end `behind` bytes before its end, if they are
+ * patched; else none. */
+static IrOpd load_if_patched(Lift *l, unsigned behind, unsigned size)
+{
+    IrBlock *block = l->ir;
+    const unsigned at = block->guest_bytes + l->insn->length - behind - size;
+    if (size == 0 || size > 4 || block->hole_count == IR_MAX_HOLES ||
+        !l->limits->patched(l->limits->opaque, l->limits->ram + at, size))
+        return ir_none();
+    block->holes[block->hole_count++] = (IrHole){(uint16_t)at, (uint16_t)size};
+    IrInsn *op = ir_append(block, IR_LDCODE, 4);
+    op->src_width = (uint8_t)size;
+    op->imm = (int64_t)(l->limits->ram + at);
+    return op->d = ir_temp(lift_new_temp(l));
+}
+
+IrInsn *lift_op2_patched(Lift *l, IrOp op)
+{
+    const X86Insn *insn = l->insn;
+    if (!l->limits->patched || !l->in_first)
+        return lift_op2(l, op);
+    IrOpd imm = ir_none(), disp = ir_none();
+    if (insn->opd[1].kind == OPD_IMM && insn->opd[0].size <= 4)
+        imm = load_if_patched(l, 0, insn->imm_size);
+    const bool memory = insn->opd[0].kind == OPD_MEM || insn->opd[1].kind == OPD_MEM;
+    if (memory && insn->index == 0xff && insn->addr_size <= 4)
+        disp = load_if_patched(l, insn->imm_size, insn->disp_size);
+    IrInsn *o = lift_op2(l, op);
+    if (imm.kind != IR_NONE)
+        o->a = imm;
+    if (disp.kind != IR_NONE) {
+        *(o->mem.base.kind == IR_NONE ? &o->mem.base : &o->mem.index) = disp;
+        o->mem.disp = 0;
+    }
+    return o;
+}
+
 /* d = zero-extended `size` bytes of op->a, which the caller fills. */
 static IrInsn *append_load(Lift *l, IrOpd d, unsigned size)
 {

@@ -16,8 +16,10 @@ typedef struct {
     uint64_t next_pc;  /* of the next, masked to the code size */
     uint32_t cs_limit;
     const CpuModel *model;
+    const TranslateLimits *limits;
     unsigned temps;    /* next free temp in this instruction */
     uint8_t effects;   /* of the helpers that this instruction calls: lift_insn ends the block */
+    bool in_first;     /* all of it lies in the block's first page */
     bool goes_on;      /* the next instruction will be in this block, whatever it is */
     bool mode_only;    /* what it ends the block for shows in the CPU's mode bits */
     bool end;          /* the block ends after this instruction (an exit was emitted or is due) */
@@ -43,6 +45,9 @@ void lift_mem_at(Lift *l, IrInsn *op, unsigned seg, IrOpd base, int64_t disp, un
                  unsigned size);
 /* Two-operand op `d op= a` with operands from opd[0], opd[1] (either may be memory or immediate). */
 IrInsn *lift_op2(Lift *l, IrOp op);
+/* The same; an immediate or displacement that is patched again and again is read when the op is
+ * executed. */
+IrInsn *lift_op2_patched(Lift *l, IrOp op);
 /* Operand k zero-extended to 32 bits in a register or temp (immediates are not handled): what a
  * CALL argument, a selector or a jump target is read by. */
 IrOpd lift_value(Lift *l, unsigned k);

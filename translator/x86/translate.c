@@ -132,7 +132,8 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
               .pc = state->pc,
               .next_pc = state->pc,
               .cs_limit = state->cs_limit,
-              .model = &cpu_x86(vcpu)->model};
+              .model = &cpu_x86(vcpu)->model,
+              .limits = limits};
     unsigned side_exits = 0;
     *need_second = false;
     block->movable = state->mode & MODE_CODE32; /* IP of 16-bit code wraps */
@@ -157,6 +158,7 @@ bool x86_translate(VCpu *vcpu, const BlockState *state, const TranslateLimits *l
         }
         unsigned before = block->count;
         l.next_pc = next_pc(&l, l.pc + insn.length);
+        l.in_first = block->guest_bytes + insn.length <= code_size;
         l.goes_on = goes_on(&l, limits, code_size, side_exits);
         lift_insn(&l);
         block->guest_insns++;
