@@ -246,11 +246,18 @@ static void random_remap(Builder *b, bool present, uint32_t out[3])
     out[2] = linear;
 }
 
+void keep_on_page(Builder *b, unsigned count)
+{
+    while (b->at / PAGE != (b->at + count - 1) / PAGE)
+        EMIT(b, 0x90);
+}
+
 /* mov dword [entry], value; invlpg [linear]: what stands between must be the same on every page */
 static void emit_remap_inline(Builder *b)
 {
     uint32_t remap[3];
     random_remap(b, true, remap);
+    keep_on_page(b, 17);
     EMIT(b, 0xc7, 0x05);
     emit32(b, remap[0]);
     emit32(b, remap[1]);
