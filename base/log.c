@@ -90,7 +90,7 @@ bool log_open(uint32_t mask, const char *path, GError **error)
     return true;
 }
 
-static void log_write(const char *format, va_list ap)
+static void G_GNUC_PRINTF(1, 0) log_write(const char *format, va_list ap)
 {
     FILE *f = log_file ? log_file : stderr;
     flockfile(f);

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bits.h"
 
@@ -239,15 +240,33 @@ AddressSpace *address_space_new(Ram *ram)
     return as;
 }
 
+static void forget_regions(AddressSpace *as)
+{
+    g_ptr_array_set_size(as->memory, 0);
+    g_ptr_array_set_size(as->io, 0);
+    g_array_set_size(as->flat, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(as->ports); i++)
+        g_clear_pointer(&as->ports[i], g_free);
+    memset(as->code_pages, 0, ram_capacity(as->ram) >> GUEST_PAGE_BITS);
+    as->last_hit = 0;
+    as->a20_mask = ~UINT64_C(0);
+    as->dirty_memory = as->dirty_io = DIRTY_NONE;
+    as->port_counts = as->mmio_counts = (TopTable){0};
+}
+
+void address_space_clear_for_test(AddressSpace *as)
+{
+    forget_regions(as);
+}
+
 void address_space_free(AddressSpace *as)
 {
     if (!as)
         return;
+    forget_regions(as);
     g_ptr_array_free(as->memory, TRUE);
     g_ptr_array_free(as->io, TRUE);
     g_array_free(as->flat, TRUE);
-    for (unsigned i = 0; i < G_N_ELEMENTS(as->ports); i++)
-        g_free(as->ports[i]);
     g_free(as->code_pages);
     g_rec_mutex_clear(&as->lock);
     g_free(as);

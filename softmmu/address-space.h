@@ -30,6 +30,8 @@ typedef enum { REGION_RAM, REGION_ROM, REGION_MMIO, REGION_UNASSIGNED } RegionKi
 
 AddressSpace *address_space_new(Ram *ram);
 void address_space_free(AddressSpace *as);
+/* As address_space_new left it, but for its listeners: no regions. */
+void address_space_clear_for_test(AddressSpace *as);
 Ram *address_space_ram(const AddressSpace *as);
 
 /* The lock under which every device callback runs; timers and back ends take it

@@ -3,6 +3,7 @@
 #include "tcache/engine-priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -110,7 +111,10 @@ void engine_append_name(const Engine *engine, gva_t gva, GString *out)
 bool engine_open_perf_map(Engine *engine, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
-    engine->perf_map = fopen(path, "we");
+    /* A name in a folder of everybody's: what lies there already, perhaps a link, is not written to. */
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    engine->perf_map = fd < 0 ? NULL : fdopen(fd, "w");
     if (engine->perf_map) {
         setvbuf(engine->perf_map, NULL, _IOLBF, 0); /* perf may look at any time */
         return true;

@@ -54,7 +54,9 @@ static void open_memory(Board *board)
     g_assert(ram && media);
     ram_reset_for_test(ram);
     ram_reset_for_test(media);
-    *board = (Board){.ram = ram, .media = media};
+    AddressSpace *as = board->as ? board->as : address_space_new(ram);
+    address_space_clear_for_test(as);
+    *board = (Board){.ram = ram, .media = media, .as = as};
 }
 
 static Block *new_medium(Board *board, uint64_t bytes)
@@ -66,7 +68,6 @@ void board_open(Board *board)
 {
     static const uint8_t bios[BIOS_BYTES], vga_bios[VGA_BIOS_BYTES] = {0x55, 0xaa, 8};
     open_memory(board);
-    board->as = address_space_new(board->ram);
     board->clock = clock_new_fake();
     board->serial = chardev_new_memory();
     board->debugcon = chardev_new_memory();
@@ -111,7 +112,6 @@ void board_close(Board *board)
     chardev_free(board->serial);
     chardev_free(board->debugcon);
     clock_free(board->clock);
-    address_space_free(board->as);
 }
 
 static void add_device(const Device *device, XXH3_state_t *hash)

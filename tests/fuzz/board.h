@@ -20,7 +20,7 @@ enum {
 typedef struct {
     Ram *ram,
         *media; /* kept from one board to the next, and cleared: mappings cost more than chips */
-    AddressSpace *as;
+    AddressSpace *as; /* likewise */
     Clock *clock;
     Pc *pc;
     Chardev *serial, *debugcon;

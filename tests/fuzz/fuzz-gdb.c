@@ -42,6 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     gdb_note_stop(&session, RUN_DEBUG);
     gdb_session_end(&session);
     gdb_session_clear(&session);
-    machine_bed_close(machine);
+    machine_bed_close();
     return 0;
 }

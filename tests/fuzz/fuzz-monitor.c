@@ -52,6 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         g_strdelimit(lines[i], "\n", ' ');
         execute(machine, lines[i]);
     }
-    machine_bed_close(machine);
+    machine_bed_close();
     return 0;
 }

@@ -29,6 +29,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     feed(chardev, text, count);
     qmp_free(qmp);
     chardev_free(chardev);
-    machine_bed_close(machine);
+    machine_bed_close();
     return 0;
 }

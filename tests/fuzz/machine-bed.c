@@ -15,7 +15,8 @@
 enum { CACHE_BYTES = 1 << 20 };
 
 static bool running;
-static Board board; /* keeps its memory */
+static Board board;     /* keeps its memory */
+static Machine machine; /* keeps its CPU and engine, whose tables are large */
 
 static bool is_running(Machine *machine)
 {
@@ -57,25 +58,35 @@ static void forget_logs(void)
     trace_set("*", false);
 }
 
+/* New, or as a reset leaves it. */
+static void open_cpu(void)
+{
+    CpuModel model;
+    const EngineOptions options = {.interp = true, .count = true, .cache_bytes = CACHE_BYTES};
+    if (!machine.cpu) {
+        g_assert(cpu_model_parse(&model, "max", NULL));
+        fuzz_leaks_expected(true);
+        machine.cpu = cpu_new(board.as, &model, &(CpuBoard){0}, NULL);
+        fuzz_leaks_expected(false);
+        g_assert(machine.cpu);
+        machine.engine = engine_new(&machine.cpu->v, board.as, &options, NULL);
+        g_assert(machine.engine);
+    }
+    engine_flush(machine.engine);
+    cpu_reset(machine.cpu);
+}
+
 Machine *machine_bed_open(void)
 {
-    static Machine machine;
     static MachineChardev chardevs[MACHINE_CHARDEVS];
-    static CpuModel model; /* CPUID is slow in a virtual machine */
     fuzz_enter_sandbox();
     running = false;
     board_open(&board);
     chardev_keep_tap(board.serial);
     chardevs[0] = (MachineChardev){"serial0", g_strdup("null"), board.serial, 0};
-    g_assert(model.family || cpu_model_parse(&model, "max", NULL));
-    fuzz_leaks_expected(true);
-    CpuX86 *cpu = cpu_new(board.as, &model, &(CpuBoard){0}, NULL);
-    fuzz_leaks_expected(false);
-    g_assert(cpu);
-    cpu_reset(cpu);
-    const EngineOptions options = {.interp = true, .count = true, .cache_bytes = CACHE_BYTES};
-    machine = (Machine){.cpu = cpu,
-                        .engine = engine_new(&cpu->v, board.as, &options, NULL),
+    open_cpu();
+    machine = (Machine){.cpu = machine.cpu,
+                        .engine = machine.engine,
                         .as = board.as,
                         .clock = board.clock,
                         .pc = board.pc,
@@ -91,14 +102,13 @@ Machine *machine_bed_open(void)
                         .quit = on_quit,
                         .pause = on_event,
                         .resume = on_event};
-    g_assert(machine.engine);
     return &machine;
 }
 
 /* What the board has, and the CPU's registers. */
-static uint64_t digest(const Machine *machine)
+static uint64_t digest(void)
 {
-    CpuX86 *cpu = machine->cpu;
+    CpuX86 *cpu = machine.cpu;
     const uint64_t parts[] = {board_digest(&board),
                               running,
                               cpu->v.pc,
@@ -112,19 +122,17 @@ static uint64_t digest(const Machine *machine)
     return XXH3_64bits(parts, sizeof(parts));
 }
 
-void machine_bed_close(Machine *machine)
+void machine_bed_close(void)
 {
     if (fuzz_digest)
-        *fuzz_digest = digest(machine);
-    gdb_stub_free(machine->gdb, 0);
-    g_clear_pointer(&machine->profile, profile_free);
-    g_clear_pointer(&machine->keys, key_queue_free);
-    engine_free(machine->engine);
-    cpu_free(machine->cpu);
+        *fuzz_digest = digest();
+    gdb_stub_free(machine.gdb, 0);
+    g_clear_pointer(&machine.profile, profile_free);
+    g_clear_pointer(&machine.keys, key_queue_free);
     board_close(&board);
-    g_free(machine->chardevs[0].spec);
-    g_free(machine->death);
-    if (machine->listeners)
-        g_array_free(machine->listeners, TRUE);
+    g_free(machine.chardevs[0].spec);
+    g_free(machine.death);
+    if (machine.listeners)
+        g_array_free(machine.listeners, TRUE);
     forget_logs();
 }

@@ -98,20 +98,61 @@ def a_host_without_seccomp():
         assert r.stderr.count("dbtvm: no sandbox here (seccomp: ") == (args[1:] != ["off"]), r
 
 
+def make_call(process, call):
+    """gdb makes the machine call a function; what it died of."""
+    told = subprocess.run(["gdb", "-q", "-batch", "-nx", "-p", str(process.pid), "-ex",
+                           f"print {call}"], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, check=False)
+    if "ptrace" in told.stderr and "not permitted" in told.stderr:
+        raise Skip("gdb may not trace here")
+    assert process.wait(20) == -signal.SIGSYS, (process.returncode, told)
+
+
 @test
 def a_forbidden_call_ends_the_machine():
-    """gdb makes the machine call execve, memfd_create, mmap(PROT_EXEC)."""
     needs_seccomp()
     calls = ("(int)execve(\"/bin/true\", 0, 0)", "(int)memfd_create(\"x\", 0)", "(int)fork()",
              "(long)mmap(0, 4096, 5, 0x22, -1, 0)")
     for call in calls:
         with machine() as process:
-            told = subprocess.run(["gdb", "-q", "-batch", "-nx", "-p", str(process.pid), "-ex",
-                                   f"print {call}"], capture_output=True, text=True, timeout=60,
-                                  stdin=subprocess.DEVNULL, check=False)
-            if "ptrace" in told.stderr and "not permitted" in told.stderr:
-                raise Skip("gdb may not trace here")
-            assert process.wait(20) == -signal.SIGSYS, (process.returncode, told)
+            make_call(process, call)
+
+
+@contextlib.contextmanager
+def windowed():
+    """A machine with a window, on SDL's driver that shows none."""
+    before = os.environ.get("SDL_VIDEODRIVER")
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
+    try:
+        with Guest(BINARY, ["-m", "16", "-bios", image("spin"), "-display", "sdl"],
+                   serial=False) as g:
+            wait_until(lambda: any(name == "vcpu" and ticks > 2
+                                   for name, ticks, _ in threads(g.process.pid)), 20,
+                       "the guest does not run")
+            yield g
+    finally:
+        os.environ.pop("SDL_VIDEODRIVER")
+        if before is not None:
+            os.environ["SDL_VIDEODRIVER"] = before
+
+
+@test
+def a_window_has_a_sandbox_too():
+    """One that forbids some calls, since nobody knows what a graphics driver needs."""
+    needs_seccomp()
+    with windowed() as g, scratch() as folder:
+        assert set(modes(g.process).values()) == {"2"}, modes(g.process)
+        for command in (f"screendump {folder}/screen", f"pmemsave 0 4096 {folder}/memory",
+                        f"logfile {folder}/log", "log int",
+                        f"change floppy0 {image('halt')}", "eject floppy0", "profile on",
+                        f"profile {folder}/stacks", "profile off"):
+            assert g.monitor(command) == "", command
+        contains(g.monitor("gdbserver tcp::0"), "waiting for gdb")
+        assert sorted(os.listdir(folder)) == ["log", "memory", "screen", "stacks"]
+        contains(g.monitor("info status"), "running")
+    for call in ("(int)execve(\"/bin/true\", 0, 0)", "(int)ptrace(0, 0, 0, 0)", "(int)setuid(0)"):
+        with windowed() as g:
+            make_call(g.process, call)
 
 
 def listening(pid):

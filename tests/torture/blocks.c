@@ -246,11 +246,18 @@ static void random_remap(Builder *b, bool present, uint32_t out[3])
     out[2] = linear;
 }
 
+void keep_on_page(Builder *b, unsigned count)
+{
+    while (b->at / PAGE != (b->at + count - 1) / PAGE)
+        EMIT(b, 0x90);
+}
+
 /* mov dword [entry], value; invlpg [linear]: what stands between must be the same on every page */
 static void emit_remap_inline(Builder *b)
 {
     uint32_t remap[3];
     random_remap(b, true, remap);
+    keep_on_page(b, 17);
     EMIT(b, 0xc7, 0x05);
     emit32(b, remap[0]);
     emit32(b, remap[1]);
@@ -328,7 +335,13 @@ void emit_stack(Builder *b)
 static void emit_end(Builder *b)
 {
     unsigned r = random_reg(b);
-    switch (rng_below(&b->rng, 12)) {
+    switch (rng_below(&b->rng, 13)) {
+    case 12: /* push address; ret: no call of this CPL's, but perhaps of the handler's */
+        emit_stack(b);
+        EMIT(b, 0x68);
+        emit32(b, program_kernel(b->p) + KERNEL_BEHIND_CALL);
+        EMIT(b, 0xc3);
+        break;
     case 10:
         emit_flip_jump(b);
         break;

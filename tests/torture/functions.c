@@ -69,6 +69,7 @@ void emit_call(Builder *b)
 /* Both ways: the entry's address, the page's, and that of code, 18 bytes behind the start. */
 static void emit_flip(Builder *b, unsigned r, SpotKind what, bool again)
 {
+    keep_on_page(b, 17);
     const unsigned start = b->at;
     if (b->p->kind == PROGRAM_USER) { /* mov eax, entry; mov edx, change; mov ebx, page; int */
         EMIT(b, 0xb8 | EAX, 0, 0, 0, 0, 0xb8 | EDX);
@@ -197,6 +198,7 @@ static void end_remapped(Builder *b)
         emit32(b, OTHER_COPY);
         EMIT(b, 0xcd, INT_FLIP_PTE);
     } else { /* xor dword [tables + eax * scale], change; invlpg [ebx] */
+        keep_on_page(b, 14);
         EMIT(b, 0x81, 0x34, scale | 5);
         emit32(b, tables);
         emit32(b, OTHER_COPY);

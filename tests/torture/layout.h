@@ -54,14 +54,16 @@ enum {
     KERNEL_DISPATCH = 0,      /* goes on with another block */
     KERNEL_FAULT_CODE = 0x80, /* handlers: with error code, without */
     KERNEL_FAULT = 0x90,
-    KERNEL_SET_PTE = 0xc0,   /* INT 80h: [EAX] = EDX, INVLPG [EBX] */
-    KERNEL_SET_CR3 = 0xe0,   /* INT 81h: CR3 = EAX */
-    KERNEL_FLIP_PGE = 0x100, /* INT 82h */
-    KERNEL_FLIP_PTE = 0x120, /* INT 83h: [EAX] ^= EDX, INVLPG [EBX] */
+    KERNEL_BEHIND_CALL = 0x95, /* where it never returns to; blocks do, at their own CPL */
+    KERNEL_SET_PTE = 0xc0,     /* INT 80h: [EAX] = EDX, INVLPG [EBX] */
+    KERNEL_SET_CR3 = 0xe0,     /* INT 81h: CR3 = EAX */
+    KERNEL_FLIP_PGE = 0x100,   /* INT 82h */
+    KERNEL_FLIP_PTE = 0x120,   /* INT 83h: [EAX] ^= EDX, INVLPG [EBX] */
     KERNEL_EXIT = 0x140,
     KERNEL_EXIT_POINTER = 0x180,
     KERNEL_ENTRIES = 0x1c0,   /* where DISPATCH may go on */
     KERNEL_FUNCTIONS = 0x200, /* for calls through memory */
+    KERNEL_FAULT_BODY = 0x240,
     ENTRY_COUNT = 16,
 };
 enum { INT_SET_PTE = 0x80, INT_SET_CR3 = 0x81, INT_FLIP_PGE = 0x82, INT_FLIP_PTE = 0x83 };

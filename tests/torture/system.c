@@ -87,9 +87,10 @@ static void map_fixed(Program *p, unsigned space, uint32_t linear, uint32_t phys
 {
     /* A return to what is no address must not be able to overwrite the kernel. */
     const uint32_t writable = linear == LINEAR_KERNEL ? 0 : PTE_RW;
+    const uint32_t user = linear == LINEAR_KERNEL_STACK ? 0 : user_bit(p);
     for (unsigned i = 0; i < pages; i++)
         put_entry(p, PHYS_TABLE(space), (linear - LINEAR) / PAGE + i,
-                  (physical + i * PAGE) | PTE_P | writable | PTE_A | PTE_D | PTE_G | user_bit(p));
+                  (physical + i * PAGE) | PTE_P | writable | PTE_A | PTE_D | PTE_G | user);
 }
 
 static void map_image(Builder *b, unsigned space)
@@ -186,10 +187,15 @@ static void build_kernel(Builder *b)
          0xa1, BYTES(index), 0x40, 0x83, 0xe0, ENTRY_COUNT - 1, 0xa3, BYTES(index), 0xff, 0x24,
          0x85, BYTES(kernel + KERNEL_ENTRIES));
     CODE(p, KERNEL_FAULT_CODE, 0x8d, 0x64, 0x24, 4, 0xeb, KERNEL_FAULT - KERNEL_FAULT_CODE - 6);
-    /* mov eax, [esp]; add [sum], eax; rol dword [sum], 5; mov dword [esp], dispatch; iret */
-    CODE(p, KERNEL_FAULT, 0x8b, 0x04, 0x24, 0x01, 0x05, BYTES(program_data(p) + DATA_SUM), 0xc1,
-         0x05, BYTES(program_data(p) + DATA_SUM), 5, 0xc7, 0x04, 0x24,
-         BYTES(kernel + KERNEL_DISPATCH), 0xcf);
+    /* call body; mov eax, [what only CPL 0 may read]; jmp dispatch */
+    CODE(p, KERNEL_FAULT, 0xe8, BYTES(KERNEL_FAULT_BODY - KERNEL_BEHIND_CALL), 0xa1,
+         BYTES(p->kind == PROGRAM_FLAT ? PHYS_KERNEL_STACK : LINEAR_KERNEL_STACK), 0xe9,
+         BYTES(KERNEL_DISPATCH - (KERNEL_BEHIND_CALL + 10)));
+    /* lea esp, [esp + 4]; mov eax, [esp]; add [sum], eax; rol dword [sum], 5; mov dword [esp],
+     * dispatch; iret */
+    CODE(p, KERNEL_FAULT_BODY, 0x8d, 0x64, 0x24, 4, 0x8b, 0x04, 0x24, 0x01, 0x05,
+         BYTES(program_data(p) + DATA_SUM), 0xc1, 0x05, BYTES(program_data(p) + DATA_SUM), 5, 0xc7,
+         0x04, 0x24, BYTES(kernel + KERNEL_DISPATCH), 0xcf);
     CODE(p, KERNEL_SET_PTE, 0x89, 0x10, 0x0f, 0x01, 0x3b, 0xcf);
     CODE(p, KERNEL_SET_CR3, 0x0f, 0x22, 0xd8, 0xcf);
     CODE(p, KERNEL_FLIP_PGE, 0x0f, 0x20, 0xe0, 0x35, BYTES(0x80), 0x0f, 0x22, 0xe0, 0xcf);
