@@ -102,16 +102,14 @@ void shortcuts_note_page(Engine *engine, gva_t gva, ram_off_t page)
     g_array_append_val(engine->global_list, entry);
 }
 
-/* A block outside global pages entered the jump cache; it may run on into the next page. */
+/* A block outside global pages is about to enter the jump cache; it may run on into the next page. */
 void shortcuts_note_other(Engine *engine, gva_t gva)
 {
+    if (engine->other_count > OTHER_PAGES - 2)
+        flush_others(engine);
     for (unsigned i = 0; i < 2; i++, gva = (uint32_t)(gva + GUEST_PAGE_SIZE)) {
         if (bit_test(engine->other_pages, gva))
             continue;
-        if (engine->other_count == OTHER_PAGES) {
-            flush_others(engine);
-            return;
-        }
         bit_set(engine->other_pages, gva);
         engine->other_list[engine->other_count++] = gva;
     }
