@@ -64,12 +64,16 @@ void shortcuts_forget(Engine *engine)
     forget_global(engine);
 }
 
+/* A block may be running, in the middle of which the TLB overflows or the memory map changes: its page
+ * is not noted any more, so the returns that it adds are forgotten when the loop is next entered. All
+ * ways out of its page lead there. */
 static void flush_others(Engine *engine)
 {
     for (unsigned i = 0; i < engine->other_count; i++)
         engine->other_pages[page_number(engine->other_list[i]) / 64] = 0;
     engine->other_count = 0;
     codegen_forget_returns(engine->vcpu);
+    engine->vcpu->jump_tag = 0;
     chain_unlink_volatile(&engine->cache);
     if (engine->cache.jump_other.count)
         jump_cache_flush_other(&engine->cache);

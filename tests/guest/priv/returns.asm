@@ -405,6 +405,39 @@ spread: version PAGES + 0x100000, 1
         want NONE
         eq "versions seen", ebx, 13 * 2
         done
+        mov eax, 0x00eb068a             ; MOV AL, [ESI]; JMP $ + 2; CALL EDX; MOV EAX, the version; RET
+        mov [PAGES + 0x100000], eax
+        mov [PAGES + 0x101000], eax
+        mov dword [PAGES + 0x100004], 0x01b8d2ff
+        mov dword [PAGES + 0x101004], 0x02b8d2ff
+        mov dword [PAGES + 0x100008], 0xc3000000
+        mov dword [PAGES + 0x101008], 0xc3000000
+        mov dword [PD + 8 + 0x100], PT2 | 7     ; L + 256 MiB, a TLB of 64 Ki entries away
+        begin "INVLPG after very many TLB misses"
+        xor ebx, ebx
+        mov esi, L + 0x2000
+        call flush
+        mov ecx, 32700
+%$miss: mov al, [esi]
+        mov al, [esi + 0x10000000]
+        loop %$miss
+        mov ecx, ROUNDS
+%$again:
+        mov dword [PT_REMOTE], (PAGES + 0x100000) | 7
+        invlpg [REMOTE]
+        mov edx, %$f
+        mov eax, REMOTE
+        call eax
+        add ebx, eax
+        xor esi, 0x10000000
+        loop %$again
+        jmp short %$end
+%$f:    mov dword [PT_REMOTE], (PAGES + 0x101000) | 7
+        invlpg [REMOTE]
+        ret
+        want NONE
+        eq "versions seen", ebx, ROUNDS * 2
+        done
         ret
 
 flip:   mov eax, cr4
