@@ -64,9 +64,9 @@ void shortcuts_forget(Engine *engine)
     forget_global(engine);
 }
 
-/* A block may be running, in the middle of which the TLB overflows or the memory map changes: its page
- * is not noted any more, so the returns that it adds are forgotten when the loop is next entered. All
- * ways out of its page lead there. */
+/* A block may be running, in the middle of which the TLB overflows or the memory map changes: its
+ * page is not noted any more, so the returns that it adds are forgotten when the loop is next
+ * entered. All ways out of its page lead there. */
 static void flush_others(Engine *engine)
 {
     for (unsigned i = 0; i < engine->other_count; i++)
@@ -106,7 +106,8 @@ void shortcuts_note_page(Engine *engine, gva_t gva, ram_off_t page)
     g_array_append_val(engine->global_list, entry);
 }
 
-/* A block outside global pages is about to enter the jump cache; it may run on into the next page. */
+/* A block outside global pages is about to enter the jump cache; it may run on into the next page.
+ */
 void shortcuts_note_other(Engine *engine, gva_t gva)
 {
     if (engine->other_count > OTHER_PAGES - 2)
