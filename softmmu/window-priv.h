@@ -11,6 +11,7 @@
 #define WINDOW_RESERVATION (WINDOW_SIZE + 2 * WINDOW_GUARD + WINDOW_ALIGN)
 #define WINDOW_PAGES       (WINDOW_SIZE >> GUEST_PAGE_BITS)
 #define WINDOW_CHUNK       UINT64_C(1024) /* entries of Window.pages in a host page */
+#define WINDOW_STREAMS     4
 #define WINDOW_VMA_BUDGET  40000u
 /* A page of the kernel's window that was unmapped this often stays on the TLB (temporary mappings);
  * user windows are given up as a whole, see WINDOW_DEMOTE_NS. */
@@ -51,6 +52,13 @@ struct Window {
     uint64_t cost_ns;    /* spent on churn */
     uint64_t key;        /* user windows: CR3; 0: free */
     uint64_t last_used;
+    /* Fills that went on where another had ended: the page expected next, and how many were mapped
+     * before they were asked for. */
+    struct {
+        uint32_t expected, ahead;
+    } streams[WINDOW_STREAMS];
+    unsigned oldest_stream;
+    uint32_t run_end; /* behind what was mapped last */
     /* The access that faulted last in the guest; it will come again when the guest has served it.
      */
     bool awaited, awaited_write;

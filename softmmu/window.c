@@ -239,6 +239,7 @@ static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_
         rev_add(set, ram_page + i, window, page + i);
     }
     window->mapped += count;
+    window->run_end = page + count;
     window->vmas++;
     set->total_vmas++;
     set->counters.fills++;
@@ -333,6 +334,46 @@ static WindowOutcome fill(WindowSet *set, Window *window, gva_t gva, bool write,
     return WINDOW_DEMOTE;
 }
 
+/* The page may be mapped for a load without a change to the guest's tables. */
+static bool is_ready(WindowSet *set, const Window *window, uint32_t page, WalkResult *walk)
+{
+    const WalkMemory memory = mmu_walk_memory(set->mmu, false);
+    const WalkAccess load = {WALK_READ, !window->supervisor, false};
+    *walk = walk_x86_page(&set->mmu->paging, &memory, (gva_t)page << GUEST_PAGE_BITS, load);
+    return !walk->fault && (walk->depth == 0 || walk->accessed) &&
+           backing_of(set, window, walk).ram_page != RAM_OFF_NONE;
+}
+
+/* A fill at `page` has been made. Where accesses go on from page to page a trap for each costs more
+ * than mapping: as with a file's read-ahead, the more there were the more are mapped. */
+static void fill_ahead(WindowSet *set, Window *window, uint32_t page)
+{
+    enum { MOST = 15 };
+    unsigned s = 0;
+    while (s < WINDOW_STREAMS && window->streams[s].expected != page)
+        s++;
+    if (s == WINDOW_STREAMS) {
+        s = window->oldest_stream++ % WINDOW_STREAMS;
+        window->streams[s].ahead = 0;
+    } else {
+        window->streams[s].ahead = MIN(window->streams[s].ahead * 2 + 1, MOST);
+    }
+    uint32_t next = window->run_end;
+    for (uint32_t n = 0; n < window->streams[s].ahead && next < WINDOW_PAGES; n++) {
+        WalkResult walk;
+        if (window->pages[next]) {
+            next++;
+            continue;
+        }
+        if (!is_ready(set, window, next, &walk) ||
+            fill(set, window, (gva_t)next << GUEST_PAGE_BITS, false, &walk) != WINDOW_FILLED)
+            break;
+        set->counters.ahead_fills++;
+        next = MAX(window->run_end, next + 1);
+    }
+    window->streams[s].expected = next;
+}
+
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault)
 {
     if (gva >= WINDOW_SIZE) {
@@ -350,7 +391,10 @@ WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write
         window->awaited_write = write;
         return WINDOW_FAULT;
     }
-    return fill(set, window, gva, write, &walk);
+    const WindowOutcome outcome = fill(set, window, gva, write, &walk);
+    if (outcome == WINDOW_FILLED)
+        fill_ahead(set, window, (uint32_t)(gva >> GUEST_PAGE_BITS));
+    return outcome;
 }
 
 void window_fill_awaited(WindowSet *set, Window *window)

@@ -26,7 +26,7 @@ typedef enum {
 } WindowOutcome;
 
 typedef struct {
-    uint64_t fills, filled_pages, awaited_fills, unmaps, validations, changed_entries, evictions, protects;
+    uint64_t fills, filled_pages, awaited_fills, ahead_fills, unmaps, validations, changed_entries, evictions, protects;
     uint64_t promotions, demotions, resets;
     uint64_t refused_device, refused_global, refused_churn, refused_wrap, refused_other;
 } WindowCounters;

@@ -26,6 +26,7 @@ unsigned engine_list_counters(const Engine *engine, EngineCounter *out, unsigned
         {"tlb_page_flushes", "TLB page flushes", mmu->page_flushes},
         {"window_fills", "window fills", w->fills},
         {"window_pages", "pages they mapped", w->filled_pages},
+        {"ahead_fills", "of the fills, ahead of accesses that go on from page to page", w->ahead_fills},
         {"awaited_fills", "of the fills, after a page fault of the guest without another trap", w->awaited_fills},
         {"window_unmaps", "window pages unmapped", w->unmaps},
         {"window_validations", "window validations", w->validations},
