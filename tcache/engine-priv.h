@@ -62,7 +62,7 @@ struct Engine {
     uint64_t generation; /* of mappings; entries of another one are stale */
     const void *exit_pc; /* host_pc as the last block left it */
     /* shortcuts.c: pages whose code is reached by shortcuts, as bitmaps by page number. */
-    uint64_t *global_pages, *other_pages;
+    uint64_t *global_pages[MMU_MODES], *other_pages;
     GArray *global_list; /* of GlobalPage */
     bool validate_global;
     gva_t other_list[OTHER_PAGES]; /* whose bits in other_pages are set */

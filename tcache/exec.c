@@ -286,10 +286,8 @@ static uint64_t note_entry(Engine *engine, const BlockState *state)
 {
     if (!engine->windows)
         return 0;
-    if (state->memory & MEMORY_WINDOW) {
+    if (state->memory & MEMORY_WINDOW)
         engine->vcpu->window_base = window_base(engine->window);
-        return 0;
-    }
     return engine->guest->fetch_mode(engine->vcpu) == MMU_USER ? __builtin_ia32_rdtsc() : 0;
 }
 
@@ -343,10 +341,10 @@ static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, 
     if (tb->solo || engine->options.no_chain || tb->ir || log_enabled(LOG_NOCHAIN))
         return;
     const bool global = tb->state.memory & MEMORY_GLOBAL;
-    jump_cache_add(&engine->cache, tb, global);
-    cache_note_tag(&engine->cache, tb);
     if (!global)
         shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
+    jump_cache_add(&engine->cache, tb, global);
+    cache_note_tag(&engine->cache, tb);
     bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
     if (!alive || slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
         return;

@@ -10,9 +10,11 @@
 
 #define PAGE_NUMBERS (UINT64_C(1) << (32 - GUEST_PAGE_BITS))
 
+/* mode: whose code it is; a page may lose one and keep the other. */
 typedef struct {
     gva_t gva;
     ram_off_t ram_offset;
+    int mode;
 } GlobalPage;
 
 static uint64_t page_number(gva_t gva)
@@ -34,21 +36,24 @@ static void bit_set(uint64_t *bits, gva_t gva)
 
 void shortcuts_init(Engine *engine)
 {
-    engine->global_pages = g_new0(uint64_t, PAGE_NUMBERS / 64);
+    for (int mode = 0; mode < MMU_MODES; mode++)
+        engine->global_pages[mode] = g_new0(uint64_t, PAGE_NUMBERS / 64);
     engine->other_pages = g_new0(uint64_t, PAGE_NUMBERS / 64);
     engine->global_list = g_array_new(FALSE, FALSE, sizeof(GlobalPage));
 }
 
 void shortcuts_destroy(Engine *engine)
 {
-    g_free(engine->global_pages);
+    for (int mode = 0; mode < MMU_MODES; mode++)
+        g_free(engine->global_pages[mode]);
     g_free(engine->other_pages);
     g_array_free(engine->global_list, TRUE);
 }
 
 static void forget_global(Engine *engine)
 {
-    memset(engine->global_pages, 0, PAGE_NUMBERS / 8);
+    for (int mode = 0; mode < MMU_MODES; mode++)
+        memset(engine->global_pages[mode], 0, PAGE_NUMBERS / 8);
     g_array_set_size(engine->global_list, 0);
     engine->validate_global = false;
 }
@@ -59,12 +64,16 @@ void shortcuts_forget(Engine *engine)
     forget_global(engine);
 }
 
+/* A block may be running, in the middle of which the TLB overflows or the memory map changes: its
+ * page is not noted any more, so the returns that it adds are forgotten when the loop is next
+ * entered. All ways out of its page lead there. */
 static void flush_others(Engine *engine)
 {
     for (unsigned i = 0; i < engine->other_count; i++)
         engine->other_pages[page_number(engine->other_list[i]) / 64] = 0;
     engine->other_count = 0;
     codegen_forget_returns(engine->vcpu);
+    engine->vcpu->jump_tag = 0;
     chain_unlink_volatile(&engine->cache);
     if (engine->cache.jump_other.count)
         jump_cache_flush_other(&engine->cache);
@@ -81,30 +90,31 @@ void shortcuts_flushed(Engine *engine, MmuFlush what, gva_t gva)
     FetchEntry *entry = &engine->fetch[page_number(gva) % FETCH_CACHE_SIZE];
     if (page_number(entry->page) == page_number(gva))
         entry->generation = 0;
-    engine->validate_global |= bit_test(engine->global_pages, gva);
+    for (int mode = 0; mode < MMU_MODES; mode++)
+        engine->validate_global |= bit_test(engine->global_pages[mode], gva);
     if (bit_test(engine->other_pages, gva))
         flush_others(engine);
 }
 
 void shortcuts_note_page(Engine *engine, gva_t gva, ram_off_t page)
 {
-    if (bit_test(engine->global_pages, gva))
+    const int mode = engine->guest->fetch_mode(engine->vcpu);
+    if (bit_test(engine->global_pages[mode], gva))
         return;
-    bit_set(engine->global_pages, gva);
-    GlobalPage entry = {gva & GUEST_PAGE_MASK, page};
+    bit_set(engine->global_pages[mode], gva);
+    GlobalPage entry = {gva & GUEST_PAGE_MASK, page, mode};
     g_array_append_val(engine->global_list, entry);
 }
 
-/* A block outside global pages entered the jump cache; it may run on into the next page. */
+/* A block outside global pages is about to enter the jump cache; it may run on into the next page.
+ */
 void shortcuts_note_other(Engine *engine, gva_t gva)
 {
+    if (engine->other_count > OTHER_PAGES - 2)
+        flush_others(engine);
     for (unsigned i = 0; i < 2; i++, gva = (uint32_t)(gva + GUEST_PAGE_SIZE)) {
         if (bit_test(engine->other_pages, gva))
             continue;
-        if (engine->other_count == OTHER_PAGES) {
-            flush_others(engine);
-            return;
-        }
         bit_set(engine->other_pages, gva);
         engine->other_list[engine->other_count++] = gva;
     }
@@ -114,8 +124,8 @@ static bool still_true(Engine *engine, const GlobalPage *page)
 {
     Mmu *mmu = &engine->vcpu->mmu;
     WalkMemory memory = mmu_walk_memory(mmu, false);
-    WalkResult walk =
-        walk_x86_page(&mmu->paging, &memory, page->gva, (WalkAccess){WALK_EXEC, false, false});
+    const WalkAccess fetch = {WALK_EXEC, page->mode == MMU_USER, false};
+    WalkResult walk = walk_x86_page(&mmu->paging, &memory, page->gva, fetch);
     if (walk.fault || !(walk.global || walk.depth == 0))
         return false;
     PhysTarget target = address_space_find(engine->cache.as, walk.gpa & GUEST_PAGE_MASK);

@@ -364,6 +364,14 @@ large:  call build
         ret
 
 ; ---- address spaces, global pages
+%macro user_at 1                        ; CPL 3 at this EIP
+        push dword UDATA
+        push dword STACK3
+        push dword 2
+        push dword UCODE
+        push dword %1
+        iretd
+%endmacro
 spaces: begin "another CR3"
         mov dword [PAGES + 0x8000], 0xbbbbbbbb
         mov dword [PAGES], 0xaaaaaaaa
@@ -391,6 +399,31 @@ spaces: begin "another CR3"
         eq "before", eax, 0xaaaaaaaa
         eq "after", ebx, 0xbbbbbbbb
         done
+        mov dword [PAGES], 0x0b0f       ; UD2
+        mov dword [PT2], PAGES | 7 | G
+        invlpg [L]
+        begin "user code in a global page"
+        user_at L
+        want UD
+        done
+        begin "... again"
+        user_at L
+        want UD
+        done
+        mov dword [PT2], PAGES | 3 | G
+        invlpg [L]
+        begin "... that is the supervisor's after INVLPG"
+        user_at L
+        want PF, P | U
+        done
+        begin "... whose code it still is"
+        mov eax, L
+        jmp eax
+        want UD
+        done
+        mov dword [PAGES], 0xaaaaaaaa
+        mov dword [PT2], (PAGES + 0x8000) | 7 | G
+        invlpg [L]
         begin "clearing CR4.PGE drops global pages"
         mov eax, [L]
         mov dword [PT2], PAGES | 7 | G

@@ -20,6 +20,10 @@ tests:  call build
         call build
         paging_on PD
         call mapped
+        call paging_off
+        call build
+        paging_on PD
+        call spread
         jmp paging_off
 
 ; ---- the callee patches what its caller does next
@@ -352,6 +356,88 @@ modes:  mov dword [PT2], PAGES | P | W
 %$g:    ret
         want PF, P | U
         want_at
+        ret
+
+; ---- the same after code in very many pages, about as many as a translator may have a list of
+REMOTE  equ L + 0x1000000               ; a page with two versions, by a table of its own
+PT_REMOTE equ TABLES + 0xd000
+MANY    equ 4096
+spread: version PAGES + 0x100000, 1
+        version PAGES + 0x101000, 2
+        mov edi, PD + 8                 ; 16 MiB at L: pages that begin with RET
+        mov eax, PT2 | 7
+        stosd
+        stosd
+        stosd
+        stosd
+        mov dword [edi], PT_REMOTE | 7
+        mov edi, PT2
+        mov eax, PAGES | 7
+.table:
+        stosd
+        mov byte [eax - 7], 0xc3
+        add eax, 0x1000
+        and eax, ~0x100000              ; PAGES + 1 MiB: from its start again
+        cmp edi, PT2 + 0x1000
+        jb .table
+        begin "INVLPG after code in many pages"
+        xor ebx, ebx
+        mov esi, MANY - 12
+%$again:
+        mov dword [PT_REMOTE], (PAGES + 0x100000) | 7
+        call flush
+        mov eax, L
+        mov ecx, esi
+%$page: call eax
+        add eax, 0x1000
+        loop %$page
+        mov edx, %$f
+        mov eax, REMOTE
+        call eax
+        add ebx, eax
+        inc esi
+        cmp esi, MANY + 1
+        jb %$again
+        jmp short %$end
+%$f:    mov dword [PT_REMOTE], (PAGES + 0x101000) | 7
+        invlpg [REMOTE]
+        ret
+        want NONE
+        eq "versions seen", ebx, 13 * 2
+        done
+        mov eax, 0x00eb068a             ; MOV AL, [ESI]; JMP $ + 2; CALL EDX; MOV EAX, the version; RET
+        mov [PAGES + 0x100000], eax
+        mov [PAGES + 0x101000], eax
+        mov dword [PAGES + 0x100004], 0x01b8d2ff
+        mov dword [PAGES + 0x101004], 0x02b8d2ff
+        mov dword [PAGES + 0x100008], 0xc3000000
+        mov dword [PAGES + 0x101008], 0xc3000000
+        mov dword [PD + 8 + 0x100], PT2 | 7     ; L + 256 MiB, a TLB of 64 Ki entries away
+        begin "INVLPG after very many TLB misses"
+        xor ebx, ebx
+        mov esi, L + 0x2000
+        call flush
+        mov ecx, 32700
+%$miss: mov al, [esi]
+        mov al, [esi + 0x10000000]
+        loop %$miss
+        mov ecx, ROUNDS
+%$again:
+        mov dword [PT_REMOTE], (PAGES + 0x100000) | 7
+        invlpg [REMOTE]
+        mov edx, %$f
+        mov eax, REMOTE
+        call eax
+        add ebx, eax
+        xor esi, 0x10000000
+        loop %$again
+        jmp short %$end
+%$f:    mov dword [PT_REMOTE], (PAGES + 0x101000) | 7
+        invlpg [REMOTE]
+        ret
+        want NONE
+        eq "versions seen", ebx, ROUNDS * 2
+        done
         ret
 
 flip:   mov eax, cr4
