@@ -222,7 +222,7 @@ static void release(WindowSet *set, Window *window)
         note->window = NULL;
     window_clear(set, window);
     window->key = 0;
-    window->cost_ns = 0;
+    window->cost_ns = window->user_ns = 0;
 }
 
 static Window *oldest_user(WindowSet *set, const Window *keep)
@@ -301,7 +301,10 @@ static AddressSpaceNote *current_note(WindowSet *set)
 void window_note_user_time(WindowSet *set, uint64_t ns, gva_t pc)
 {
     AddressSpaceNote *note = current_note(set);
-    note->user_ns += ns;
+    if (note->window)
+        note->window->user_ns += ns;
+    else
+        note->user_ns += ns;
     if (!note->anchor_entry) {
         note->anchor = pc;
         note->anchor_entry = find_entry(set, pc);
@@ -320,10 +323,20 @@ static void demote(WindowSet *set, AddressSpaceNote *note)
     set->counters.demotions++;
 }
 
+/* On the TLB user code takes about twice as long. */
+static bool churn_costs_more(Window *window)
+{
+    if (window->cost_ns <= WINDOW_DEMOTE_NS)
+        return false;
+    const bool more = window->cost_ns > window->user_ns;
+    window->cost_ns = window->user_ns = 0;
+    return more;
+}
+
 static Window *user_window(WindowSet *set, bool always)
 {
     AddressSpaceNote *note = current_note(set);
-    if (note->window && note->window->cost_ns > WINDOW_DEMOTE_NS && !always)
+    if (note->window && !always && churn_costs_more(note->window))
         demote(set, note);
     if (!note->window && (always || note->user_ns >= note->threshold_ns)) {
         note->window = take_user_window(set, note->cr3);

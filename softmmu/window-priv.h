@@ -49,7 +49,8 @@ struct Window {
     Track *tracks;
     unsigned track_count, track_capacity;
     uint64_t generation; /* of the flushes it has seen */
-    uint64_t cost_ns;    /* spent on churn */
+    uint64_t cost_ns;    /* spent on churn, */
+    uint64_t user_ns;    /* and by user code, in the same time */
     uint64_t key;        /* user windows: CR3; 0: free */
     uint64_t last_used;
     /* Fills that went on where another had ended: the page expected next, and how many were mapped

@@ -39,7 +39,7 @@ const WindowCounters *window_set_counters(const WindowSet *set);
 /* The window to use for accesses with `mode`'s rights now, validated; NULL: use the TLB. Address
  * spaces start on the TLB; see window_note_user_time. `always`: promote at once. */
 Window *window_select(WindowSet *set, int mode, bool always);
-/* The current address space ran user code, some of it at pc, on the TLB for so long. */
+/* The current address space ran user code, some of it at pc, for so long. */
 void window_note_user_time(WindowSet *set, uint64_t ns, gva_t pc);
 /* Host address of guest address 0; a multiple of WINDOW_ALIGN. */
 #define WINDOW_ALIGN (UINT64_C(1) << 32)

@@ -286,10 +286,8 @@ static uint64_t note_entry(Engine *engine, const BlockState *state)
 {
     if (!engine->windows)
         return 0;
-    if (state->memory & MEMORY_WINDOW) {
+    if (state->memory & MEMORY_WINDOW)
         engine->vcpu->window_base = window_base(engine->window);
-        return 0;
-    }
     return engine->guest->fetch_mode(engine->vcpu) == MMU_USER ? __builtin_ia32_rdtsc() : 0;
 }
 
