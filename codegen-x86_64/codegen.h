@@ -104,6 +104,10 @@ static inline __attribute__((always_inline)) ExitReason codegen_enter(VCpu *vcpu
     return (ExitReason)reason;
 }
 
+/* VCpu.jump_tag while nothing in the jump cache may be used. An entry without code, whose tag is 0, would
+ * do for EIP 0 if this were 0. */
+#define CODEGEN_NO_TAG (UINT64_C(1) << 40)
+
 /* Empty the return stack: its entries may lead to code that is gone, or that is another mode's. From the loop
  * or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */
 void codegen_forget_returns(VCpu *vcpu);

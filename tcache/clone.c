@@ -24,7 +24,10 @@ bool clone_is_possible(const Engine *engine, const BlockState *state)
 static void keep_fields(Cache *cache, TranslationBlock *tb, const void *fields, unsigned count)
 {
     const size_t size = count * sizeof(CodegenPcField);
-    tb->pc_fields = memcpy(cache_alloc_meta(cache, MAX(size, 1)), fields, size);
+    CodegenPcField *copy = cache_alloc_meta(cache, MAX(size, 1));
+    if (count) /* else `fields` may be NULL */
+        memcpy(copy, fields, size);
+    tb->pc_fields = copy;
     tb->pc_field_count = count;
 }
 

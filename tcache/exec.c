@@ -61,7 +61,7 @@ static void cut_off_running_block(Engine *engine)
     const TranslationBlock *tb = running_block(engine);
     if (!tb || tb->valid)
         return;
-    engine->vcpu->jump_tag = 0;
+    engine->vcpu->jump_tag = CODEGEN_NO_TAG;
     atomic_fetch_or(&engine->vcpu->attention, ATTENTION_KICK);
     mprotect(engine->vcpu->poll_page, sizeof engine->vcpu->poll_page, PROT_NONE);
 }

@@ -73,7 +73,7 @@ static void flush_others(Engine *engine)
         engine->other_pages[page_number(engine->other_list[i]) / 64] = 0;
     engine->other_count = 0;
     codegen_forget_returns(engine->vcpu);
-    engine->vcpu->jump_tag = 0;
+    engine->vcpu->jump_tag = CODEGEN_NO_TAG;
     chain_unlink_volatile(&engine->cache);
     if (engine->cache.jump_other.count)
         jump_cache_flush_other(&engine->cache);
