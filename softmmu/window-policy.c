@@ -236,13 +236,14 @@ static Window *oldest_user(WindowSet *set, const Window *keep)
     return best;
 }
 
-void window_make_room(WindowSet *set, const Window *keep)
+void window_make_room(WindowSet *set, Window *keep)
 {
     while (set->total_vmas > WINDOW_VMA_BUDGET) {
         Window *victim = oldest_user(set, keep);
-        if (!victim) { /* only this one is left: start it over */
+        if (!victim) {
             window_clear(set, &set->windows[WINDOW_KERNEL]);
-            set->total_vmas = 0;
+            if (set->total_vmas > WINDOW_VMA_BUDGET)
+                window_clear(set, keep);
             return;
         }
         release(set, victim);

@@ -128,6 +128,7 @@ bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *w
 /* `count` pages from `page` on were mapped beside one that was tracked, by the same last table. */
 void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t count);
 void window_forget_tracks(Window *window);
-void window_make_room(WindowSet *set, const Window *keep);
+/* Before more is mapped in `keep`; it is emptied only if nothing else is left to give up. */
+void window_make_room(WindowSet *set, Window *keep);
 
 #endif

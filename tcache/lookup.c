@@ -114,6 +114,7 @@ static uint32_t find_tag(Cache *cache, const uint64_t key[3])
     if (tag >= 65536) {
         /* A real-mode guest went through 65,535 code segments: start over. */
         cache_flush(cache);
+        cache->counters.evictions++; /* the loop's exit is gone as well */
         g_hash_table_remove_all(cache->tags);
         memset(cache->recent_tags, 0, sizeof cache->recent_tags);
         tag = 1;

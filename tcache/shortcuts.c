@@ -126,7 +126,8 @@ static bool still_true(Engine *engine, const GlobalPage *page)
     WalkMemory memory = mmu_walk_memory(mmu, false);
     const WalkAccess fetch = {WALK_EXEC, page->mode == MMU_USER, false};
     WalkResult walk = walk_x86_page(&mmu->paging, &memory, page->gva, fetch);
-    if (walk.fault || !(walk.global || walk.depth == 0))
+    /* The next fetch sets accessed bits that the guest has cleared: it must be one that walks. */
+    if (walk.fault || (walk.depth && !(walk.global && walk.accessed)))
         return false;
     PhysTarget target = address_space_find(engine->cache.as, walk.gpa & GUEST_PAGE_MASK);
     return (target.kind == REGION_RAM || target.kind == REGION_ROM) &&

@@ -421,6 +421,16 @@ spaces: begin "another CR3"
         jmp eax
         want UD
         done
+        mov dword [PT2], PAGES | 3 | G
+        invlpg [L]
+        begin "... whose accessed bit the next fetch sets"
+        mov eax, L
+        jmp eax
+        want UD
+        mov eax, [PT2]
+        and eax, A
+        eq "accessed", eax, A
+        done
         mov dword [PAGES], 0xaaaaaaaa
         mov dword [PT2], (PAGES + 0x8000) | 7 | G
         invlpg [L]
