@@ -269,6 +269,7 @@ static void emit_remap_by_kernel(Builder *b)
 {
     uint32_t remap[3];
     random_remap(b, false, remap);
+    keep_on_page(b, 17);
     EMIT(b, 0xb8 | EAX);
     emit32(b, remap[0]);
     EMIT(b, 0xb8 | EDX);

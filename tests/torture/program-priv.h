@@ -75,7 +75,8 @@ void fix(Builder *b, Fixup fixup);
 void add_spot(Builder *b, SpotKind kind, unsigned at);
 unsigned random_reg(Builder *b); /* not ECX, ESP */
 /* NOPs until so many bytes are on one page: between a change of a page table and its INVLPG no
- * fault may come, or what follows depended on the TLB. */
+ * fault may come, and no instruction that changes one may begin on a page with other code than the
+ * page it ends on, or what follows depended on the TLB. */
 void keep_on_page(Builder *b, unsigned count);
 /* functions.c */
 void functions_emit(Builder *b);
