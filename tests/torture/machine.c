@@ -21,6 +21,18 @@ static bool deliver_fault(VCpu *vcpu)
     return x86_guest_ops.deliver_fault(vcpu);
 }
 
+/* No interrupt ever comes: a HLT, which a program that wandered off may find, ends it. */
+static bool is_halted(VCpu *vcpu)
+{
+    return vcpu->halted;
+}
+
+static bool end_halted(VCpu *vcpu)
+{
+    vcpu->fault = (Fault){.vector = 0};
+    return false;
+}
+
 Machine *machine_new(const EngineOptions *options, bool stepping, GError **error)
 {
     static const BareRam ram = {"ram", 0, RAM_SIZE};
@@ -33,6 +45,8 @@ Machine *machine_new(const EngineOptions *options, bool stepping, GError **error
     }
     machine->stepping = stepping;
     machine->bare.ops.deliver_fault = deliver_fault;
+    machine->bare.ops.interrupt_ready = is_halted;
+    machine->bare.ops.deliver_interrupt = end_halted;
     return machine;
 }
 

@@ -12,7 +12,7 @@ typedef struct Machine Machine;
 enum { STEPS_MAX = 30000 };
 
 typedef struct {
-    bool ended;   /* at the program's exit; else at a triple fault */
+    bool ended;   /* at the program's exit; else at a triple fault or a HLT */
     bool endless; /* after STEPS_MAX single steps; the rest does not count */
     uint32_t vector, eip, eflags, gpr[8];
     uint32_t cr2, cr3, cr4, cpl;

@@ -180,7 +180,7 @@ static bool run(Torture *t)
                c->failed ? "not " : "", c->name, c->programs, c->failed);
     }
     printf("1..%u\n# %" G_GUINT64_FORMAT " ran to their end, %" G_GUINT64_FORMAT
-           " have none, the others to a triple fault; %.1f s\n",
+           " have none, the others to a triple fault or a HLT; %.1f s\n",
            t->count, t->ended, t->endless, now() - start);
     if (t->options.stats)
         print_stats(t);
