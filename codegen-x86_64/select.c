@@ -151,7 +151,7 @@ static void select_alu(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
 /* MOV: an immediate into a register has a short form of its own. */
 static void select_mov(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    if (!ir_is_imm(insn->a) || insn->d.kind == IR_MEM || (insn->a.kind == IR_PC && insn->width != 4)) {
+    if (insn->a.kind != IR_IMM || insn->d.kind == IR_MEM) {
         select_alu(c, insn, rule, mem);
         return;
     }
@@ -160,8 +160,6 @@ static void select_mov(Codegen *c, const IrInsn *insn, const SelectRule *rule, H
         emit_mov_imm(&c->e, o.d.reg, (uint64_t)(int32_t)insn->imm);
     } else if (insn->width == 4) {
         emit_mov_imm(&c->e, o.d.reg, (uint32_t)insn->imm);
-        if (insn->a.kind == IR_PC)
-            note_pc_operand(c, 4);
     } else {
         if (insn->width == 2)
             emit_u8(&c->e, 0x66);

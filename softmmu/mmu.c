@@ -31,6 +31,12 @@ WalkMemory mmu_walk_memory(Mmu *mmu, bool marks)
     return (WalkMemory){walk_read, marks ? walk_update : NULL, mmu};
 }
 
+WalkResult mmu_peek(Mmu *mmu, gva_t gva, WalkAccess access)
+{
+    const WalkMemory memory = mmu_walk_memory(mmu, false);
+    return walk_x86_page(&mmu->paging, &memory, gva, access);
+}
+
 void mmu_init(Mmu *mmu, AddressSpace *as, TlbArrays *tlb)
 {
     mmu->as = as;
@@ -224,8 +230,7 @@ bool mmu_translate(Mmu *mmu, gva_t gva, MmuAccess access, int mode, gpa_t *gpa, 
 
 bool mmu_translate_debug(Mmu *mmu, gva_t gva, gpa_t *gpa)
 {
-    WalkMemory memory = mmu_walk_memory(mmu, false);
-    WalkResult walk = walk_x86_page(&mmu->paging, &memory, gva, (WalkAccess){WALK_READ, false, true});
+    const WalkResult walk = mmu_peek(mmu, gva, (WalkAccess){WALK_READ, false, true});
     *gpa = walk.gpa;
     return !walk.fault;
 }

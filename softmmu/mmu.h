@@ -99,6 +99,8 @@ void *access_begin(Mmu *mmu, MemAccess *access, gva_t gva, unsigned size, bool r
                    int mode, Fault *fault);
 void access_commit(Mmu *mmu, MemAccess *access);
 
+/* What a walk finds now; it sets no accessed or dirty bits. */
+WalkResult mmu_peek(Mmu *mmu, gva_t gva, WalkAccess access);
 /* How a page walk reads this guest's memory; `marks`: it sets accessed and dirty bits. */
 WalkMemory mmu_walk_memory(Mmu *mmu, bool marks);
 

@@ -272,9 +272,7 @@ static Window *take_user_window(WindowSet *set, uint64_t cr3)
 /* Where the entry for gva is in the current page tables; 0: nowhere. */
 static gpa_t find_entry(const WindowSet *set, gva_t gva)
 {
-    const WalkMemory memory = mmu_walk_memory(set->mmu, false);
-    const WalkResult walk =
-        walk_x86_page(&set->mmu->paging, &memory, gva, (WalkAccess){WALK_EXEC, true, false});
+    const WalkResult walk = mmu_peek(set->mmu, gva, (WalkAccess){WALK_EXEC, true, false});
     return walk.fault || walk.depth == 0 ? 0 : walk.path[walk.depth - 1].gpa;
 }
 

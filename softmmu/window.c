@@ -5,7 +5,6 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 /* Pages mapped at once, all of them with memory: a page fault for each costs more. */
 enum { RUN_SMALL = 16, RUN_LARGE = 64 };
@@ -52,20 +51,19 @@ static void window_destroy(Window *window)
  * else runs makes it longer, so the least of a few. */
 static uint64_t measure_remap(const WindowSet *set, const Window *window)
 {
-    enum { ROUNDS = 8, LEAST_NS = 2500, MOST_NS = 50000 };
-    int64_t least = MOST_NS;
+    enum { ROUNDS = 4, TIMES = 4, LEAST_NS = 2500, MOST_NS = 50000 };
+    gint64 least = MOST_NS;
     for (unsigned i = 0; i < ROUNDS; i++) {
-        struct timespec from, to;
-        clock_gettime(CLOCK_MONOTONIC, &from);
-        uint8_t *p = mmap(window->base, GUEST_PAGE_SIZE, PROT_READ,
-                          MAP_SHARED | MAP_FIXED | MAP_POPULATE, ram_fd(set->ram), 0);
-        if (p == window->base)
-            (void)*(volatile uint8_t *)p;
-        mmap(window->base, GUEST_PAGE_SIZE, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        const int64_t ns = (to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec;
-        least = MIN(least, ns);
+        const gint64 from = g_get_monotonic_time();
+        for (unsigned k = 0; k < TIMES; k++) {
+            uint8_t *p = mmap(window->base, GUEST_PAGE_SIZE, PROT_READ,
+                              MAP_SHARED | MAP_FIXED | MAP_POPULATE, ram_fd(set->ram), 0);
+            if (p == window->base)
+                (void)*(volatile uint8_t *)p;
+            mmap(window->base, GUEST_PAGE_SIZE, PROT_NONE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        }
+        least = MIN(least, (g_get_monotonic_time() - from) * 1000 / TIMES);
     }
     return (uint64_t)MAX(least, LEAST_NS);
 }
@@ -270,21 +268,27 @@ static Backing backing_of(WindowSet *set, const Window *window, const WalkResult
     return (Backing){ram_page, may && !code, may && code};
 }
 
-/* May `page` join a run whose first page backs as `run` at distance `delta`? Only pages that the
- * guest has touched already: accessed bits stay exact. */
+/* May the page be mapped for a load without a change to the guest's tables, and as what? Only pages
+ * that the guest has touched already: accessed bits stay exact. */
+static bool is_ready(WindowSet *set, const Window *window, uint32_t page, WalkResult *walk,
+                     Backing *b)
+{
+    const WalkAccess load = {WALK_READ, !window->supervisor, false};
+    *walk = mmu_peek(set->mmu, (gva_t)page << GUEST_PAGE_BITS, load);
+    if (walk->fault || (walk->depth && !walk->accessed))
+        return false;
+    *b = backing_of(set, window, walk);
+    return b->ram_page < set->ram_pages;
+}
+
+/* May `page` join a run whose first page backs as `run` at distance `delta`? */
 static bool joins(WindowSet *set, Window *window, int64_t page, int64_t delta, const Backing *run)
 {
-    if (page < 0 || page >= (int64_t)WINDOW_PAGES || window->pages[page])
-        return false;
-    WalkMemory memory = mmu_walk_memory(set->mmu, false);
-    WalkAccess load = {WALK_READ, !window->supervisor, false};
-    WalkResult walk =
-        walk_x86_page(&set->mmu->paging, &memory, (gva_t)page << GUEST_PAGE_BITS, load);
-    if (walk.fault || (walk.depth && !walk.accessed))
-        return false;
-    Backing b = backing_of(set, window, &walk);
-    return b.ram_page == run->ram_page + (uint64_t)delta && b.write == run->write &&
-           b.ram_page < set->ram_pages;
+    WalkResult walk;
+    Backing b;
+    return page >= 0 && page < (int64_t)WINDOW_PAGES && !window->pages[page] &&
+           is_ready(set, window, (uint32_t)page, &walk, &b) &&
+           b.ram_page == run->ram_page + (uint64_t)delta && b.write == run->write;
 }
 
 static bool map_around(WindowSet *set, Window *window, uint32_t page, const Backing *b, bool large)
@@ -334,16 +338,6 @@ static WindowOutcome fill(WindowSet *set, Window *window, gva_t gva, bool write,
     return WINDOW_DEMOTE;
 }
 
-/* The page may be mapped for a load without a change to the guest's tables. */
-static bool is_ready(WindowSet *set, const Window *window, uint32_t page, WalkResult *walk)
-{
-    const WalkMemory memory = mmu_walk_memory(set->mmu, false);
-    const WalkAccess load = {WALK_READ, !window->supervisor, false};
-    *walk = walk_x86_page(&set->mmu->paging, &memory, (gva_t)page << GUEST_PAGE_BITS, load);
-    return !walk->fault && (walk->depth == 0 || walk->accessed) &&
-           backing_of(set, window, walk).ram_page != RAM_OFF_NONE;
-}
-
 /* A fill at `page` has been made. Where accesses go on from page to page a trap for each costs more
  * than mapping: as with a file's read-ahead, the more there were the more are mapped. */
 static void fill_ahead(WindowSet *set, Window *window, uint32_t page)
@@ -361,11 +355,12 @@ static void fill_ahead(WindowSet *set, Window *window, uint32_t page)
     uint32_t next = window->run_end;
     for (uint32_t n = 0; n < window->streams[s].ahead && next < WINDOW_PAGES; n++) {
         WalkResult walk;
+        Backing b;
         if (window->pages[next]) {
             next++;
             continue;
         }
-        if (!is_ready(set, window, next, &walk) ||
+        if (!is_ready(set, window, next, &walk, &b) ||
             fill(set, window, (gva_t)next << GUEST_PAGE_BITS, false, &walk) != WINDOW_FILLED)
             break;
         set->counters.ahead_fills++;
@@ -400,10 +395,9 @@ WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write
 void window_fill_awaited(WindowSet *set, Window *window)
 {
     window->awaited = false;
-    WalkMemory memory = mmu_walk_memory(set->mmu, false);
     WalkAccess access = {window->awaited_write ? WALK_WRITE : WALK_READ, !window->supervisor,
                          false};
-    WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, window->awaited_gva, access);
+    WalkResult walk = mmu_peek(set->mmu, window->awaited_gva, access);
     bool touched = walk.depth == 0 || (walk.accessed && (walk.dirty || !window->awaited_write));
     if (walk.fault || !touched || window->pages[window->awaited_gva >> GUEST_PAGE_BITS])
         return;

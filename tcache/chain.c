@@ -9,6 +9,11 @@ static void patch(Cache *cache, ExitSlot *slot, const uint8_t *to)
     codegen_patch_jump(code_buf_to_rw(&cache->buf, rx), rx, to);
 }
 
+void chain_reset(Cache *cache, ExitSlot *slot)
+{
+    patch(cache, slot, slot->owner->code + slot->stub_offset);
+}
+
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target)
 {
     if (slot->target)
@@ -32,14 +37,14 @@ void chain_unlink(Cache *cache, TranslationBlock *tb)
 {
     for (ExitSlot *slot = tb->incoming; slot; slot = slot->next_incoming) {
         slot->target = NULL;
-        patch(cache, slot, slot->owner->code + slot->stub_offset);
+        chain_reset(cache, slot);
     }
     tb->incoming = NULL;
     for (unsigned i = 0; i < tb->exit_count; i++) {
         if (tb->exits[i].target) {
             forget_incoming(&tb->exits[i]);
             tb->exits[i].target = NULL;
-            patch(cache, &tb->exits[i], tb->code + tb->exits[i].stub_offset);
+            chain_reset(cache, &tb->exits[i]);
         }
     }
 }
@@ -61,7 +66,7 @@ void chain_unlink_volatile(Cache *cache)
             continue;
         forget_incoming(slot);
         slot->target = NULL;
-        patch(cache, slot, slot->owner->code + slot->stub_offset);
+        chain_reset(cache, slot);
     }
     g_ptr_array_set_size(cache->volatile_links, 0);
 }

@@ -109,14 +109,10 @@ static void move_block(Engine *engine, TranslationBlock *tb, const BlockState *s
 static void copy_exits(Cache *cache, TranslationBlock *tb, const TranslationBlock *source)
 {
     for (unsigned i = 0; i < source->exit_count; i++) {
-        const ExitSlot *from = &source->exits[i];
-        tb->exits[i] = (ExitSlot){.owner = tb,
-                                  .target_pc = from->target_pc,
-                                  .jump_offset = from->jump_offset,
-                                  .stub_offset = from->stub_offset,
-                                  .fp_ready = from->fp_ready};
-        const uint8_t *jump = tb->code + from->jump_offset;
-        codegen_patch_jump(code_buf_to_rw(&cache->buf, jump), jump, tb->code + from->stub_offset);
+        tb->exits[i] = source->exits[i];
+        tb->exits[i].owner = tb;
+        tb->exits[i].target = NULL;
+        chain_reset(cache, &tb->exits[i]);
     }
 }
 

@@ -344,7 +344,7 @@ static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, 
     if (!global)
         shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
     jump_cache_add(&engine->cache, tb, global);
-    cache_note_tag(&engine->cache, tb);
+    cache_note_tag(&engine->cache, &tb->state, tb->jump_tag);
     bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
     if (!alive || slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
         return;

@@ -123,56 +123,57 @@ static uint32_t find_tag(Cache *cache, const uint64_t key[3])
     return tag;
 }
 
-uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
-{
-    const uint64_t key[3] = {state->mode, state->cs_base,
-                             state->cs_limit | (uint64_t)state->memory << 32};
-    if (cache->last_tag && memcmp(key, cache->last_tag_key, sizeof key) == 0)
-        return cache->last_tag;
-    cache->last_tag = find_tag(cache, key);
-    memcpy(cache->last_tag_key, key, sizeof key);
-    return cache->last_tag;
-}
-
-static unsigned memo_slot(const BlockState *state)
-{
-    uint32_t h = state->mode * 0x9e3779b1u ^ (uint32_t)state->cs_base;
-    return (h ^ h >> 15 ^ (state->memory & MEMORY_WINDOW)) % TAG_MEMO;
-}
-
 static bool same_but_pc(const BlockState *a, const BlockState *b)
 {
-    return a->mode == b->mode && a->cs_base == b->cs_base && a->cs_limit == b->cs_limit;
+    return a->mode == b->mode && a->cs_base == b->cs_base && a->cs_limit == b->cs_limit &&
+           ((a->memory ^ b->memory) & MEMORY_WINDOW) == 0;
 }
 
-void cache_note_tag(Cache *cache, const TranslationBlock *tb)
+/* Where the tags for state are, if they are known. */
+static RecentTags *recent_tags(Cache *cache, const BlockState *state)
 {
-    unsigned slot = memo_slot(&tb->state);
-    const uint32_t window = tb->state.memory & MEMORY_WINDOW;
-    BlockState *state = &cache->recent_tags[slot].state;
-    uint32_t *tag = cache->recent_tags[slot].tag;
-    if (!same_but_pc(state, &tb->state) || state->memory != window) {
-        *state = tb->state;
-        state->memory = window;
-        tag[0] = tag[1] = 0;
-    }
-    tag[tb->state.memory & MEMORY_GLOBAL ? 1 : 0] = tb->jump_tag;
+    uint32_t h = state->mode * 0x9e3779b1u ^ (uint32_t)state->cs_base;
+    return &cache->recent_tags[(h ^ h >> 15 ^ (state->memory & MEMORY_WINDOW)) % TAG_MEMO];
+}
+
+static unsigned is_global(const BlockState *state)
+{
+    return (state->memory & MEMORY_GLOBAL) != 0;
+}
+
+void cache_note_tag(Cache *cache, const BlockState *state, uint32_t tag)
+{
+    RecentTags *recent = recent_tags(cache, state);
+    if (!same_but_pc(&recent->state, state))
+        *recent = (RecentTags){.state = *state};
+    recent->tag[is_global(state)] = tag;
+}
+
+uint32_t cache_jump_tag(Cache *cache, const BlockState *state)
+{
+    const RecentTags *recent = recent_tags(cache, state);
+    uint32_t tag = recent->tag[is_global(state)];
+    if (tag && same_but_pc(&recent->state, state))
+        return tag;
+    const uint64_t key[3] = {state->mode, state->cs_base,
+                             state->cs_limit | (uint64_t)state->memory << 32};
+    tag = find_tag(cache, key);
+    cache_note_tag(cache, state, tag);
+    return tag;
 }
 
 const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory,
                                 uint32_t *jump_tag)
 {
-    unsigned slot = memo_slot(state);
-    const BlockState *known = &cache->recent_tags[slot].state;
-    const uint32_t *tag = cache->recent_tags[slot].tag;
-    if (!same_but_pc(known, state) || known->memory != state->memory)
+    const RecentTags *recent = recent_tags(cache, state);
+    if (!same_but_pc(&recent->state, state))
         return NULL;
     const JumpCacheEntry *entry =
         &cache->vcpu->jump_cache.entry[state->pc & (JUMP_CACHE_ENTRIES - 1)];
     for (unsigned global = 0; global < 2; global++) {
-        if (tag[global] && entry->tag == -(state->pc + tag[global])) {
+        if (recent->tag[global] && entry->tag == -(state->pc + recent->tag[global])) {
             *memory = state->memory | (global ? MEMORY_GLOBAL : 0);
-            *jump_tag = tag[global];
+            *jump_tag = recent->tag[global];
             return (const uint8_t *)(uintptr_t)entry->code;
         }
     }

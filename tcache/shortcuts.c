@@ -122,10 +122,8 @@ void shortcuts_note_other(Engine *engine, gva_t gva)
 
 static bool still_true(Engine *engine, const GlobalPage *page)
 {
-    Mmu *mmu = &engine->vcpu->mmu;
-    WalkMemory memory = mmu_walk_memory(mmu, false);
     const WalkAccess fetch = {WALK_EXEC, page->mode == MMU_USER, false};
-    WalkResult walk = walk_x86_page(&mmu->paging, &memory, page->gva, fetch);
+    const WalkResult walk = mmu_peek(&engine->vcpu->mmu, page->gva, fetch);
     /* The next fetch sets accessed bits that the guest has cleared: it must be one that walks. */
     if (walk.fault || (walk.depth && !(walk.global && walk.accessed)))
         return false;

@@ -64,6 +64,11 @@ typedef struct {
     uint8_t size, hits;
 } PatchedPlace;
 
+/* Jump tags met lately, for blocks outside and inside of global pages; 0: none. */
+typedef struct {
+    BlockState state; /* but for pc and MEMORY_GLOBAL */
+    uint32_t tag[2];
+} RecentTags;
 
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
@@ -98,13 +103,7 @@ typedef struct {
     PatchedPlace patched[1u << PATCHED_BITS];
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
-    /* Tags met lately, by mode and CS, for blocks outside and inside of global pages; 0: none. */
-    struct {
-        BlockState state; /* but for pc and MEMORY_GLOBAL */
-        uint32_t tag[2];
-    } recent_tags[TAG_MEMO];
-    uint64_t last_tag_key[3];      /* the last one asked for, and its tag (0: none yet) */
-    uint32_t last_tag;
+    RecentTags recent_tags[TAG_MEMO];
     /* Jump cache slots in use: of global blocks, of others. */
     struct {
         uint32_t *index;
@@ -148,12 +147,14 @@ uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
  * state->memory says whether it uses the window. NULL: look it up. */
 const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory,
                                 uint32_t *jump_tag);
-void cache_note_tag(Cache *cache, const TranslationBlock *tb);
+/* The next cache_quick_find for this state should know its tag. */
+void cache_note_tag(Cache *cache, const BlockState *state, uint32_t tag);
 uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 
 /* chain.c */
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target);
 void chain_unlink(Cache *cache, TranslationBlock *tb); /* everything into and out of tb */
+void chain_reset(Cache *cache, ExitSlot *slot);        /* its jump leads to its stub */
 void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global);
 void jump_cache_flush(Cache *cache);
 void jump_cache_flush_other(Cache *cache); /* all but global blocks */

@@ -168,21 +168,24 @@ Test(codegen_returns, to_another_pc)
     expect(CALLER, EXIT_LOOKUP, ELSEWHERE, 0, 0);
 }
 
-/* OUTER calls CALLER, which calls CALLEE; that returns to OUTER. */
-Test(codegen_returns, past_a_call_that_is_not_returned_from)
+/* OUTER calls CALLER, which calls CALLEE. */
+static void make_nested(void)
 {
     make_return();
     make_caller(CALLER, RETURN_PC, fixture.code + CALLEE);
     make_caller(OUTER, OUTER_PC, fixture.code + CALLER);
+}
+
+Test(codegen_returns, past_a_call_that_is_not_returned_from)
+{
+    make_nested();
     fixture.vcpu->gpr[TO] = OUTER_PC;
     expect(OUTER, EXIT_HALT, OUTER_PC, 1, 0);
 }
 
 Test(codegen_returns, only_the_last_entry_is_lost)
 {
-    make_return();
-    make_caller(CALLER, RETURN_PC, fixture.code + CALLEE);
-    make_caller(OUTER, OUTER_PC, fixture.code + CALLER);
+    make_nested();
     fixture.vcpu->gpr[TO] = ELSEWHERE;
     expect(OUTER, EXIT_LOOKUP, ELSEWHERE, 0, 1);
     fixture.vcpu->gpr[TO] = OUTER_PC;
