@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "cli/counted-time.h"
 #include "cli/drives.h"
 #include "cli/firmware.h"
+#include "cli/guest-time.h"
 
 #define TSC_HZ UINT64_C(1000000000)
 
@@ -139,8 +139,7 @@ bool vm_build_cpu(Vm *vm, GError **error)
     vm->engine = engine_new(&vm->cpu->v, vm->as, &vm->config->engine, error);
     if (!vm->engine)
         return false;
-    if (vm->config->icount)
-        counted_time_set_up(vm->config, vm->engine, vm->clock);
+    guest_time_set_up(vm->config, vm->engine, vm->clock);
     if (vm->config->seeded)
         cpu_seed_random(vm->cpu, vm->config->seed);
     vm->cpu->no_fp_pointers = vm->config->icount;

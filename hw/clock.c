@@ -13,6 +13,7 @@
 
 enum { FIRE_MAX = 4096 }; /* per dispatch: a timer re-armed in the past must not hold the loop */
 #define LATE_NS 200000    /* the main loop should have been there by then */
+#define TRUST_NS 50000000 /* the main loop gives the alarm so long */
 
 struct Timer {
     Clock *clock;
@@ -38,6 +39,7 @@ struct Clock {
     void (*unlock)(void *);
     void *lock_opaque;
     ClockCounter counter; /* now NULL: the host's time */
+    ClockAlarm alarm;     /* set NULL: the main loop does it */
 };
 
 typedef struct {
@@ -138,6 +140,8 @@ static void program_locked(Clock *clock)
         return;
     int64_t host = add_saturated(first->deadline, clock->host_base - clock->base);
     host = MAX(host, 1); /* 0 would disarm */
+    if (clock->alarm.set && clock->alarm.set(clock->alarm.opaque, host))
+        host = add_saturated(host, TRUST_NS);
     if (host >= clock->programmed)
         return;
     struct itimerspec spec = {.it_value = {host / NS_PER_SEC, host % NS_PER_SEC}};
@@ -240,6 +244,19 @@ int64_t clock_first_deadline(Clock *clock)
 void clock_set_counter(Clock *clock, const ClockCounter *counter)
 {
     clock->counter = *counter;
+}
+
+void clock_set_alarm(Clock *clock, const ClockAlarm *alarm)
+{
+    clock->alarm = *alarm;
+}
+
+void clock_set_anew(Clock *clock)
+{
+    g_mutex_lock(&clock->mutex);
+    clock->programmed = INT64_MAX;
+    program_locked(clock);
+    g_mutex_unlock(&clock->mutex);
 }
 
 /* ---- timers ---- */
@@ -352,6 +369,9 @@ void clock_run_due(Clock *clock)
     const int64_t limit = clock_now(clock);
     for (unsigned n = 0; n < FIRE_MAX && fire_one(clock, limit); n++)
         ;
+    g_mutex_lock(&clock->mutex);
+    program_locked(clock);
+    g_mutex_unlock(&clock->mutex);
 }
 
 static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
@@ -360,13 +380,8 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
     uint64_t expirations;
     if (read(clock->fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
         g_error("timerfd: %s", g_strerror(errno));
-    int64_t limit = clock_now(clock);
-    for (unsigned n = 0; n < FIRE_MAX && fire_one(clock, limit); n++)
-        ;
-    g_mutex_lock(&clock->mutex);
-    clock->programmed = INT64_MAX;
-    program_locked(clock);
-    g_mutex_unlock(&clock->mutex);
+    clock_run_due(clock);
+    clock_set_anew(clock);
     return G_SOURCE_CONTINUE;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The one guest clock. Every device, the TSC and the APIC timer read it; none
  * reads the host's. It counts nanoseconds while the machine runs and stands
- * still while it is stopped. Timer callbacks run on the main-loop thread, or in
- * clock_now_on_time, with the io lock held. */
+ * still while it is stopped. Timer callbacks run on the main-loop thread, or on that
+ * of whoever calls clock_run_due or clock_now_on_time, with the io lock held. */
 #ifndef HW_CLOCK_H
 #define HW_CLOCK_H
 
@@ -38,6 +38,18 @@ typedef struct {
  * fires timers, on its caller's thread, and nothing else does. */
 void clock_set_counter(Clock *clock, const ClockCounter *counter);
 void clock_run_due(Clock *clock);
+
+/* Somebody who calls clock_run_due at a time (host's CLOCK_MONOTONIC ns), or before it; false: not now,
+ * the main loop has to. Any thread, one at a time, with the clock's lock held: it may not call back. */
+typedef struct {
+    bool (*set)(void *opaque, int64_t host_ns);
+    void *opaque;
+} ClockAlarm;
+/* From now on (nothing is armed yet) the alarm is set for timers. The main loop, if it is attached,
+ * fires those that are late all the same. */
+void clock_set_alarm(Clock *clock, const ClockAlarm *alarm);
+/* The alarm's answers may be others now. */
+void clock_set_anew(Clock *clock);
 
 int64_t clock_now(Clock *clock); /* ns since start; any thread; never goes back */
 /* The same for a guest that watches the time pass: it sees no time before the timers due well before

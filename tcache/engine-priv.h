@@ -16,7 +16,7 @@
 #define NO_STORE         ((gva_t)-1)
 
 /* Attention bits in vcpu->attention. */
-enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8 };
+enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8, ATTENTION_TIMERS = 16 };
 
 /* An instruction that faulted in a window, and how often in a row it did at the same page. */
 typedef struct {
@@ -47,6 +47,7 @@ typedef struct {
 
 typedef struct Check Check;
 typedef struct Icount Icount;
+typedef struct Alarm Alarm;
 
 struct Engine {
     Cache cache;
@@ -100,6 +101,7 @@ struct Engine {
     EngineStop debug_stop;
     Check *check;    /* --check; NULL: off */
     Icount *icount;  /* -icount; NULL: off */
+    Alarm *alarm;    /* timers that the vCPU thread fires; NULL: none */
     bool outside;    /* what lift_block lifted last is one instruction that reaches outside */
     MovedCheck moved_check; /* clone.c */
     unsigned pauses;     /* relax.c: since */
@@ -149,6 +151,14 @@ bool engine_attend(Engine *engine);
 void engine_wait_halted(Engine *engine);
 /* false: triple fault. */
 bool engine_handle_exit(Engine *engine, ExitReason reason);
+
+/* alarm.c */
+void alarm_begin(Engine *engine); /* this thread fires timers, from here to alarm_end */
+void alarm_end(Engine *engine);
+void alarm_fire(Engine *engine);
+bool alarm_is_firing(const Engine *engine);
+int64_t alarm_due(const Engine *engine); /* host ns; INT64_MAX: not set */
+void alarm_free(Alarm *alarm);
 
 /* relax.c: VCpu.relax */
 void engine_relax(VCpu *vcpu);

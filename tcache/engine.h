@@ -54,6 +54,17 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
 void engine_free(Engine *engine);
 /* Count time in instructions from now on; before the first run. */
 void engine_count_time(Engine *engine, const EngineTime *time);
+/* Timers that fire on the vCPU thread while it is in engine_run. */
+typedef struct {
+    void (*run)(void *opaque);      /* fire what is due, and set the alarm for the next */
+    void (*set_anew)(void *opaque); /* the thread has left: no alarm is set any more */
+    void *opaque;
+} EngineTimers;
+/* Before the first run; not with counted time. */
+void engine_set_timers(Engine *engine, const EngineTimers *timers);
+/* Run timers at host_ns (CLOCK_MONOTONIC), or before. Any thread, but one at a time; not from `run` or
+ * `set_anew` back into the engine otherwise. False: the vCPU thread is not in engine_run, and will not. */
+bool engine_set_alarm(Engine *engine, int64_t host_ns);
 /* With counted time: ns by now; any thread (others than the vCPU's may see it late). */
 int64_t engine_time_ns(const Engine *engine);
 /* A timer is the earliest now; any thread. */

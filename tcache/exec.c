@@ -24,10 +24,6 @@ void engine_request_attention(Engine *engine, unsigned bits)
     g_mutex_unlock(&engine->lock);
 }
 
-static void kick(VCpu *vcpu)
-{
-    engine_request_attention(vcpu->engine, ATTENTION_KICK);
-}
 
 void engine_request_stop(Engine *engine)
 {
@@ -37,6 +33,14 @@ void engine_request_stop(Engine *engine)
 static bool on_vcpu_thread(const Engine *engine)
 {
     return !engine->running || pthread_equal(engine->thread, pthread_self());
+}
+
+/* What timers that the loop itself fires ask for, the loop does right behind them. */
+static void kick(VCpu *vcpu)
+{
+    Engine *engine = vcpu->engine;
+    if (!(on_vcpu_thread(engine) && alarm_is_firing(engine)))
+        engine_request_attention(engine, ATTENTION_KICK);
 }
 
 /* ---- callbacks of the memory layer ---- */
@@ -207,6 +211,7 @@ void engine_free(Engine *engine)
         window_set_free(engine->windows);
     check_free(engine->check);
     icount_free(engine->icount);
+    alarm_free(engine->alarm);
     if (engine->lifted)
         ir_block_destroy(engine->lifted);
     g_free(engine->lifted);
@@ -257,15 +262,22 @@ bool engine_attend(Engine *engine)
         drain_posts(engine);
     if ((bits & ATTENTION_SAMPLE) && engine->sampler)
         engine->sampler(engine->sampler_opaque);
+    if (bits & ATTENTION_TIMERS)
+        alarm_fire(engine);
     return bits & ATTENTION_STOP;
 }
 
+/* The alarm's signal ends a wait, unless it comes right before: hence the time. */
 void engine_wait_halted(Engine *engine)
 {
+    VCpu *vcpu = engine->vcpu;
+    bool due = false;
     g_mutex_lock(&engine->lock);
-    while (!atomic_load(&engine->vcpu->attention) && !engine->guest->interrupt_ready(engine->vcpu))
-        g_cond_wait(&engine->wake, &engine->lock);
+    while (!due && !atomic_load(&vcpu->attention) && !engine->guest->interrupt_ready(vcpu))
+        due = !g_cond_wait_until(&engine->wake, &engine->lock, alarm_due(engine) / 1000 + 1);
     g_mutex_unlock(&engine->lock);
+    if (due)
+        atomic_fetch_or(&vcpu->attention, ATTENTION_TIMERS);
 }
 
 static void log_exec(Engine *engine, const TranslationBlock *tb)
@@ -502,6 +514,7 @@ RunResult engine_run(Engine *engine)
     RunResult result = RUN_STOPPED;
     ExitReason reason = EXIT_LOOKUP;
     engine_enter(engine);
+    alarm_begin(engine);
     engine_apply_breakpoints(engine);
     bool alive = engine_leave_breakpoint(engine);
     while (alive) {
@@ -538,6 +551,7 @@ RunResult engine_run(Engine *engine)
         }
         alive = engine_handle_exit(engine, reason);
     }
+    alarm_end(engine);
     engine_leave(engine);
     return alive ? result : RUN_TRIPLE_FAULT;
 }

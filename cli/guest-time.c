@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/counted-time.h"
+#include "cli/guest-time.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ static void print_digest(void *clock, uint64_t executed, uint64_t digest)
     fprintf(stderr, "dbtvm: digest %" PRIu64 " %016" PRIx64 "\n", executed, digest);
 }
 
-void counted_time_set_up(const Config *config, Engine *engine, Clock *clock)
+/* -icount: the clock counts the engine's instructions. */
+static void count_time(const Config *config, Engine *engine, Clock *clock)
 {
     const EngineTime time = {
         .shift = (unsigned)config->icount_shift,
@@ -44,4 +45,30 @@ void counted_time_set_up(const Config *config, Engine *engine, Clock *clock)
     const ClockCounter counter = {now, earliest, engine};
     engine_count_time(engine, &time);
     clock_set_counter(clock, &counter);
+}
+
+static bool set_alarm(void *engine, int64_t host_ns)
+{
+    return engine_set_alarm(engine, host_ns);
+}
+
+static void set_anew(void *clock)
+{
+    clock_set_anew(clock);
+}
+
+static void share_timers(Engine *engine, Clock *clock)
+{
+    const EngineTimers timers = {.run = run_timers, .set_anew = set_anew, .opaque = clock};
+    const ClockAlarm alarm = {.set = set_alarm, .opaque = engine};
+    engine_set_timers(engine, &timers);
+    clock_set_alarm(clock, &alarm);
+}
+
+void guest_time_set_up(const Config *config, Engine *engine, Clock *clock)
+{
+    if (config->icount)
+        count_time(config, engine, clock);
+    else
+        share_timers(engine, clock);
 }
