@@ -228,6 +228,7 @@ static void generate(IrBlock *block, MemStrategy memory, CodegenOutput *code, GS
                                     .page_pc = PC & ~0xfffu,
                                     .page_end = (PC & ~0xfffu) + 0x1000,
                                     .poll = true,
+                                    .stack_runs = true,
                                     .jump_tag = 1};
     code->size = code->exit_count = 0;
     g_array_set_size(code->pcmap, 0);

@@ -76,16 +76,18 @@ static uint64_t seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 static const GuestOps guest = {
     .seg_check = seg_check, .helpers = helpers, .helper_count = HELPER_COUNT, .gprs = 8};
 
-static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc)
+static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc, uint64_t *sp)
 {
     uint32_t offset = (uint32_t)((const uint8_t *)host_pc - current->out.exec);
-    uint64_t pc = 0;
+    CodegenPcEntry found = {0};
     for (unsigned i = 0; i < current->out.pcmap->len; i++) {
         CodegenPcEntry e = g_array_index(current->out.pcmap, CodegenPcEntry, i);
         if (e.host_offset <= offset)
-            pc = current->ir.pc + e.pc_offset;
+            found = e;
     }
-    return pc;
+    if (sp)
+        *sp = codegen_stack_pointer(found, *sp);
+    return current->ir.pc + found.pc_offset;
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -101,8 +103,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
         current->overflows++;
         return;
     }
-    if (rip < current->code + FIXTURE_THUNKS)
-        current->vcpu->pc = pc_of_host(current->vcpu, rip);
+    if (rip < current->code + FIXTURE_THUNKS) {
+        uint64_t sp = (uint64_t)regs[REG_R12];
+        current->vcpu->pc = pc_of_host(current->vcpu, rip, &sp);
+        regs[REG_R12] = (greg_t)sp;
+    }
     current->vcpu->fault = (Fault){.vector = (uint8_t)regs[REG_TRAPNO]};
     regs[REG_RIP] = sig == SIGSEGV && poll < 4096 ? (greg_t)(uintptr_t)codegen_stub_poll_exit
                                                   : (greg_t)(uintptr_t)codegen_stub_fault_exit;
@@ -141,7 +146,7 @@ void fixture_init(Fixture *f)
     f->vcpu->fp_area[24] = 0x80;
     f->vcpu->fp_area[25] = 0x1f;
     ir_block_init(&f->ir, helpers, HELPER_COUNT);
-    f->options = (CodegenOptions){.poll = true, .jump_tag = 7};
+    f->options = (CodegenOptions){.poll = true, .stack_runs = true, .jump_tag = 7};
     f->out.pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
 }
 
