@@ -108,7 +108,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
         current->vcpu->pc = pc_of_host(current->vcpu, rip, &sp);
         regs[REG_R12] = (greg_t)sp;
     }
-    current->vcpu->fault = (Fault){.vector = (uint8_t)regs[REG_TRAPNO]};
+    current->vcpu->fault =
+        (Fault){.vector = (uint8_t)regs[REG_TRAPNO],
+                .error_code = sig == SIGSEGV ? (uint32_t)regs[REG_ERR] & WALK_PF_WR : 0};
     regs[REG_RIP] = sig == SIGSEGV && poll < 4096 ? (greg_t)(uintptr_t)codegen_stub_poll_exit
                                                   : (greg_t)(uintptr_t)codegen_stub_fault_exit;
 }
