@@ -13,7 +13,7 @@ void codegen_mark_pc(Codegen *c, uint64_t pc, int8_t stack)
     c->pc = pc;
     c->stack_at_pc = stack;
     CodegenPcEntry *last = c->pc_count ? &c->pcmap[c->pc_count - 1] : NULL;
-    if (last && last->pc_offset == entry.pc_offset && last->stack == stack)
+    if (last && last->pc_offset == entry.pc_offset)
         return;
     if (last && last->host_offset == entry.host_offset)
         *last = entry;

@@ -7,9 +7,6 @@
  * and it is one value for all of an instruction up to its last access. */
 #include "codegen-x86_64/host-priv.h"
 
-/* Displacements beyond leave no room to add to. */
-enum { FURTHEST_DISP = 1 << 30 };
-
 static bool is_stack(IrOpd opd)
 {
     return opd.kind == IR_REG && opd.n == IR_STACK_REG;
@@ -43,8 +40,8 @@ static bool operand_needs_register(const Codegen *c, const IrInsn *insn)
         return true;
     if (insn->op != IR_LEA && mem->seg_use != IR_SEG_FLAT && mem->seg_use != IR_SEG_BASE)
         return true; /* the checking helper may raise */
-    return is_stack(mem->base) &&
-           (mem->addr_width != c->stack_width || ABS(mem->disp) > FURTHEST_DISP);
+    const int64_t disp = mem->disp + c->stack;
+    return is_stack(mem->base) && (mem->addr_width != c->stack_width || disp != (int32_t)disp);
 }
 
 /* Does the op need the register as the guest has it? */

@@ -51,6 +51,7 @@ static const Row rows[] = {
     {4, {0x66, 0x0f, 0x6e, 0xc4}, {0, 0, 0x10, 0x38}, 1},     /* movd xmm, esp; back */
     {4, {0x36, 0xff, 0x34, 0x24}, {0}, 1},                    /* push ss:[esp] */
     {3, {0x64, 0xff, 0x36}, {0}, 1},                          /* push fs:[esi] */
+    {5, {0xc4, 0xe2, 0x58, 0xf2, 0xc0}, {0, 0, 0, 0, 0x3f}, 1}, /* andn r, esp, r */
     {1, {0xc9}, {0}, 2},                                      /* leave */
     {1, {0x9c}, {0}, 1},                                      /* pushf */
     {1, {0x60}, {1}, 1},                                      /* pusha, popa */

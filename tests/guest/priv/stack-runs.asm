@@ -18,6 +18,8 @@ tests:  set_cr4 0x200, 0                ; OSFXSR
         call others
         call both
         call own_code
+        call beside_code
+        call devices
         call watched
         call jumps
         pop ecx
@@ -231,6 +233,67 @@ others: other "mov eax, [L]", PF, 4
 own_code:
         into_itself begin
         into_itself begin_user
+        ret
+
+; ---- only the last push meets the page with the run, and overwrites its end
+beside: mov edx, esp
+        jmp edi
+.go:    push ebx
+        push eax
+        push dword 0x00eb9043           ; INC EBX; NOP; JMP to the beginning
+.x:     nop
+        nop
+        jmp short beside
+.end:
+%macro beside_run 1                     ; begin, begin_user
+        mov esi, beside
+        mov edi, PAGES + 0x1000 - (beside.end - beside)
+        mov ecx, beside.end - beside
+        mov byte [beside.go + 6], beside - beside.end
+        rep movsb
+        %1 "a push out of a page of data, into the run"
+        mov ebx, 7
+        mov edi, %$end
+        mov esp, TOP + 8
+        mov edx, TOP - (beside.end - beside.go)
+        jmp edx
+        want NONE
+        eq "EBX", ebx, 8
+        eq "ESP", edx, TOP - 4
+        done
+%endmacro
+beside_code:
+        beside_run begin
+        beside_run begin_user
+        ret
+
+; ---- accesses that no window serves
+VGA     equ 0xa0000
+devices:
+        begin_user "pops that come to a device"
+        mov ebx, 7
+        mov esp, VGA - 8
+        pop eax
+        pop eax
+        pop ebx
+        push ecx
+        mov edx, esp
+        want NONE
+        eq "ESP", edx, VGA
+        done
+        begin_user "in a run: a device"
+        mov esp, TOP + 0x80
+        push eax
+        push ebx
+        mov eax, [VGA]
+        push ecx
+        mov [VGA], ecx
+        push ecx
+        pop ebx
+        mov edx, esp
+        want NONE
+        eq "ESP", edx, TOP + 0x74
+        done
         ret
 
 ; ---- data breakpoint on the second of three pushes: a trap behind it
