@@ -33,6 +33,16 @@ static bool is_copy(const Codegen *c, const IrInsn *insn)
            !is_stack(insn->d) && insn->width == c->stack_width;
 }
 
+static bool is_exit(const IrInsn *insn)
+{
+    return ir_op_info[insn->op].attrs & IR_ATTR_EXIT;
+}
+
+static bool may_fault(const IrInsn *insn)
+{
+    return codegen_is_mem_op(insn) || (ir_op_info[insn->op].attrs & IR_ATTR_FAULTS);
+}
+
 static bool operand_needs_register(const Codegen *c, const IrInsn *insn)
 {
     const IrMem *mem = &insn->mem;
@@ -44,20 +54,16 @@ static bool operand_needs_register(const Codegen *c, const IrInsn *insn)
     return is_stack(mem->base) && (mem->addr_width != c->stack_width || disp != (int32_t)disp);
 }
 
-/* Does the op need the register as the guest has it? */
+/* Does the op need the register as the guest has it, all through the instruction? */
 static bool needs_register(const Codegen *c, const IrInsn *insn)
 {
-    const unsigned attrs = ir_op_info[insn->op].attrs;
-    if ((attrs & IR_ATTR_CALL) || ((attrs & IR_ATTR_EXIT) && (attrs & IR_ATTR_FAULTS)))
+    if ((ir_op_info[insn->op].attrs & IR_ATTR_CALL) || (is_exit(insn) && may_fault(insn)))
         return true;
+    if (is_move(c, insn))
+        return false;
     if (is_stack(insn->d) || is_stack(insn->b) || (is_stack(insn->a) && !is_copy(c, insn)))
         return true;
     return (insn->op == IR_LEA || codegen_is_mem_op(insn)) && operand_needs_register(c, insn);
-}
-
-static bool may_fault(const IrInsn *insn)
-{
-    return codegen_is_mem_op(insn) || (ir_op_info[insn->op].attrs & IR_ATTR_FAULTS);
 }
 
 static const IrInsn *block_end(const Codegen *c)
@@ -79,11 +85,10 @@ static bool may_fault_after(const Codegen *c, const IrInsn *insn)
 static bool needs_register_first(const Codegen *c, const IrInsn *mark)
 {
     for (const IrInsn *insn = mark + 1; insn < block_end(c) && insn->op != IR_INSN; insn++) {
-        if (is_move(c, insn) ||
-            (ir_op_info[insn->op].attrs & (IR_ATTR_EXIT | IR_ATTR_FAULTS)) == IR_ATTR_EXIT)
-            return may_fault_after(c, insn);
         if (needs_register(c, insn))
             return true;
+        if (is_move(c, insn) || is_exit(insn))
+            return may_fault_after(c, insn);
     }
     return false;
 }
@@ -123,9 +128,9 @@ bool lower_stack(Codegen *c, const IrInsn *insn)
                  host_mem(host_reg_of_gpr[IR_STACK_REG], c->stack));
         return true;
     }
-    if (insn->op == IR_INSN
-            ? needs_register_first(c, insn)
-            : (ir_op_info[insn->op].attrs & IR_ATTR_EXIT) || needs_register(c, insn))
+    const bool needs =
+        insn->op == IR_INSN ? needs_register_first(c, insn) : needs_register(c, insn);
+    if (needs || is_exit(insn))
         move_register(c, c->stack);
     return false;
 }
