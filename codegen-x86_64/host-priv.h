@@ -2,7 +2,8 @@
  * What the files of the code generator share: the state of one block's generation and the host's
  * register conventions.
  *
- *   guest GPRs     the host registers of the same number, ESP in R12; upper halves are zero
+ *   guest GPRs     the host registers of the same number, ESP in R12 (less what lower-stack.c has put
+ *                  off); upper halves are zero
  *   guest flags    the host's, always: whatever is inserted leaves them alone
  *   R15            VCpu + VCPU_BIAS; its low five bits are GUEST_PAGE_BITS, a shift count
  *   R14            base of the address window in blocks that use it; else an IR temp
