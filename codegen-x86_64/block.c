@@ -45,7 +45,7 @@ static bool emit_hot(Codegen *c)
         const IrInsn *insn = &block->insns[i];
         if (!has_room(c))
             return false;
-        if (lower_stack(c, insn))
+        if ((c->stack || insn->op == IR_LEA) && lower_stack(c, insn))
             continue;
         if (codegen_is_mem_op(insn))
             lower_mem_op(c, insn);

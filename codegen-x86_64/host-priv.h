@@ -125,11 +125,15 @@ void lower_cold_mem(Codegen *c, const Cold *cold);
 void lower_cold_segment(Codegen *c, const Cold *cold);
 
 /* lower-stack.c */
-/* Before each op of the block. True: that is all the op needs; else the stack pointer is as it
- * needs it. */
+/* Before each op, if something is put off, and each LEA. True: that is all the op needs; else the stack
+ * pointer is as it needs it. */
 bool lower_stack(Codegen *c, const IrInsn *insn);
 /* Displacement of a memory operand from what its base register holds. */
-int32_t lower_disp(const Codegen *c, const IrMem *mem);
+static inline int32_t lower_disp(const Codegen *c, const IrMem *mem)
+{
+    const bool is_stack = mem->base.kind == IR_REG && mem->base.n == IR_STACK_REG;
+    return (int32_t)mem->disp + (is_stack ? c->stack : 0);
+}
 
 /* lower-call.c */
 void lower_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);

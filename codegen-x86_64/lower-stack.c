@@ -134,8 +134,3 @@ bool lower_stack(Codegen *c, const IrInsn *insn)
         move_register(c, c->stack);
     return false;
 }
-
-int32_t lower_disp(const Codegen *c, const IrMem *mem)
-{
-    return (int32_t)mem->disp + (is_stack(mem->base) ? c->stack : 0);
-}
