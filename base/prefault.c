@@ -32,8 +32,3 @@ void prefault_read(const void *p, size_t size)
 {
     advise(p, size, MADV_POPULATE_READ);
 }
-
-void prefault_prefer_large(void *p, size_t size)
-{
-    advise(p, size, MADV_HUGEPAGE);
-}

@@ -12,7 +12,5 @@
  * host has no such call (Linux before 5.14), or no room, pages come as they are touched. */
 void prefault_write(void *p, size_t size);
 void prefault_read(const void *p, size_t size);
-/* [p, p + size) will be used in many places: large pages if the host has them. */
-void prefault_prefer_large(void *p, size_t size);
 
 #endif

@@ -22,6 +22,7 @@
 #include "cli/config.h"
 #include "cli/firmware.h"
 #include "cli/sandbox.h"
+#include "tcache/engine.h"
 
 #define GIB                 (UINT64_C(1) << 30)
 #define WINDOW_SPACE        (12 * GIB)
@@ -129,6 +130,20 @@ static Finding check_windows(void)
     }
     return finding(SLOWER, "cannot reserve 12 GiB of addresses (%s): guests use the soft TLB",
                    g_strerror(errno));
+}
+
+static Finding check_jump_tables(void)
+{
+    void *space = mmap(NULL, ENGINE_JUMP_SPACE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space != MAP_FAILED) {
+        munmap(space, ENGINE_JUMP_SPACE);
+        return finding(FINE, "%" PRIu64 " GiB of addresses can be reserved for them",
+                       ENGINE_JUMP_SPACE >> 30);
+    }
+    return finding(
+        SLOWER, "cannot reserve %" PRIu64 " GiB of addresses (%s): no block is chained to another",
+        ENGINE_JUMP_SPACE >> 30, g_strerror(errno));
 }
 
 static Finding check_limit(void)
@@ -365,21 +380,14 @@ static const struct {
     const char *name;
     Finding (*check)(void);
 } checks[] = {
-    {"processor", check_cpu},
-    {"vector state", check_vectors},
-    {"processors", check_cpus},
-    {"memory", check_memory},
-    {"address windows", check_windows},
-    {"address limit", check_limit},
-    {"overcommit", check_overcommit},
-    {"mappings", check_maps},
-    {"low addresses", check_low_addresses},
-    {"huge pages", check_huge_pages},
-    {"generated code", check_code},
-    {"sandbox", check_sandbox},
-    {"page faults", check_faults},
-    {"32-bit programs", check_32_bit},
-    {"firmware", check_firmware},
+    {"processor", check_cpu},           {"vector state", check_vectors},
+    {"processors", check_cpus},         {"memory", check_memory},
+    {"address windows", check_windows}, {"jump tables", check_jump_tables},
+    {"address limit", check_limit},     {"overcommit", check_overcommit},
+    {"mappings", check_maps},           {"low addresses", check_low_addresses},
+    {"huge pages", check_huge_pages},   {"generated code", check_code},
+    {"sandbox", check_sandbox},         {"page faults", check_faults},
+    {"32-bit programs", check_32_bit},  {"firmware", check_firmware},
     {"display", check_display},
 };
 

@@ -386,10 +386,12 @@ static void machine_stop(Machine *m)
 static void say_slow(Vm *vm)
 {
     const EngineOptions *wanted = &vm->config->engine;
-    if (!vm->said_slow && !engine_has_windows(vm->engine) && !wanted->no_window && !wanted->interp)
-        fprintf(stderr,
-                "dbtvm: no address windows here ('dbtvm doctor' says why); guests run on the "
-                "slower soft TLB\n");
+    const bool jumps = engine_has_jump_tables(vm->engine) || wanted->no_chain;
+    const bool windows = engine_has_windows(vm->engine) || wanted->no_window;
+    if (!vm->said_slow && !wanted->interp && !(windows && jumps))
+        fprintf(stderr, "dbtvm: no %s here ('dbtvm doctor' says why); guests run %s\n",
+                windows ? "jump tables" : "address windows",
+                jumps ? "on the slower soft TLB" : "slowly, every jump is looked up");
     vm->said_slow = true;
 }
 

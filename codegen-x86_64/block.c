@@ -74,7 +74,7 @@ static bool emit_cold(Codegen *c)
             c->out->exits[cold->exit].stub_offset = (uint32_t)(c->e.at - c->out->code);
             lower_cold_exit(c, cold);
             break;
-        case COLD_EXIT_PROBE:
+        case COLD_EXIT_TABLE:
         case COLD_EXIT_LOOKUP:
             lower_cold_exit(c, cold);
             break;

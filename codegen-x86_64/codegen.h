@@ -18,14 +18,13 @@ typedef struct {
     MemStrategy memory;
     bool chain; /* false: every exit, indirect ones too, returns to the loop */
     /* pc of the block's page: direct exits into [page_pc, page_end) chain by rel32, others go
-     * through the jump cache */
+     * through the jump table (VCpu.jump_table) */
     uint64_t page_pc, page_end;
     bool poll;            /* emit the poll load at entry */
     unsigned budget;      /* guest instructions to take from vcpu->budget at entry; 0: do not */
     uint64_t *executions; /* counted up at entry; NULL: no */
     const uint8_t *ram;   /* where RAM lies: for LDCODE */
     bool stack_runs;      /* a run of pushes or pops moves the stack pointer once: lower-stack.c */
-    uint32_t jump_tag;    /* 1..65535: stands for the block's mode and CS in jump-cache tags */
 } CodegenOptions;
 
 /* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves
@@ -58,7 +57,6 @@ static inline uint64_t codegen_stack_pointer(CodegenPcEntry entry, uint64_t reg)
 typedef enum {
     PC_FIELD_VALUE,     /* a pc */
     PC_FIELD_NEGATED,   /* -pc */
-    PC_FIELD_JUMP_SLOT, /* displacement of a pc's entry in the jump cache */
 } CodegenPcFieldKind;
 typedef struct {
     uint32_t offset : 30; /* in the code */
@@ -77,7 +75,8 @@ typedef struct {
     /* Second entry, behind the code that makes sure of the guest's FP state; 0: none. */
     uint32_t fp_entry;
     GArray *pcmap; /* of CodegenPcEntry, ascending by host_offset; owned by the caller */
-    /* of CodegenPcField: all there are, so that code can be moved; owned by the caller. NULL: not wanted */
+    /* of CodegenPcField: all there are, so that code can be moved; owned by the caller. NULL: not
+     * wanted */
     GArray *pc_fields;
     bool movable; /* out: pc_fields is complete */
 } CodegenOutput;
@@ -89,15 +88,15 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
  * a jump lies in an aligned quadword, so that this is one store. */
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
 
-/* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta a
- * multiple of the page size), but for its exits, which the caller points at their stubs. */
+/* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta
+ * a multiple of the page size), but for its exits, which the caller points at their stubs. */
 void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count, int64_t delta);
 
 /* Fill the thunk pointers of a vcpu (static stubs in stubs.S). */
 void codegen_init_vcpu(VCpu *vcpu);
 extern const char codegen_stub_enter[];
-/* Enter translated code (RX) and run until an exit. By jumps both ways: what the host's own stack of return
- * addresses predicts of the guest's returns outlives a visit to C. */
+/* Enter translated code (RX) and run until an exit. By jumps both ways: what the host's own stack
+ * of return addresses predicts of the guest's returns outlives a visit to C. */
 static inline __attribute__((always_inline)) ExitReason codegen_enter(VCpu *vcpu, const void *code)
 {
     uint64_t reason;
@@ -108,23 +107,24 @@ static inline __attribute__((always_inline)) ExitReason codegen_enter(VCpu *vcpu
                      "1:\tlea 128(%%rsp), %%rsp"
                      : "=a"(reason), "+D"(vcpu), "+S"(code)
                      :
-                     : "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2",
-                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-                       "xmm13", "xmm14", "xmm15");
+                     : "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1",
+                       "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+                       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     return (ExitReason)reason;
 }
 
-/* VCpu.jump_tag while nothing in the jump cache may be used. An entry without code, whose tag is 0, would
- * do for EIP 0 if this were 0. */
-#define CODEGEN_NO_TAG (UINT64_C(1) << 40)
+/* Write the code that an empty entry of a jump table leads to, at most CODEGEN_JUMP_STUB bytes. All
+ * code that a table leads to is less than 4 GiB above it. */
+#define CODEGEN_JUMP_STUB 16
+void codegen_emit_jump_stub(uint8_t *code);
 
-/* Empty the return stack: its entries may lead to code that is gone, or that is another mode's. From the loop
- * or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */
+/* Empty the return stack: its entries may lead to code that is gone, or that is another mode's.
+ * From the loop or below a thunk; a signal handler loads and stores vcpu->return_sp around it. */
 void codegen_forget_returns(VCpu *vcpu);
 /* Only those that come back to this code. */
 void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size);
-/* Translated code faulted at `address`: true if that was a CALL without room on the return stack. It goes
- * on with the RSP that is written. */
+/* Translated code faulted at `address`: true if that was a CALL without room on the return stack.
+ * It goes on with the RSP that is written. */
 bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp);
 
 /* Save the guest's FP state to fp_area if it is in the host's registers; after any exit from
@@ -137,8 +137,8 @@ void codegen_fp_save(VCpu *vcpu);
  * code can be moved. Returns the size, 0 if it does not fit. */
 size_t codegen_native_thunk(const IrInsn *insn, uint8_t *code, size_t capacity);
 
-/* Is the host instruction at `at`, in translated code, one for which ESI and EDI were made host addresses
- * in the window? */
+/* Is the host instruction at `at`, in translated code, one for which ESI and EDI were made host
+ * addresses in the window? */
 bool codegen_is_repeat(const uint8_t *at);
 
 /* Where the signal handler sends translated code (and native thunks) that faulted: guest registers

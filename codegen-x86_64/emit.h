@@ -152,6 +152,16 @@ static inline void emit_jmp_mem(Emit *e, HostOpd mem)
     emit_insn(e, 0xff, 4, host_ext(4), mem);
 }
 
+static inline void emit_call_reg(Emit *e, unsigned reg)
+{
+    emit_insn(e, 0xff, 4, host_ext(2), host_reg(reg));
+}
+
+static inline void emit_jmp_reg(Emit *e, unsigned reg)
+{
+    emit_insn(e, 0xff, 4, host_ext(4), host_reg(reg));
+}
+
 /* JMP rel32 with the target open; returns the address of the rel32. */
 static inline uint8_t *emit_jmp32(Emit *e)
 {

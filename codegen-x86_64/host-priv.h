@@ -30,7 +30,7 @@ typedef enum {
     COLD_MEM,         /* TLB miss: redo the op through access_begin */
     COLD_SEGMENT,     /* offset beyond 64 KiB: checking helper */
     COLD_EXIT_CHAIN,  /* stub of an exit that is not chained yet */
-    COLD_EXIT_PROBE,  /* jump cache probe of a conditional exit to another page */
+    COLD_EXIT_TABLE,  /* a conditional exit to another page, by the jump table */
     COLD_EXIT_LOOKUP, /* return to the loop */
 } ColdKind;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Leaving a block: chained jumps inside the page, the jump cache for everything else, and the
+ * Leaving a block: chained jumps inside the page, the jump table for everything else, and the
  * host's CALL and RET for the guest's. All of it leaves flags alone. */
 #include "codegen-x86_64/host-priv.h"
 
@@ -39,7 +39,7 @@ static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned 
     uint8_t *site = e->at;
     emit_u32(e, 0);
     ColdKind kind = chain               ? COLD_EXIT_CHAIN
-                    : c->options->chain ? COLD_EXIT_PROBE
+                    : c->options->chain ? COLD_EXIT_TABLE
                                         : COLD_EXIT_LOOKUP;
     Cold *cold = codegen_add_cold(c, kind, insn, site);
     if (chain) {
@@ -50,49 +50,30 @@ static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned 
     }
 }
 
-#define JUMP_CACHE(field, index)                                                                   \
-    host_mem_index(                                                                                \
-        R15, index, 3,                                                                             \
-        VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field))))
-#define JUMP_CACHE_AT(field, pc)                                                                   \
-    host_mem(R15,                                                                                  \
-             VCPU_DISP((int32_t)(offsetof(VCpu, jump_cache) + offsetof(JumpCacheEntry, field) +    \
-                                 ((pc) & (JUMP_CACHE_ENTRIES - 1)) * sizeof(JumpCacheEntry))))
-
-/* R8 = pc, whose entry in the jump cache has `tag`; it follows from the code if `constant`.
- * Branches, to be set, if it has the block's code; the guest's RCX is in R11 then. */
-static uint8_t *emit_compare_tag(Codegen *c, HostOpd tag, bool constant)
+/* R10 = where to go on for the pc in R8. Clobbers R9. 64-bit code will have to compare the upper
+ * half of R8 with that of its own pc first, and its jump tag to stand for it. */
+static void emit_read_jump_table(Codegen *c)
 {
     Emit *e = &c->e;
-    emit_mov(e, 8, R11, RCX);
-    emit_load(e, 8, RCX, tag);
-    if (constant)
-        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
-    emit_lea(e, 8, RCX, host_mem_index(RCX, R8, 0, (int32_t)c->options->jump_tag));
-    return emit_jump8(e, OP_JRCXZ);
+    emit_load(e, 8, R10, VCPU_FIELD(jump_table));
+    emit_load(e, 8, R9, VCPU_FIELD(jump_stub));
+    emit_load(e, 4, R10, host_mem_index(R10, R8, 2, 0));
+    emit_lea(e, 8, R10, host_mem_index(R10, R9, 0, 0));
 }
 
-static void emit_jump_cache_probe(Codegen *c, HostOpd tag, HostOpd code, bool constant)
-{
-    Emit *e = &c->e;
-    uint8_t *hit = emit_compare_tag(c, tag, constant);
-    emit_mov(e, 8, RCX, R11);
-    emit_store(e, 8, VCPU_FIELD(pc), R8);
-    emit_jmp_mem(e, VCPU_FIELD(thunk_exit_lookup));
-    emit_set_rel8(hit, e->at);
-    emit_mov(e, 8, RCX, R11);
-    emit_jmp_mem(e, code);
-    if (constant)
-        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
-}
-
-static_assert(offsetof(VCpu, jump_cache) - VCPU_BIAS > INT8_MAX,
-              "a displacement into the jump cache has 32 bits");
-
-static void probe_constant(Codegen *c, uint64_t pc)
+static void jump_to_constant(Codegen *c, uint64_t pc)
 {
     lower_load_pc(c, R8, pc);
-    emit_jump_cache_probe(c, JUMP_CACHE_AT(tag, pc), JUMP_CACHE_AT(code, pc), true);
+    emit_read_jump_table(c);
+    emit_jmp_reg(&c->e, R10);
+}
+
+void codegen_emit_jump_stub(uint8_t *code)
+{
+    Emit e = {.at = code};
+    emit_store(&e, 8, VCPU_FIELD(pc), R8);
+    emit_jmp_mem(&e, VCPU_FIELD(thunk_exit_lookup));
+    g_assert(e.at - code <= CODEGEN_JUMP_STUB);
 }
 
 /* ---- the guest's calls and returns: the return stack (VCpu.returns) ---- */
@@ -105,14 +86,6 @@ static void load_indirect_pc(Codegen *c, const IrInsn *insn)
         emit_movzx(&c->e, 2, R8, host_reg(from));
     else
         emit_mov(&c->e, insn->width == 8 ? 8 : 4, R8, from);
-}
-
-/* R10 = 2 * the low 20 bits of R8: shifting by R15 is shifting by 12. */
-static void emit_jump_cache_index(Emit *e)
-{
-    emit_shift(e, EMIT_SHLX, false, R10, host_reg(R8), R15);
-    emit_shift(e, EMIT_SHRX, false, R10, host_reg(R10), R15);
-    emit_lea(e, 4, R10, host_mem_index(R10, R10, 0, 0));
 }
 
 static void emit_pop(Emit *e, unsigned reg)
@@ -129,25 +102,17 @@ static void emit_push_return(Codegen *c, uint64_t return_pc)
     lower_note_pc(c, PC_FIELD_NEGATED);
 }
 
-/* R8 = pc, R10 leads to its entry. What misses goes to the loop by the same CALL: [R10] is the
- * thunk. */
-static void emit_call_by_jump_cache(Codegen *c, uint64_t return_pc)
+/* R8 = pc. What has no entry goes to the loop by the same CALL. */
+static void emit_call_by_table(Codegen *c, uint64_t return_pc)
 {
-    Emit *e = &c->e;
-    uint8_t *hit =
-        emit_compare_tag(c, host_mem(R10, -(int32_t)offsetof(JumpCacheEntry, code)), false);
-    emit_store(e, 8, VCPU_FIELD(pc), R8);
-    emit_lea(e, 8, R10, VCPU_FIELD(thunk_exit_lookup));
-    emit_set_rel8(hit, e->at);
-    emit_mov(e, 8, RCX, R11);
+    emit_read_jump_table(c);
     emit_push_return(c, return_pc);
-    emit_call_mem(e, host_mem(R10, 0));
+    emit_call_reg(&c->e, R10);
 }
 
 /* EXIT_CALL, EXIT_CALL_INDIRECT. What follows is where the RET comes back. */
 void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    Emit *e = &c->e;
     const uint64_t pc = (uint64_t)insn->imm, return_pc = (uint64_t)insn->imm2;
     if (!c->options->chain) {
         if (insn->op == IR_EXIT_CALL)
@@ -158,19 +123,15 @@ void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
     }
     if (insn->op == IR_EXIT_CALL_INDIRECT) {
         load_indirect_pc(c, insn);
-        emit_jump_cache_index(e);
-        emit_lea(e, 8, R10, JUMP_CACHE(code, R10));
-        emit_call_by_jump_cache(c, return_pc);
+        emit_call_by_table(c, return_pc);
     } else if (may_chain(c, pc)) {
         emit_push_return(c, return_pc);
         exit_jump(c, insn, pc, JUMP_CALL);
     } else {
         lower_load_pc(c, R8, pc);
-        emit_lea(e, 8, R10, JUMP_CACHE_AT(code, pc));
-        lower_note_pc(c, PC_FIELD_JUMP_SLOT);
-        emit_call_by_jump_cache(c, return_pc);
+        emit_call_by_table(c, return_pc);
     }
-    emit_pop(e, R11); /* the tag */
+    emit_pop(&c->e, R11); /* the tag */
     c->fp_ready = false;
 }
 
@@ -198,7 +159,7 @@ void lower_exit(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd 
     else if (may_chain(c, pc))
         exit_jump(c, insn, pc, JUMP_ALWAYS);
     else
-        probe_constant(c, pc);
+        jump_to_constant(c, pc);
 }
 
 void lower_exit_cc(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
@@ -235,10 +196,10 @@ void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
         emit_set_rel8(over, e->at);
 }
 
-/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it takes
- * the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards, and only
- * so many elements that it ends within a millisecond, since it cannot be interrupted. RCX = 0 if so: the
- * count without its low bits, plus the sign of the step. */
+/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it
+ * takes the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards,
+ * and only so many elements that it ends within a millisecond, since it cannot be interrupted. RCX
+ * = 0 if so: the count without its low bits, plus the sign of the step. */
 void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     Emit *e = &c->e;
@@ -282,8 +243,8 @@ void lower_exit_indirect(Codegen *c, const IrInsn *insn, const SelectRule *rule,
     } else if (insn->op == IR_EXIT_INDIRECT && insn->aux) {
         emit_return(c);
     } else {
-        emit_jump_cache_index(&c->e);
-        emit_jump_cache_probe(c, JUMP_CACHE(tag, R10), JUMP_CACHE(code, R10), false);
+        emit_read_jump_table(c);
+        emit_jmp_reg(&c->e, R10);
     }
 }
 
@@ -303,8 +264,8 @@ void lower_exit_loop(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
 void lower_cold_exit(Codegen *c, const Cold *cold)
 {
     uint64_t target = (uint64_t)cold->insn->imm;
-    if (cold->kind == COLD_EXIT_PROBE) {
-        probe_constant(c, target);
+    if (cold->kind == COLD_EXIT_TABLE) {
+        jump_to_constant(c, target);
         return;
     }
     if (cold->kind == COLD_EXIT_CHAIN) {

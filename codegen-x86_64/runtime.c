@@ -12,9 +12,9 @@ CHECK_OFFSET(FP_LOADED, fp_loaded);
 CHECK_OFFSET(FP_ENSURE, fp_ensure);
 CHECK_OFFSET(HOST_RSP, host_rsp);
 CHECK_OFFSET(RETURN_SP, return_sp);
-CHECK_OFFSET(JUMP_TAG, jump_tag);
+CHECK_OFFSET(JUMP_TABLE, jump_table);
+CHECK_OFFSET(JUMP_STUB, jump_stub);
 CHECK_OFFSET(NO_RETURN, returns[RETURN_ENTRIES]);
-CHECK_OFFSET(JUMP_CACHE, jump_cache);
 CHECK_OFFSET(HOST_PC, host_pc);
 CHECK_OFFSET(WINDOW_BASE, window_base);
 CHECK_OFFSET(FP_AREA, fp_area);
@@ -37,8 +37,7 @@ static_assert(STUB_EXIT_CHAIN == EXIT_CHAIN && STUB_EXIT_LOOKUP == EXIT_LOOKUP &
 static_assert(_Alignof(VCpu) % 32 == 0, "the probe's shift count needs an aligned VCpu");
 static_assert(VCPU_TEMPS == 8, "temp_slot masks the slot number");
 static_assert(TLB_INDEX_BITS == 16, "the TLB probe indexes by MOVZX of a word");
-static_assert(32 - JUMP_CACHE_BITS == GUEST_PAGE_BITS && sizeof(JumpCacheEntry) == 16,
-              "the jump cache probe indexes by shifts with R15");
+static_assert(sizeof(JumpTableEntry) == 4, "stubs.S, lower-exit.c: R8 * 4");
 static_assert(MMU_MAX_ACCESS <= MEM_DESC_SIZE, "descriptor holds the size");
 
 /* Called by translated code (stubs.S) on a TLB miss; all guest state is in the VCpu. */

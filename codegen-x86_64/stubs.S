@@ -76,16 +76,12 @@
     ret
 .endm
 
-/* RCX = 0 if the jump cache has code for the pc in R8, which is [R15 + R10 * 8 + JUMP_CACHE_CODE]. */
-#define JUMP_CACHE_CODE (STUB_JUMP_CACHE + 8 - STUB_BIAS)
-.macro PROBE_JUMP_CACHE
-    shlx r10d, r8d, r15d
-    shrx r10d, r10d, r15d
-    lea r10d, [r10 + r10]
-    mov rcx, [r15 + r10 * 8 + STUB_JUMP_CACHE - STUB_BIAS]
-    lea rcx, [rcx + r8]
-    mov r9, VC(STUB_JUMP_TAG)
-    lea rcx, [rcx + r9]
+/* R9 = where to go on for the pc in R8: code, or the stub that looks it up. Clobbers RCX. */
+.macro READ_JUMP_TABLE
+    mov r9, VC(STUB_JUMP_TABLE)
+    mov r9d, [r9 + r8 * 4]
+    mov rcx, VC(STUB_JUMP_STUB)
+    lea r9, [r9 + rcx]
 .endm
 
 .macro FUNCTION name
@@ -250,21 +246,17 @@ FUNCTION codegen_stub_return_miss
     jrcxz return_from_nothing
     mov ecx, [rsp + 24]
     lea ecx, [rcx + r8]
-    jrcxz 2f
-    PROBE_JUMP_CACHE
     jrcxz 1f
-    lea rsp, [rsp + 16]
-    jmp return_by_lookup
-1:  mov rcx, r11
-    mov r9, [r15 + r10 * 8 + JUMP_CACHE_CODE]
+    READ_JUMP_TABLE
+    mov rcx, r11
     mov [rsp + 8], r9
     lea rsp, [rsp + 8]
     ret
-2:  lea r9, [rip + 3f]
+1:  lea r9, [rip + 2f]
     mov [rsp + 8], r9
     lea rsp, [rsp + 8]
     ret
-3:  mov rcx, r11
+2:  mov rcx, r11
     ret
 
 /* What a CALL would come back to is gone: a RET to the pc in R8 found its entry; the tag is still there. */
@@ -272,14 +264,9 @@ FUNCTION codegen_stub_return_gone
     mov r11, rcx
     lea rsp, [rsp + 8]
 return_from_nothing: /* the host's own stack has C's returns: leave it alone */
-    PROBE_JUMP_CACHE
-    jrcxz 1f
-return_by_lookup:
+    READ_JUMP_TABLE
     mov rcx, r11
-    mov VC(STUB_PC), r8
-    jmp codegen_stub_exit_lookup
-1:  mov rcx, r11
-    jmp [r15 + r10 * 8 + JUMP_CACHE_CODE]
+    jmp r9
 
 /* A RET to the pc in R8 whose tag the entry that stands for none happens to have. */
 FUNCTION codegen_stub_return_none

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Shortcuts between blocks: patched jumps inside a page, the jump cache for all
- * others. Both only ever lead to blocks that are valid where they are reached. */
+ * Shortcuts between blocks inside a page: patched jumps. They only ever lead to blocks that are
+ * valid where they are reached. */
 #include "tcache/tb.h"
 
 static void patch(Cache *cache, ExitSlot *slot, const uint8_t *to)
@@ -76,38 +76,4 @@ void chain_unlink_all(Cache *cache)
     for (unsigned i = 0; i < TB_UNITS; i++)
         for (guint k = 0; k < cache->unit[i].blocks->len; k++)
             chain_unlink(cache, g_ptr_array_index(cache->unit[i].blocks, k));
-}
-
-void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global)
-{
-    JumpCache *jc = &cache->vcpu->jump_cache;
-    uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
-    unsigned *count = global ? &cache->jump_global.count : &cache->jump_other.count;
-    uint32_t *index = global ? cache->jump_global.index : cache->jump_other.index;
-    uint64_t tag = -(tb->state.pc + tb->jump_tag);
-    if (jc->entry[i].tag == tag && jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
-        return;
-    if (*count == JUMP_JOURNAL)
-        jump_cache_flush(cache);
-    index[(*count)++] = i;
-    jc->entry[i].code = (uint64_t)(uintptr_t)tb->code;
-    jc->entry[i].tag = tag;
-}
-
-void jump_cache_flush_other(Cache *cache)
-{
-    JumpCache *jc = &cache->vcpu->jump_cache;
-    for (unsigned i = 0; i < cache->jump_other.count; i++)
-        jc->entry[cache->jump_other.index[i]].tag = 0;
-    cache->jump_other.count = 0;
-    cache->counters.jump_cache_flushes++;
-}
-
-void jump_cache_flush(Cache *cache)
-{
-    JumpCache *jc = &cache->vcpu->jump_cache;
-    for (unsigned i = 0; i < cache->jump_global.count; i++)
-        jc->entry[cache->jump_global.index[i]].tag = 0;
-    cache->jump_global.count = 0;
-    jump_cache_flush_other(cache);
 }

@@ -129,7 +129,7 @@ ExitReason engine_execute_alone(Engine *engine);
 unsigned block_split(const IrBlock *block, bool branches, bool *outside);
 bool insn_is_outside(const IrBlock *block, const IrInsn *insn);
 
-/* shortcuts.c: keeping chains and the jump cache true when mappings change */
+/* shortcuts.c: keeping chains and jump tables true when mappings change */
 void shortcuts_init(Engine *engine);
 void shortcuts_destroy(Engine *engine);
 void shortcuts_flushed(Engine *engine, MmuFlush what, gva_t gva);

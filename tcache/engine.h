@@ -63,6 +63,10 @@ uint64_t engine_executed(const Engine *engine);
 
 /* false: not wanted, or the host has no room for them. */
 bool engine_has_windows(const Engine *engine);
+/* false: the host has no room (ENGINE_JUMP_SPACE bytes of addresses, not reserved); nothing is
+ * chained. */
+bool engine_has_jump_tables(const Engine *engine);
+#define ENGINE_JUMP_SPACE (UINT64_C(65) << 34)
 
 /* Run until something stops it; never RUN_STEPPED. */
 RunResult engine_run(Engine *engine);

@@ -61,7 +61,7 @@ static void cut_off_running_block(Engine *engine)
     const TranslationBlock *tb = running_block(engine);
     if (!tb || tb->valid)
         return;
-    engine->vcpu->jump_tag = CODEGEN_NO_TAG;
+    jump_tables_leave(&engine->cache.jumps);
     atomic_fetch_or(&engine->vcpu->attention, ATTENTION_KICK);
     mprotect(engine->vcpu->poll_page, sizeof engine->vcpu->poll_page, PROT_NONE);
 }
@@ -154,6 +154,8 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->posts = g_array_new(FALSE, FALSE, sizeof(PostedWrite));
     engine->native_thunks =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+    if (!jump_tables_init(&engine->cache.jumps, vcpu, &engine->cache.counters))
+        engine->options.no_chain = true;
     engine->interp_env = (InterpEnv){engine_native, engine};
     engine->generation = 1;
     engine_debug_init(engine);
@@ -191,6 +193,11 @@ void engine_count_time(Engine *engine, const EngineTime *time)
 bool engine_has_windows(const Engine *engine)
 {
     return engine->windows != NULL;
+}
+
+bool engine_has_jump_tables(const Engine *engine)
+{
+    return engine->cache.jumps.base != NULL;
 }
 
 void engine_free(Engine *engine)
@@ -303,10 +310,8 @@ static ExitReason enter_code(Engine *engine, const BlockState *state, uint32_t t
 {
     VCpu *vcpu = engine->vcpu;
     uint64_t start = note_entry(engine, state);
-    if (vcpu->jump_tag != tag) {
+    if (jump_tables_select(&engine->cache.jumps, tag, state->memory & MEMORY_GLOBAL))
         codegen_forget_returns(vcpu);
-        vcpu->jump_tag = tag;
-    }
     ExitReason reason = codegen_enter(vcpu, code);
     engine->exit_pc = vcpu->host_pc;
     vcpu->host_pc = NULL;
@@ -335,24 +340,33 @@ static ExitReason run_block(Engine *engine, TranslationBlock *tb)
     return reason;
 }
 
-/* Make the way that was just taken through the loop shorter for the next time. */
-static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, uint64_t evictions)
+/* The exit that led to tb leads there directly from now on. False: it may not. */
+static bool link_exit(Engine *engine, ExitSlot *slot, TranslationBlock *tb)
 {
-    if (tb->solo || engine->options.no_chain || tb->ir || log_enabled(LOG_NOCHAIN))
-        return;
+    if (slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
+        return false;
     const bool global = tb->state.memory & MEMORY_GLOBAL;
-    if (!global)
-        shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
-    jump_cache_add(&engine->cache, tb, global);
-    cache_note_tag(&engine->cache, &tb->state, tb->jump_tag);
-    bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
-    if (!alive || slot->target_pc != tb->state.pc || slot->owner->jump_tag != tb->jump_tag)
-        return;
     const bool same_page = slot->owner->phys >> GUEST_PAGE_BITS == tb->phys >> GUEST_PAGE_BITS;
     if ((same_page && tb->second_page == RAM_OFF_NONE) || global)
         chain_link(&engine->cache, slot, tb);
     else if (same_page)
         chain_link_volatile(&engine->cache, slot, tb);
+    else
+        return false;
+    return true;
+}
+
+/* Make the way that was just taken through the loop shorter for the next time. */
+static void add_shortcuts(Engine *engine, TranslationBlock *tb, ExitSlot *slot, uint64_t evictions)
+{
+    if (tb->solo || engine->options.no_chain || tb->ir || log_enabled(LOG_NOCHAIN))
+        return;
+    if (!(tb->state.memory & MEMORY_GLOBAL))
+        shortcuts_note_other(engine, tb->state.cs_base + tb->state.pc);
+    cache_note_tag(&engine->cache, &tb->state, tb->jump_tag);
+    const bool alive = slot && evictions == engine->cache.counters.evictions && slot->owner->valid;
+    if (!alive || !link_exit(engine, slot, tb))
+        jump_tables_add(&engine->cache.jumps, tb);
 }
 
 /* The direct exit that was taken; its target becomes pc. */
@@ -368,7 +382,7 @@ static ExitSlot *taken_exit(Engine *engine)
     return slot;
 }
 
-/* Most turns lead to a block that the jump cache has: after system calls, interrupts, faults. Where
+/* Most turns lead to a block that a jump table has: after system calls, interrupts, faults. Where
  * the block itself is of interest, and not only its code, false. */
 static bool quick_turn(Engine *engine, ExitReason *reason)
 {
@@ -403,6 +417,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     }
     TranslationBlock *tb = engine_find_block(engine, &alone);
     if (!tb) {
+        jump_tables_missed(&engine->cache.jumps, engine->vcpu->pc);
         *slot = NULL;
         return alone ? engine_execute_alone(engine) : EXIT_FAULT;
     }

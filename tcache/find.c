@@ -152,7 +152,6 @@ bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, Codegen
         .poll = true,
         .ram = ram_hva(address_space_ram(engine->cache.as), 0),
         .stack_runs = !engine->options.no_opt,
-        .jump_tag = tb->jump_tag,
         .budget = engine->icount ? engine->ir.guest_insns : 0,
         .executions = engine->options.count ? &tb->executions : NULL,
     };

@@ -46,10 +46,7 @@ static void hash_remove(Cache *cache, TranslationBlock *tb)
 void cache_cut_off(Cache *cache, TranslationBlock *tb)
 {
     chain_unlink(cache, tb);
-    JumpCache *jc = &cache->vcpu->jump_cache;
-    uint32_t i = tb->state.pc & (JUMP_CACHE_ENTRIES - 1);
-    if (jc->entry[i].code == (uint64_t)(uintptr_t)tb->code)
-        jc->entry[i].tag = 0;
+    jump_tables_remove(&cache->jumps, tb);
     codegen_forget_returns_to(cache->vcpu, tb->code, tb->code_size);
 }
 

@@ -71,7 +71,9 @@ TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc)
 {
     if (!code_buf_contains_rx(&cache->buf, host_pc))
         return NULL;
-    size_t offset = (size_t)((const uint8_t *)host_pc - cache->buf.rx);
+    const size_t offset = (size_t)((const uint8_t *)host_pc - cache->buf.rx) - CODEGEN_JUMP_STUB;
+    if (offset >= (size_t)cache->unit[0].size * TB_UNITS)
+        return NULL; /* the jump stub */
     const Unit *unit = &cache->unit[offset / cache->unit[0].size];
     guint low = 0, high = unit->blocks->len;
     while (low < high) {
@@ -116,12 +118,13 @@ static uint32_t find_tag(Cache *cache, const uint64_t key[3])
         return tag;
     }
     tag = g_hash_table_size(cache->tags) + 1;
-    if (tag >= 65536) {
+    if (tag >= JUMP_TAGS) {
         /* A real-mode guest went through 65,535 code segments: start over. */
         cache_flush(cache);
         cache->counters.evictions++; /* the loop's exit is gone as well */
         g_hash_table_remove_all(cache->tags);
         memset(cache->recent_tags, 0, sizeof cache->recent_tags);
+        jump_tables_forget_tags(&cache->jumps);
         tag = 1;
     }
     g_hash_table_insert(cache->tags, bytes, GUINT_TO_POINTER(tag));
@@ -137,8 +140,10 @@ static bool same_but_pc(const BlockState *a, const BlockState *b)
 /* Where the tags for state are, if they are known. */
 static RecentTags *recent_tags(Cache *cache, const BlockState *state)
 {
-    uint32_t h = state->mode * 0x9e3779b1u ^ (uint32_t)state->cs_base;
-    return &cache->recent_tags[(h ^ h >> 15 ^ (state->memory & MEMORY_WINDOW)) % TAG_MEMO];
+    /* Modes that alternate differ in high bits: they must not meet in one place. */
+    const uint64_t key =
+        state->mode ^ state->cs_base << 20 ^ (uint64_t)(state->memory & MEMORY_WINDOW) << 63;
+    return &cache->recent_tags[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - TAG_MEMO_BITS)];
 }
 
 static unsigned is_global(const BlockState *state)
@@ -173,13 +178,12 @@ const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t 
     const RecentTags *recent = recent_tags(cache, state);
     if (!same_but_pc(&recent->state, state))
         return NULL;
-    const JumpCacheEntry *entry =
-        &cache->vcpu->jump_cache.entry[state->pc & (JUMP_CACHE_ENTRIES - 1)];
     for (unsigned global = 0; global < 2; global++) {
-        if (recent->tag[global] && entry->tag == -(state->pc + recent->tag[global])) {
+        const uint8_t *code = jump_tables_find(&cache->jumps, recent->tag[global], state->pc);
+        if (code) {
             *memory = state->memory | (global ? MEMORY_GLOBAL : 0);
             *jump_tag = recent->tag[global];
-            return (const uint8_t *)(uintptr_t)entry->code;
+            return code;
         }
     }
     return NULL;

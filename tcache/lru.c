@@ -35,11 +35,14 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
     unit = MAX(unit, MIN_UNIT);
     cache->vcpu = vcpu;
     cache->as = as;
-    if (!code_buf_init(&cache->buf, (size_t)unit * TB_UNITS, nameless, error))
+    const size_t code_bytes = (size_t)unit * TB_UNITS;
+    if (!code_buf_init(&cache->buf, code_bytes + CODEGEN_JUMP_STUB, nameless, error))
         return false;
+    codegen_emit_jump_stub(cache->buf.rw);
+    vcpu->jump_stub = cache->buf.rx;
     for (unsigned i = 0; i < TB_UNITS; i++) {
         Unit *u = &cache->unit[i];
-        u->start = i * unit;
+        u->start = CODEGEN_JUMP_STUB + i * unit;
         u->size = unit;
         u->blocks = g_ptr_array_new();
         u->chunks = g_ptr_array_new_with_free_func(free_chunk);
@@ -55,8 +58,6 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
     cache->smc_at = g_new0(uint16_t, cache->page_count);
     cache->smc_hot = g_new0(uint8_t, cache->page_count);
     cache->smc_miss = g_new0(uint8_t, cache->page_count);
-    cache->jump_global.index = g_new(uint32_t, JUMP_JOURNAL);
-    cache->jump_other.index = g_new(uint32_t, JUMP_JOURNAL);
     cache->tags =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     return true;
@@ -117,8 +118,7 @@ void cache_destroy(Cache *cache)
     g_free(cache->smc_at);
     g_free(cache->smc_hot);
     g_free(cache->smc_miss);
-    g_free(cache->jump_global.index);
-    g_free(cache->jump_other.index);
+    jump_tables_destroy(&cache->jumps);
     if (cache->tags)
         g_hash_table_unref(cache->tags);
     code_buf_destroy(&cache->buf);
@@ -207,7 +207,7 @@ void cache_next_unit(Cache *cache)
     }
     if (cache->unit[i].blocks->len > 0) {
         /* Chained blocks record no use: cut every shortcut, so that what is hot marks its unit. */
-        jump_cache_flush(cache);
+        jump_tables_flush(&cache->jumps, false);
         unit_clear(cache, &cache->unit[i]);
         trace(cache_evict, i);
         cache->counters.evictions++;
@@ -217,7 +217,7 @@ void cache_next_unit(Cache *cache)
 
 void cache_flush(Cache *cache)
 {
-    jump_cache_flush(cache);
+    jump_tables_flush(&cache->jumps, false);
     for (unsigned i = 0; i < TB_UNITS; i++)
         unit_clear(cache, &cache->unit[i]);
 }

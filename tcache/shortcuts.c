@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Shortcuts (chains across pages, the jump cache) skip the page walk. They stay
+ * Shortcuts (chains across pages, jump tables) skip the page walk. They stay
  * true like this: those between pages that are the same in every address space
  * are kept over CR3 writes, and when the guest says that global mappings changed,
  * the pages that hold such code are walked again; all others go at every flush.
@@ -73,10 +73,9 @@ static void flush_others(Engine *engine)
         engine->other_pages[page_number(engine->other_list[i]) / 64] = 0;
     engine->other_count = 0;
     codegen_forget_returns(engine->vcpu);
-    engine->vcpu->jump_tag = CODEGEN_NO_TAG;
+    jump_tables_leave(&engine->cache.jumps);
     chain_unlink_volatile(&engine->cache);
-    if (engine->cache.jump_other.count)
-        jump_cache_flush_other(&engine->cache);
+    engine->cache.counters.jump_table_flushes += jump_tables_flush(&engine->cache.jumps, true);
 }
 
 void shortcuts_flushed(Engine *engine, MmuFlush what, gva_t gva)
@@ -106,7 +105,7 @@ void shortcuts_note_page(Engine *engine, gva_t gva, ram_off_t page)
     g_array_append_val(engine->global_list, entry);
 }
 
-/* A block outside global pages is about to enter the jump cache; it may run on into the next page.
+/* A block outside global pages is about to enter a jump table; it may run on into the next page.
  */
 void shortcuts_note_other(Engine *engine, gva_t gva)
 {
@@ -144,7 +143,7 @@ void shortcuts_validate(Engine *engine)
         engine->cache.counters.shortcut_losses++;
         codegen_forget_returns(engine->vcpu);
         chain_unlink_all(&engine->cache);
-        jump_cache_flush(&engine->cache);
+        jump_tables_flush(&engine->cache.jumps, false);
         forget_global(engine);
         return;
     }

@@ -70,6 +70,31 @@ typedef struct {
     uint32_t tag[2];
 } RecentTags;
 
+#define JUMP_TABLES 64
+#define JUMP_TAGS   65536
+
+/* For the blocks of one jump tag. */
+typedef struct {
+    uint32_t tag;          /* 0: none */
+    bool global;           /* its blocks are: they outlive CR3 writes */
+    JumpTableEntry *entry; /* JUMP_TABLE_ENTRIES */
+    GArray *used;          /* pcs of entries that may not be 0 */
+    uint64_t *backed;      /* bitmap: runs of entries that may have memory */
+    uint64_t last_use;
+} JumpTable;
+
+typedef struct {
+    VCpu *vcpu;
+    EngineCounters *counters;
+    JumpTableEntry *base, *empty; /* empty: a table that stays so */
+    JumpTable table[JUMP_TABLES];
+    JumpTable *current; /* NULL: the empty one */
+    unsigned used;      /* entries, of all tables */
+    unsigned runs;      /* backed, of all */
+    uint64_t uses;
+    uint8_t of_tag[JUMP_TAGS]; /* number of its table, from 1; 0: none */
+} JumpTables;
+
 /* Units are filled in turn and evicted as a whole. */
 typedef struct {
     uint32_t start, used, size; /* in the CodeBuf */
@@ -82,11 +107,10 @@ typedef struct {
 } Unit;
 
 #define TB_UNITS     16
-#define JUMP_JOURNAL 65536 /* jump cache entries in use at once, of each kind */
 #define TB_HASH_BITS 18
 #define PATCHED_BITS 10
 #define CACHE_BESIDE_SEEN 256u /* the stub of stores shows one in this many that it could serve */
-#define TAG_MEMO     64
+#define TAG_MEMO_BITS 6
 
 typedef struct {
     CodeBuf buf;
@@ -103,12 +127,8 @@ typedef struct {
     PatchedPlace patched[1u << PATCHED_BITS];
     GPtrArray *volatile_links; /* of ExitSlot */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
-    RecentTags recent_tags[TAG_MEMO];
-    /* Jump cache slots in use: of global blocks, of others. */
-    struct {
-        uint32_t *index;
-        unsigned count;
-    } jump_global, jump_other;
+    RecentTags recent_tags[1u << TAG_MEMO_BITS];
+    JumpTables jumps;
     EngineCounters counters;
     VCpu *vcpu;
     AddressSpace *as;
@@ -142,7 +162,7 @@ void cache_insert(Cache *cache, TranslationBlock *tb);
 TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
 /* Guest pc of the instruction at host_pc inside tb; *sp: see VCpu.pc_of_host. */
 uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc, uint64_t *sp);
-/* Code of the block for state, wherever it lies, if the jump cache has it; *memory: its state.memory,
+/* Code of the block for state, wherever it lies, if a jump table has it; *memory: its state.memory,
  * *jump_tag: its tag.
  * state->memory says whether it uses the window. NULL: look it up. */
 const uint8_t *cache_quick_find(Cache *cache, const BlockState *state, uint32_t *memory,
@@ -155,15 +175,32 @@ uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target);
 void chain_unlink(Cache *cache, TranslationBlock *tb); /* everything into and out of tb */
 void chain_reset(Cache *cache, ExitSlot *slot);        /* its jump leads to its stub */
-void jump_cache_add(Cache *cache, const TranslationBlock *tb, bool global);
-void jump_cache_flush(Cache *cache);
-void jump_cache_flush_other(Cache *cache); /* all but global blocks */
 /* A link that holds only until mappings outside global pages change (the target runs into another
  * page). */
 void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target);
 void chain_unlink_volatile(Cache *cache);
 /* Cut every chain. */
 void chain_unlink_all(Cache *cache);
+
+/* jump-table.c */
+/* False: no room in the host's address space; then no code may use them. */
+bool jump_tables_init(JumpTables *tables, VCpu *vcpu, EngineCounters *counters);
+void jump_tables_destroy(JumpTables *tables);
+/* Blocks with this tag run next. True: it was another one before. */
+bool jump_tables_select(JumpTables *tables, uint32_t tag, bool global);
+/* Nothing in a table may be used until the next select. From a signal handler, too. */
+void jump_tables_leave(JumpTables *tables);
+void jump_tables_add(JumpTables *tables, const TranslationBlock *tb);
+void jump_tables_remove(JumpTables *tables, const TranslationBlock *tb);
+/* Translated code read the current table's entry for pc, and none will be added: the host's memory
+ * for it counts all the same. */
+void jump_tables_missed(JumpTables *tables, uint64_t pc);
+/* NULL: it has none. */
+const uint8_t *jump_tables_find(JumpTables *tables, uint32_t tag, uint64_t pc);
+/* Empty them all, or only those of blocks outside global pages. False: they were. */
+bool jump_tables_flush(JumpTables *tables, bool others_only);
+/* Tags are about to mean something else. */
+void jump_tables_forget_tags(JumpTables *tables);
 
 /* invalidate.c */
 /* A guest store is about to change [offset, offset+size), within a page. True: no block is near, nothing

@@ -42,19 +42,11 @@ typedef enum {
     EXIT_REASONS
 } ExitReason;
 
-/* Direct-mapped cache of pc -> host code for jumps that leave the page; flushed with the TLB.
- * Zeroed is empty. index = low 20 bits of pc; the inline probe: sum = tag + pc + jump_tag, JRCXZ.
- * jump_tag (1..65535) stands for mode and CS of the block; since two pcs with one index differ by a
- * multiple of 2^20, a sum of zero means both the same pc and the same jump_tag. */
-#define JUMP_CACHE_BITS 20
-#define JUMP_CACHE_ENTRIES (1u << JUMP_CACHE_BITS)
-typedef struct {
-    uint64_t tag; /* -(pc + jump_tag) */
-    uint64_t code;
-} JumpCacheEntry;
-typedef struct {
-    JumpCacheEntry entry[JUMP_CACHE_ENTRIES];
-} JumpCache;
+/* A jump table has the code for each pc that jumps out of a page may go to, for blocks of one mode: 2^32
+ * entries, most of them in pages that the host never backs. An entry is the code's distance from
+ * VCpu.jump_stub, so 0 leads to the look-up. */
+#define JUMP_TABLE_ENTRIES (UINT64_C(1) << 32)
+typedef uint32_t JumpTableEntry;
 
 /* The host's stack while translated code runs: a CALL pushes an entry, with the host's own CALL; a RET
  * to that pc returns with the host's own RET, which the host predicts. All that is in it leads to code
@@ -70,22 +62,23 @@ typedef struct VCpu {
     uint64_t pc;             /* offset in CS; exact at exits and in helpers that declare it */
     uint32_t flags;          /* arithmetic flags while translated code does not run */
     uint32_t fp_loaded;      /* guest FP/SIMD state is in the host's registers */
+    JumpTableEntry *jump_table; /* of the blocks that run, and of those that `returns` leads to */
+    const uint8_t *jump_stub; /* code that leaves with EXIT_LOOKUP for the pc in R8 */
     uint64_t seg_base[8];    /* by SEG_*; for IR_SEG_BASE and IR_SEG_64K operands */
     int64_t dir[4];          /* string step for 1, 2, 4, 8 bytes: +size or -size (DF) */
     /* Entry points that translated code calls or jumps to (codegen stubs). */
     void *fp_ensure;         /* call: ret if loaded, else loads; changes with fp_loaded */
+    void *thunk_exit_chain;
     void *thunk_helper;
     void *thunk_mem_begin;
     void *thunk_mem_store[MMU_MODES]; /* the same for plain stores of at most CODE_LINE bytes */
     void *thunk_mem_commit;
-    void *thunk_exit_chain;
     void *thunk_exit_lookup;
     void *thunk_exit_reason;
     void *thunk_return_miss;
     void *host_rsp;          /* of the entry trampoline */
     void *return_sp;         /* top of `returns` while translated code does not run; in a thunk, its
                                 return address */
-    uint64_t jump_tag;       /* of the blocks that run, and of those that `returns` leads back to */
     uint64_t temp[VCPU_TEMPS]; /* IR temps that found no register */
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
@@ -122,7 +115,6 @@ typedef struct VCpu {
     ReturnEntry returns[RETURN_ENTRIES + 1];   /* grows down; the last one stands for none */
     _Alignas(4096) uint8_t poll_page[4096]; /* read at block entries; PROT_NONE to break out */
     TlbArrays tlb[MMU_MODES];
-    JumpCache jump_cache;
 } VCpu;
 
 /* An unmasked x87 exception waits for the next waiting instruction: FSW.ES in the saved image. */

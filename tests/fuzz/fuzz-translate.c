@@ -89,7 +89,6 @@ static void generate(Bench *bench, unsigned bits)
         .page_end = (PC & ~0xfffu) + 0x1000,
         .poll = true,
         .stack_runs = bits & 0x2000,
-        .jump_tag = 1,
         .budget = bits & 0x4000 ? bench->ir.guest_insns : 0,
         .executions = bits & 0x4000 ? &executions : NULL,
     };

@@ -61,6 +61,8 @@ static const struct {
     FIELD(pc),
     FIELD(flags),
     FIELD(fp_loaded),
+    FIELD(jump_table),
+    FIELD(jump_stub),
     FIELD(seg_base),
     FIELD(dir),
     FIELD(fp_ensure),
@@ -81,7 +83,6 @@ static const struct {
     FIELD(guest),
     FIELD(fp_area),
     FIELD(poll_page),
-    FIELD(jump_cache),
     TLB(MMU_USER, read_tag),
     TLB(MMU_USER, write_tag),
     TLB(MMU_USER, addend),
@@ -228,8 +229,7 @@ static void generate(IrBlock *block, MemStrategy memory, CodegenOutput *code, GS
                                     .page_pc = PC & ~0xfffu,
                                     .page_end = (PC & ~0xfffu) + 0x1000,
                                     .poll = true,
-                                    .stack_runs = true,
-                                    .jump_tag = 1};
+                                    .stack_runs = true};
     code->size = code->exit_count = 0;
     g_array_set_size(code->pcmap, 0);
     g_assert(codegen_block(block, &options, code));

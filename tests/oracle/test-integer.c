@@ -288,8 +288,7 @@ static void run_interp(Oracle *o)
 
 static void run_codegen(Oracle *o)
 {
-    const CodegenOptions options = {
-        .chain = false, .poll = true, .stack_runs = true, .jump_tag = 1};
+    const CodegenOptions options = {.chain = false, .poll = true, .stack_runs = true};
     static CodegenOutput out;
     out = (CodegenOutput){.code = o->code,
                           .exec = o->code,

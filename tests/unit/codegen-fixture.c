@@ -76,6 +76,8 @@ static uint64_t seg_check(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 static const GuestOps guest = {
     .seg_check = seg_check, .helpers = helpers, .helper_count = HELPER_COUNT, .gprs = 8};
 
+#define JUMPS_SIZE (2 * JUMP_TABLE_ENTRIES * sizeof(JumpTableEntry))
+
 static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc, uint64_t *sp)
 {
     uint32_t offset = (uint32_t)((const uint8_t *)host_pc - current->out.exec);
@@ -115,6 +117,14 @@ static void on_signal(int sig, siginfo_t *info, void *context)
                                                   : (greg_t)(uintptr_t)codegen_stub_fault_exit;
 }
 
+static void init_vcpu(Fixture *f)
+{
+    codegen_init_vcpu(f->vcpu);
+    f->vcpu->pc_of_host = pc_of_host;
+    f->vcpu->jump_table = f->jumps;
+    f->vcpu->jump_stub = f->code - CODEGEN_JUMP_STUB;
+}
+
 void fixture_init(Fixture *f)
 {
     GError *error = NULL;
@@ -128,9 +138,11 @@ void fixture_init(Fixture *f)
     sigaction(SIGILL, &action, NULL);
     f->vcpu = mmap(NULL, sizeof(VCpu), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    f->code = mmap(NULL, FIXTURE_CODE, PROT_READ | PROT_WRITE | PROT_EXEC,
+    f->code = mmap(NULL, FIXTURE_CODE + CODEGEN_JUMP_STUB, PROT_READ | PROT_WRITE | PROT_EXEC,
                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    cr_assert(f->vcpu != MAP_FAILED && f->code != MAP_FAILED);
+    f->jumps = mmap(NULL, JUMPS_SIZE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert(f->vcpu != MAP_FAILED && f->code != MAP_FAILED && f->jumps != MAP_FAILED);
     f->ram_owner = ram_new(FIXTURE_RAM, &error);
     cr_assert_not_null(f->ram_owner);
     f->as = address_space_new(f->ram_owner);
@@ -141,14 +153,15 @@ void fixture_init(Fixture *f)
     mmu_init(&f->vcpu->mmu, f->as, f->vcpu->tlb);
     f->vcpu->mmu.paging.phys_bits = 36;
     f->vcpu->guest = &guest;
-    codegen_init_vcpu(f->vcpu);
-    f->vcpu->pc_of_host = pc_of_host;
+    f->code += CODEGEN_JUMP_STUB;
+    codegen_emit_jump_stub(f->code - CODEGEN_JUMP_STUB);
+    init_vcpu(f);
     f->vcpu->fp_area[0] = 0x7f; /* FCW 037f, MXCSR 1f80: all masked */
     f->vcpu->fp_area[1] = 0x03;
     f->vcpu->fp_area[24] = 0x80;
     f->vcpu->fp_area[25] = 0x1f;
     ir_block_init(&f->ir, helpers, HELPER_COUNT);
-    f->options = (CodegenOptions){.poll = true, .stack_runs = true, .jump_tag = 7};
+    f->options.poll = f->options.stack_runs = true;
     f->out.pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
 }
 
@@ -157,8 +170,7 @@ void fixture_use_vcpu(Fixture *f, VCpu *vcpu)
     mmu_destroy(&f->vcpu->mmu);
     munmap(f->vcpu, sizeof(VCpu));
     f->vcpu = vcpu;
-    codegen_init_vcpu(vcpu);
-    vcpu->pc_of_host = pc_of_host;
+    init_vcpu(f);
 }
 
 void fixture_destroy(Fixture *f)
@@ -169,7 +181,8 @@ void fixture_destroy(Fixture *f)
     ir_block_destroy(&f->ir);
     g_array_free(f->out.pcmap, TRUE);
     munmap(f->vcpu, sizeof(VCpu));
-    munmap(f->code, FIXTURE_CODE);
+    munmap(f->code - CODEGEN_JUMP_STUB, FIXTURE_CODE + CODEGEN_JUMP_STUB);
+    munmap(f->jumps, JUMPS_SIZE);
 }
 
 void fixture_begin(Fixture *f)
@@ -210,4 +223,9 @@ void fixture_generate(Fixture *f, unsigned at)
 ExitReason fixture_run(Fixture *f)
 {
     return codegen_enter(f->vcpu, f->out.exec);
+}
+
+void fixture_add_jump(Fixture *f, uint64_t pc, const uint8_t *code)
+{
+    f->jumps[pc] = (uint32_t)(code - f->vcpu->jump_stub);
 }

@@ -22,6 +22,7 @@ typedef struct {
     uint8_t *ram;
     uint8_t mmio[4096];
     uint8_t *code;
+    JumpTableEntry *jumps; /* a table that is in use, and an empty one */
     IrBlock ir;
     CodegenOptions options;
     CodegenOutput out;
@@ -42,5 +43,7 @@ IrInsn *fixture_exit(Fixture *f, uint64_t pc);
 /* Generate the block at offset `at` of the code area and run it. */
 void fixture_generate(Fixture *f, unsigned at);
 ExitReason fixture_run(Fixture *f);
+/* What jumps to pc by the jump table finds. */
+void fixture_add_jump(Fixture *f, uint64_t pc, const uint8_t *code);
 
 #endif

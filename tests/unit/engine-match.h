@@ -17,6 +17,8 @@ typedef struct {
     uint64_t gpr[VCPU_GPRS];
     uint64_t pc;
     uint32_t flags, fp_loaded;
+    JumpTableEntry *jump_table;
+    const uint8_t *jump_stub;
     uint64_t seg_base[8];
     int64_t dir[4];
 } MatchHead;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How blocks are left and entered, and what survives it: chaining, jump cache, helpers, faults,
+ * How blocks are left and entered, and what survives it: chaining, jump table, helpers, faults,
  * polls, floating point state. */
 #include <criterion/criterion.h>
 #include <setjmp.h>
@@ -145,39 +145,29 @@ Test(codegen_exits, zero_and_nonzero)
     }
 }
 
-static void fill_jump_cache(uint64_t pc, const uint8_t *code, uint32_t jump_tag)
-{
-    JumpCache *jc = &fixture.vcpu->jump_cache;
-    jc->entry[pc & (JUMP_CACHE_ENTRIES - 1)] =
-        (JumpCacheEntry){-(pc + jump_tag), (uint64_t)(uintptr_t)code};
-}
-
-/* The block at offset 0 goes to pc by way of the jump cache. */
-static void check_jump_cache(uint64_t pc)
+/* The block at offset 0 goes to pc by way of the jump table. */
+static void check_jump(uint64_t pc)
 {
     cr_assert_eq(run_first(), EXIT_LOOKUP);
     cr_assert_eq(fixture.vcpu->pc, pc);
-    const uint8_t *code = second_block(0x1234);
-    fill_jump_cache(pc, code, 7);
+    fixture_add_jump(&fixture, pc, second_block(0x1234));
     cr_assert_eq(run_first(), EXIT_HALT);
     cr_assert_eq(fixture.vcpu->pc, 0x1234);
-    fill_jump_cache(pc, code, 8); /* another mode */
-    cr_assert_eq(run_first(), EXIT_LOOKUP);
-    fill_jump_cache(pc + JUMP_CACHE_ENTRIES, code, 7); /* another pc with the same index */
+    fixture.vcpu->jump_table += JUMP_TABLE_ENTRIES; /* another mode's */
     cr_assert_eq(run_first(), EXIT_LOOKUP);
     cr_assert_eq(fixture.vcpu->pc, pc);
 }
 
-Test(codegen_exits, jump_cache_from_a_direct_exit)
+Test(codegen_exits, jump_table_from_a_direct_exit)
 {
     fixture_begin(&fixture);
     fixture_exit(&fixture, 0xc0109abc);
     fixture_generate(&fixture, 0);
-    check_jump_cache(0xc0109abc);
+    check_jump(0xc0109abc);
     check_state();
 }
 
-Test(codegen_exits, jump_cache_from_a_conditional_exit)
+Test(codegen_exits, jump_table_from_a_conditional_exit)
 {
     fixture_begin(&fixture);
     IrInsn *insn = ir_append(&fixture.ir, IR_EXIT_CC, 4);
@@ -185,17 +175,17 @@ Test(codegen_exits, jump_cache_from_a_conditional_exit)
     insn->imm = 0x7000;
     fixture_exit(&fixture, FIXTURE_PC);
     fixture_generate(&fixture, 0);
-    check_jump_cache(0x7000);
+    check_jump(0x7000);
     check_state();
 }
 
-Test(codegen_exits, jump_cache_from_an_indirect_exit)
+Test(codegen_exits, jump_table_from_an_indirect_exit)
 {
     fixture_begin(&fixture);
     fixture_op(&fixture, IR_EXIT_INDIRECT, 4, ir_none(), ir_reg(1));
     fixture_generate(&fixture, 0);
     fixture.vcpu->gpr[1] = 0xfffff0f0;
-    check_jump_cache(0xfffff0f0);
+    check_jump(0xfffff0f0);
     fixture.vcpu->gpr[1] = 0x1000;
     check_state();
 }
@@ -206,7 +196,7 @@ Test(codegen_exits, solo_blocks_always_return)
     fixture_begin(&fixture);
     fixture_op(&fixture, IR_EXIT_INDIRECT, 4, ir_none(), ir_reg(1));
     fixture_generate(&fixture, 0);
-    fill_jump_cache(0x1000, second_block(0x1234), 7);
+    fixture_add_jump(&fixture, 0x1000, second_block(0x1234));
     cr_assert_eq(run_first(), EXIT_LOOKUP);
     cr_assert_eq(fixture.vcpu->pc, 0x1000);
 }
@@ -336,16 +326,16 @@ Test(codegen_exits, self_modification_leaves_before_the_store)
     check_state();
 }
 
-static const IrNative sse_add = {.map = 1, .opcode = 0x58, .prefix = 0xf2, .modrm = true,
-                                 .mem_read = true, .fpu = true};
-static const IrNative sse_store = {.map = 1, .opcode = 0x11, .prefix = 0xf2, .modrm = true,
-                                   .mem_write = true, .fpu = true};
-static const IrNative x87_load = {.opcode = 0xdd, .modrm = true, .mem_read = true, .fpu = true,
-                                  .x87 = true};
-static const IrNative x87_store = {.opcode = 0xdd, .modrm = true, .mem_write = true, .fpu = true,
-                                   .x87 = true};
-static const IrNative sse_div = {.map = 1, .opcode = 0x5e, .prefix = 0xf2, .modrm = true,
-                                 .mem_read = true, .fpu = true};
+static const IrNative sse_add = {
+    .map = 1, .opcode = 0x58, .prefix = 0xf2, .modrm = true, .mem_read = true, .fpu = true};
+static const IrNative sse_store = {
+    .map = 1, .opcode = 0x11, .prefix = 0xf2, .modrm = true, .mem_write = true, .fpu = true};
+static const IrNative x87_load = {
+    .opcode = 0xdd, .modrm = true, .mem_read = true, .fpu = true, .x87 = true};
+static const IrNative x87_store = {
+    .opcode = 0xdd, .modrm = true, .mem_write = true, .fpu = true, .x87 = true};
+static const IrNative sse_div = {
+    .map = 1, .opcode = 0x5e, .prefix = 0xf2, .modrm = true, .mem_read = true, .fpu = true};
 static const IrNative popcnt = {.map = 1, .opcode = 0xb8, .prefix = 0xf3, .modrm = true};
 
 static IrInsn *native_memory(IrNative native, unsigned reg, uint32_t address)

@@ -19,7 +19,6 @@ static void setup(void)
 {
     fixture_init(&fixture);
     fixture.vcpu->flags = flags;
-    fixture.vcpu->jump_tag = fixture.options.jump_tag;
     fixture.vcpu->gpr[TO] = RETURN_PC;
     fixture.options.chain = true;
     fixture.options.page_pc = FIXTURE_PC;
@@ -112,19 +111,13 @@ static void expect(unsigned at, ExitReason reason, uint64_t pc, unsigned counted
     cr_assert_eq(depth(), deep);
 }
 
-static void fill_jump_cache(uint64_t pc, unsigned at)
-{
-    fixture.vcpu->jump_cache.entry[pc & (JUMP_CACHE_ENTRIES - 1)] = (JumpCacheEntry){
-        -(pc + fixture.options.jump_tag), (uint64_t)(uintptr_t)(fixture.code + at)};
-}
-
-/* A block in the jump cache for ELSEWHERE, which halts at 1. */
+/* A block in the jump table for ELSEWHERE, which halts at 1. */
 static void make_elsewhere(void)
 {
     fixture_begin(&fixture);
     halt_at(1);
     make(OTHER, NULL);
-    fill_jump_cache(ELSEWHERE, OTHER);
+    fixture_add_jump(&fixture, ELSEWHERE, fixture.code + OTHER);
 }
 
 Test(codegen_returns, comes_back_behind_the_call)
@@ -164,7 +157,8 @@ Test(codegen_returns, to_another_pc)
     expect(CALLER, EXIT_LOOKUP, ELSEWHERE, 0, 0);
     make_elsewhere();
     expect(CALLER, EXIT_HALT, 1, 0, 0);
-    fixture.vcpu->jump_tag++; /* the blocks that run are of another mode now */
+    fixture.vcpu->jump_table +=
+        JUMP_TABLE_ENTRIES; /* the blocks that run are of another mode now */
     expect(CALLER, EXIT_LOOKUP, ELSEWHERE, 0, 0);
 }
 
@@ -257,7 +251,7 @@ Test(codegen_returns, an_indirect_call_comes_back)
     fixture.vcpu->gpr[2] = ELSEWHERE;
     expect(CALLER, EXIT_LOOKUP, ELSEWHERE, 0, 1); /* the loop enters the callee */
     expect(CALLEE, EXIT_HALT, RETURN_PC, 1, 0);
-    fill_jump_cache(ELSEWHERE, CALLEE);
+    fixture_add_jump(&fixture, ELSEWHERE, fixture.code + CALLEE);
     expect(CALLER, EXIT_HALT, RETURN_PC, 2, 0);
 }
 
@@ -271,7 +265,7 @@ Test(codegen_returns, a_call_to_another_page_comes_back)
     make(CALLER, NULL);
     expect(CALLER, EXIT_LOOKUP, ELSEWHERE, 0, 1);
     expect(CALLEE, EXIT_HALT, RETURN_PC, 1, 0);
-    fill_jump_cache(ELSEWHERE, CALLEE);
+    fixture_add_jump(&fixture, ELSEWHERE, fixture.code + CALLEE);
     expect(CALLER, EXIT_HALT, RETURN_PC, 2, 0);
 }
 

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
-#include "base/prefault.h"
 
 CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, GError **error)
 {
@@ -16,10 +15,10 @@ CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, 
     if (cpu == MAP_FAILED) {
         g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_HOST,
                     "no room for the CPU's tables (%zu MiB): raise the address space limit "
-                    "(ulimit -v)", sizeof(CpuX86) >> 20);
+                    "(ulimit -v)",
+                    sizeof(CpuX86) >> 20);
         return NULL;
     }
-    prefault_prefer_large(&cpu->v.jump_cache, sizeof cpu->v.jump_cache);
     cpu->model = *model;
     if (board)
         cpu->board = *board;
@@ -172,8 +171,8 @@ static uint32_t fpu_mode(const CpuX86 *cpu)
     return mode;
 }
 
-/* Kernels leave in GS what their processes have there, and would be translated once for each kind of
- * it. IR_SEG_CHECK serves them all, at the price of a call for accesses through GS. */
+/* Kernels leave in GS what their processes have there, and would be translated once for each kind
+ * of it. IR_SEG_CHECK serves them all, at the price of a call for accesses through GS. */
 static bool leaves_out(const CpuX86 *cpu, unsigned which)
 {
     return which == SEG_GS && cpu->cpl == 0 && cpu_protected(cpu) && !cpu->kernel_uses_gs;
