@@ -6,35 +6,36 @@
 /* On the stack: 10 KiB. */
 enum { USUAL_COLD = 256 };
 
-void codegen_mark_pc(Codegen *c, uint64_t pc)
+void codegen_mark_pc(Codegen *c, uint64_t pc, int8_t stack)
 {
-    uint32_t host = (uint32_t)(c->e.at - c->out->code);
-    uint32_t offset = (uint32_t)(pc - c->block->pc);
+    const CodegenPcEntry entry = {(uint32_t)(c->e.at - c->out->code), (uint16_t)(pc - c->block->pc),
+                                  stack, c->stack_width};
     c->pc = pc;
+    c->stack_at_pc = stack;
     CodegenPcEntry *last = c->pc_count ? &c->pcmap[c->pc_count - 1] : NULL;
-    if (last && last->pc_offset == offset)
+    if (last && last->pc_offset == entry.pc_offset)
         return;
-    if (last && last->host_offset == host)
-        last->pc_offset = offset;
+    if (last && last->host_offset == entry.host_offset)
+        *last = entry;
     else
-        c->pcmap[c->pc_count++] = (CodegenPcEntry){host, offset};
+        c->pcmap[c->pc_count++] = entry;
 }
 
 Cold *codegen_add_cold(Codegen *c, ColdKind kind, const IrInsn *insn, uint8_t *site)
 {
     Cold *cold = &c->cold[c->cold_count++];
-    *cold = (Cold){.kind = kind, .fp_ready = c->fp_ready, .pc = c->pc, .insn = insn, .site = site};
+    *cold = (Cold){.kind = kind,
+                   .fp_ready = c->fp_ready,
+                   .stack = c->stack_at_pc,
+                   .pc = c->pc,
+                   .insn = insn,
+                   .site = site};
     return cold;
 }
 
 static bool has_room(const Codegen *c)
 {
     return c->limit - c->e.at >= OP_MAX_BYTES;
-}
-
-static bool is_mem_op(const IrInsn *insn)
-{
-    return insn->op != IR_LEA && (insn->d.kind == IR_MEM || insn->a.kind == IR_MEM);
 }
 
 static bool emit_hot(Codegen *c)
@@ -44,7 +45,9 @@ static bool emit_hot(Codegen *c)
         const IrInsn *insn = &block->insns[i];
         if (!has_room(c))
             return false;
-        if (is_mem_op(insn))
+        if ((c->stack || insn->op == IR_LEA) && lower_stack(c, insn))
+            continue;
+        if (codegen_is_mem_op(insn))
             lower_mem_op(c, insn);
         else
             select_emit(c, insn, host_ext(0));
@@ -58,7 +61,7 @@ static bool emit_cold(Codegen *c)
         Cold *cold = &c->cold[i];
         if (!has_room(c))
             return false;
-        codegen_mark_pc(c, cold->pc);
+        codegen_mark_pc(c, cold->pc, cold->stack);
         emit_set_rel32(cold->site, c->e.at);
         switch ((ColdKind)cold->kind) {
         case COLD_MEM:
@@ -134,6 +137,8 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
     c.out = out;
     c.pc = block->pc;
     c.checked = c.fp_ready = false;
+    c.stack = c.stack_at_pc = 0;
+    c.stack_width = 0;
     c.cold = max_cold <= USUAL_COLD ? usual : g_new(Cold, max_cold);
     c.cold_count = c.pc_count = 0;
     out->exit_count = 0;
@@ -143,7 +148,7 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
         g_array_set_size(out->pc_fields, 0);
     g_array_set_size(out->pcmap, block->count + max_cold + 1);
     c.pcmap = (CodegenPcEntry *)(void *)out->pcmap->data;
-    codegen_mark_pc(&c, block->pc);
+    codegen_mark_pc(&c, block->pc, 0);
     regalloc_block(&c);
     bool fits = has_room(&c);
     out->fp_entry = 0;

@@ -24,6 +24,7 @@ typedef struct {
     unsigned budget;      /* guest instructions to take from vcpu->budget at entry; 0: do not */
     uint64_t *executions; /* counted up at entry; NULL: no */
     const uint8_t *ram;   /* where RAM lies: for LDCODE */
+    bool stack_runs;      /* a run of pushes or pops moves the stack pointer once: lower-stack.c */
 } CodegenOptions;
 
 /* A direct exit that can be chained: a jump whose rel32 leads to its stub first. The stub leaves
@@ -37,11 +38,20 @@ typedef struct {
     bool fp_ready; /* guest FP state is loaded when it is taken: it may lead to fp_entry */
 } CodegenExit;
 
-/* Maps host code to the guest instruction it belongs to, for faults. */
+/* Maps host code to the guest instruction it belongs to, for faults. When the instruction is
+ * abandoned, the guest's stack pointer is what its register holds plus `stack`. */
 typedef struct {
     uint32_t host_offset; /* first host byte of this instruction's (hot or cold) code */
-    uint32_t pc_offset;   /* guest pc - block pc */
+    uint16_t pc_offset;   /* guest pc - block pc */
+    int8_t stack;
+    uint8_t stack_width;  /* bytes of the stack pointer: what is above is zero */
 } CodegenPcEntry;
+
+static inline uint64_t codegen_stack_pointer(CodegenPcEntry entry, uint64_t reg)
+{
+    const uint64_t sp = reg + (uint64_t)(int64_t)entry.stack;
+    return entry.stack_width == 4 ? (uint32_t)sp : sp;
+}
 
 /* A 32-bit field of the code that depends on where in the guest's code space the block is. */
 typedef enum {

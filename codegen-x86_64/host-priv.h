@@ -2,7 +2,8 @@
  * What the files of the code generator share: the state of one block's generation and the host's
  * register conventions.
  *
- *   guest GPRs     the host registers of the same number, ESP in R12; upper halves are zero
+ *   guest GPRs     the host registers of the same number, ESP in R12 (less what lower-stack.c has put
+ *                  off); upper halves are zero
  *   guest flags    the host's, always: whatever is inserted leaves them alone
  *   R15            VCpu + VCPU_BIAS; its low five bits are GUEST_PAGE_BITS, a shift count
  *   R14            base of the address window in blocks that use it; else an IR temp
@@ -39,6 +40,7 @@ typedef struct {
     bool fp_ready; /* hot code behind `resume` counts on guest FP state being loaded */
     uint8_t addr;  /* host register with the linear address */
     uint8_t exit;  /* index in out->exits */
+    int8_t stack;  /* Codegen.stack when the guest instruction began */
     uint64_t pc;   /* of the guest instruction */
     const IrInsn *insn;
     uint8_t *site; /* rel32 */
@@ -58,6 +60,9 @@ typedef struct {
     uint64_t pc;   /* of the current guest instruction */
     bool checked;  /* its accesses take the TLB whatever the strategy */
     bool fp_ready; /* an earlier op of the block has made sure that FP state is loaded */
+    int8_t stack;  /* the guest's stack pointer less its register, see lower-stack.c */
+    int8_t stack_at_pc;
+    uint8_t stack_width; /* 0: not known yet */
     Cold *cold;
     unsigned cold_count;
     CodegenPcEntry *pcmap;
@@ -88,8 +93,14 @@ enum {
 void select_emit(Codegen *c, const IrInsn *insn, HostOpd mem);
 
 /* block.c */
-void codegen_mark_pc(Codegen *c, uint64_t pc);
+/* A guest instruction's code begins here; for `stack` see CodegenPcEntry. */
+void codegen_mark_pc(Codegen *c, uint64_t pc, int8_t stack);
 Cold *codegen_add_cold(Codegen *c, ColdKind kind, const IrInsn *insn, uint8_t *site);
+
+static inline bool codegen_is_mem_op(const IrInsn *insn)
+{
+    return insn->op != IR_LEA && (insn->d.kind == IR_MEM || insn->a.kind == IR_MEM);
+}
 
 /* regalloc.c */
 void regalloc_block(Codegen *c);
@@ -112,6 +123,17 @@ void lower_lea(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd m
 void lower_mem_op(Codegen *c, const IrInsn *insn);
 void lower_cold_mem(Codegen *c, const Cold *cold);
 void lower_cold_segment(Codegen *c, const Cold *cold);
+
+/* lower-stack.c */
+/* Before each op, if something is put off, and each LEA. True: that is all the op needs; else the stack
+ * pointer is as it needs it. */
+bool lower_stack(Codegen *c, const IrInsn *insn);
+/* Displacement of a memory operand from what its base register holds. */
+static inline int32_t lower_disp(const Codegen *c, const IrMem *mem)
+{
+    const bool is_stack = mem->base.kind == IR_REG && mem->base.n == IR_STACK_REG;
+    return (int32_t)mem->disp + (is_stack ? c->stack : 0);
+}
 
 /* lower-call.c */
 void lower_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);

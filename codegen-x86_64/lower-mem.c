@@ -11,7 +11,7 @@ static unsigned scale_log2(unsigned scale)
 
 HostOpd lower_offset(Codegen *c, const IrMem *mem)
 {
-    HostOpd at = host_mem(HOST_NO_REG, (int32_t)mem->disp);
+    HostOpd at = host_mem(HOST_NO_REG, lower_disp(c, mem));
     if (mem->index.kind != IR_NONE) {
         at.index = (uint8_t)regalloc_read(c, mem->index, R9);
         at.scale = (uint8_t)scale_log2(mem->scale);
@@ -135,8 +135,8 @@ static bool is_high_operand(const IrInsn *insn, unsigned n)
 static unsigned lower_linear(Codegen *c, const IrInsn *insn, bool *rcx_saved)
 {
     const IrMem *mem = &insn->mem;
-    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE && mem->disp == 0 &&
-                 !is_high_operand(insn, mem->base.n);
+    bool plain = mem->base.kind == IR_REG && mem->index.kind == IR_NONE &&
+                 lower_disp(c, mem) == 0 && !is_high_operand(insn, mem->base.n);
     *rcx_saved = false;
     if (plain && mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4)
         return regalloc_read(c, mem->base, R8);
@@ -206,20 +206,20 @@ static bool needs_fp(const IrInsn *insn)
 /* May the guest's own operand, base register + displacement, follow the window's base? Where that
  * does not wrap at 4 GiB as it should, it hits a guard and the instruction is demoted; so not for
  * displacements that look like kernel addresses. */
-static bool fits_window(const IrMem *mem)
+static bool fits_window(const Codegen *c, const IrMem *mem)
 {
     enum { LOWEST_DISP = -(1 << 20) };
     return mem->seg_use == IR_SEG_FLAT && mem->addr_width == 4 && mem->index.kind == IR_NONE &&
-           mem->base.kind == IR_REG && (int32_t)mem->disp >= LOWEST_DISP;
+           mem->base.kind == IR_REG && lower_disp(c, mem) >= LOWEST_DISP;
 }
 
 static HostOpd window_operand(Codegen *c, const IrInsn *insn)
 {
     const IrMem *mem = &insn->mem;
     bool rcx_saved;
-    if (fits_window(mem))
+    if (fits_window(c, mem))
         return host_mem_index(HOST_WINDOW_BASE, regalloc_read(c, mem->base, R8), 0,
-                              (int32_t)mem->disp);
+                              lower_disp(c, mem));
     unsigned addr = lower_linear(c, insn, &rcx_saved);
     if (rcx_saved)
         emit_mov(&c->e, 8, RCX, R11);

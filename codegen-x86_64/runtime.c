@@ -53,7 +53,7 @@ void *codegen_mem_begin(VCpu *vcpu, gva_t gva, uint32_t descriptor)
         if (host)
             return host;
     }
-    vcpu->pc = vcpu->pc_of_host(vcpu, vcpu->host_pc);
+    vcpu->pc = vcpu->pc_of_host(vcpu, vcpu->host_pc, &vcpu->gpr[IR_STACK_REG]);
     if ((descriptor & MEM_DESC_WAITS) && vcpu_x87_pending(vcpu))
         fault = (Fault){.vector = 16}; /* #MF */
     else if (vcpu->mmu.self_modified)

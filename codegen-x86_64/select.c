@@ -381,7 +381,7 @@ static void select_store_state(Codegen *c, const IrInsn *insn, const SelectRule 
 
 static void select_mark(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
-    codegen_mark_pc(c, (uint64_t)insn->imm);
+    codegen_mark_pc(c, (uint64_t)insn->imm, c->stack);
     c->checked = insn->checked;
 }
 

@@ -129,11 +129,11 @@ static bool guest_code_write(void *opaque, ram_off_t offset, uint64_t size)
     return cache_store(&engine->cache, NULL, offset, size);
 }
 
-static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc)
+static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc, uint64_t *sp)
 {
     Engine *engine = vcpu->engine;
     const TranslationBlock *tb = cache_find_by_host(&engine->cache, host_pc);
-    return tb ? tb_pc_of_host(tb, host_pc) : vcpu->pc;
+    return tb ? tb_pc_of_host(tb, host_pc, sp) : vcpu->pc;
 }
 
 /* ---- life ---- */

@@ -19,6 +19,9 @@ static struct sigaction previous[G_N_ELEMENTS(host_signals)];
 
 enum { TRAP_DE = 0, TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19 };
 
+/* Where translated code has the guest's stack pointer. */
+enum { REG_STACK = REG_R12 };
+
 static bool in_poll_page(const VCpu *vcpu, uintptr_t address)
 {
     return address - (uintptr_t)vcpu->poll_page < sizeof vcpu->poll_page;
@@ -41,6 +44,14 @@ static bool guest_fault(unsigned trap, Fault *fault)
     default:
         return false;
     }
+}
+
+/* The instruction at RIP is abandoned: the guest is where that began. */
+static void abandon(VCpu *vcpu, greg_t *regs)
+{
+    uint64_t sp = (uint64_t)regs[REG_STACK];
+    vcpu->pc = vcpu->pc_of_host(vcpu, (const void *)regs[REG_RIP], &sp);
+    regs[REG_STACK] = (greg_t)sp;
 }
 
 static void leave_with(greg_t *regs, ExitReason reason)
@@ -66,17 +77,17 @@ static bool window_trap(Engine *engine, greg_t *regs, gva_t gva)
     case WINDOW_FILLED:
         return true;
     case WINDOW_FAULT:
-        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        abandon(vcpu, regs);
         engine->trapped_fault = gva;
         leave_with(regs, EXIT_FAULT);
         return true;
     case WINDOW_CODE:
-        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        abandon(vcpu, regs);
         engine->trapped_store = gva;
         leave_with(regs, EXIT_SMC);
         return true;
     case WINDOW_DEMOTE:
-        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        abandon(vcpu, regs);
         leave_with(regs, EXIT_DEMOTE);
         return true;
     }
@@ -96,7 +107,7 @@ static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
         vcpu->host_pc = rip; /* where it is left, if it is */
     engine->cache.counters.host_faults++;
     if (trap == TRAP_PF && in_poll_page(vcpu, address) && !native) {
-        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        abandon(vcpu, regs);
         regs[REG_RIP] = (greg_t)(uintptr_t)codegen_stub_poll_exit;
         return true;
     }
@@ -110,7 +121,7 @@ static bool redirect(Engine *engine, ucontext_t *uc, uintptr_t address)
     if (!guest_fault(trap, &fault))
         return false;
     if (!native)
-        vcpu->pc = vcpu->pc_of_host(vcpu, rip);
+        abandon(vcpu, regs);
     vcpu->fault = fault;
     regs[REG_RIP] = (greg_t)(uintptr_t)codegen_stub_fault_exit;
     return true;

@@ -90,7 +90,7 @@ TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc)
     return (const uint8_t *)host_pc < tb->code + tb->code_size ? tb : NULL;
 }
 
-uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc)
+uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc, uint64_t *sp)
 {
     uint32_t offset = (uint32_t)((const uint8_t *)host_pc - tb->code);
     unsigned low = 0, high = tb->pcmap_count;
@@ -101,7 +101,12 @@ uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc)
         else
             low = middle + 1;
     }
-    return tb->state.pc + (low ? tb->pcmap[low - 1].pc_offset : 0);
+    if (low == 0)
+        return tb->state.pc;
+    const CodegenPcEntry *entry = &tb->pcmap[low - 1];
+    if (sp)
+        *sp = codegen_stack_pointer(*entry, *sp);
+    return tb->state.pc + entry->pc_offset;
 }
 
 static uint32_t find_tag(Cache *cache, const uint64_t key[3])

@@ -160,8 +160,8 @@ TranslationBlock *cache_find(Cache *cache, ram_off_t phys, const BlockState *sta
 TranslationBlock *cache_find_next(const TranslationBlock *tb);
 void cache_insert(Cache *cache, TranslationBlock *tb);
 TranslationBlock *cache_find_by_host(Cache *cache, const void *host_pc);
-/* Guest pc of the instruction at host_pc inside tb. */
-uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc);
+/* Guest pc of the instruction at host_pc inside tb; *sp: see VCpu.pc_of_host. */
+uint64_t tb_pc_of_host(const TranslationBlock *tb, const void *host_pc, uint64_t *sp);
 /* Code of the block for state, wherever it lies, if a jump table has it; *memory: its state.memory,
  * *jump_tag: its tag.
  * state->memory says whether it uses the window. NULL: look it up. */

@@ -100,8 +100,9 @@ typedef struct VCpu {
     /* How vcpu_exit leaves whatever runs now: the stub's, or the interpreter's. */
     void (*leave)(struct VCpu *vcpu, ExitReason reason) __attribute__((noreturn));
     void *interp_jump;       /* jmp_buf of the interpreter while it runs */
-    /* Guest pc of the instruction that host code at host_pc belongs to (tcache's side table). */
-    uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc);
+    /* Guest pc of the instruction that host code at host_pc belongs to (tcache's side table). *sp, if the
+     * instruction is abandoned there: from what the stack pointer's register holds to the guest's. */
+    uint64_t (*pc_of_host)(struct VCpu *vcpu, const void *host_pc, uint64_t *sp);
     const struct GuestOps *guest;
     void *engine;            /* tcache's */
     /* A guest that spins (PAUSE) may be made to wait a little. Set by the engine; NULL: no. */

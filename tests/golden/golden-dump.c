@@ -228,7 +228,8 @@ static void generate(IrBlock *block, MemStrategy memory, CodegenOutput *code, GS
                                     .chain = true,
                                     .page_pc = PC & ~0xfffu,
                                     .page_end = (PC & ~0xfffu) + 0x1000,
-                                    .poll = true};
+                                    .poll = true,
+                                    .stack_runs = true};
     code->size = code->exit_count = 0;
     g_array_set_size(code->pcmap, 0);
     g_assert(codegen_block(block, &options, code));

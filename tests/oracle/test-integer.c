@@ -288,7 +288,7 @@ static void run_interp(Oracle *o)
 
 static void run_codegen(Oracle *o)
 {
-    const CodegenOptions options = {.chain = false, .poll = true};
+    const CodegenOptions options = {.chain = false, .poll = true, .stack_runs = true};
     static CodegenOutput out;
     out = (CodegenOutput){.code = o->code,
                           .exec = o->code,

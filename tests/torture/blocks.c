@@ -216,17 +216,23 @@ static void emit_copy(Builder *b)
     }
 }
 
-/* A push whose stack is code: mov [save], esp; mov esp, spot + 4; push imm32; mov esp, [save] */
+/* A push whose stack is code, often at the end of a run: mov [save], esp; mov esp, spot + 4, less what
+ * is popped; pop reg...; push imm32; mov esp, [save] */
 static void emit_push(Builder *b)
 {
     uint32_t save = program_data(b->p) + DATA_SAVE_ESP;
+    const unsigned pops = rng_below(&b->rng, 4);
     EMIT(b, 0x89, 0x25);
     emit32(b, save);
-    EMIT(b, 0xbc, 0, 0, 0, 0, 0x68, 0, 0, 0, 0, 0x8b, 0x25);
+    EMIT(b, 0xbc, 0, 0, 0, 0);
+    const unsigned at = b->at - 4;
+    for (unsigned i = 0; i < pops; i++)
+        EMIT(b, (uint8_t)(0x58 + random_reg(b)));
+    EMIT(b, 0x68, 0, 0, 0, 0, 0x8b, 0x25);
     fix(b, (Fixup){.kind = FIX_PUSH,
                    .spot = rng_percent(&b->rng, 60) ? SPOT_IMM : SPOT_BRANCH,
-                   .size = 4,
-                   .at = (uint16_t)(b->at - 11),
+                   .size = (uint8_t)(4 * pops),
+                   .at = (uint16_t)at,
                    .imm_at = (uint16_t)(b->at - 6)});
     emit32(b, save);
 }

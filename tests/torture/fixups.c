@@ -88,7 +88,8 @@ static void apply_store(Builder *b, const Fixup *f)
 static void apply_push(Builder *b, const Fixup *f)
 {
     int spot = random_spot(b, f->spot, b->spots[f->spot].count / 2);
-    put32(b, f->at, spot < 0 ? program_stack(b->p) : random_mapping(b) + (unsigned)spot + 4);
+    const uint32_t to = spot < 0 ? program_stack(b->p) : random_mapping(b) + (unsigned)spot + 4;
+    put32(b, f->at, to - f->size);
     put32(b, f->imm_at, suitable(b, f->spot, spot < 0 ? 0 : (unsigned)spot));
 }
 

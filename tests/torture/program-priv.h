@@ -39,7 +39,7 @@ typedef struct {
                       of the page; size: how far behind `at` that of code there stands */
         FIX_STORE, /* disp32: a spot; imm_at: imm32 or imm8 that suits it */
         FIX_COPY,  /* addresses of `size` bytes: at (source), imm_at (destination) */
-        FIX_PUSH,  /* at: address behind a spot of 4 bytes; imm_at: what suits it */
+        FIX_PUSH,  /* at: address behind a spot of 4 bytes, less size; imm_at: what suits it */
     } kind;
     SpotKind spot;
     uint8_t size;

@@ -78,16 +78,18 @@ static const GuestOps guest = {
 
 #define JUMPS_SIZE (2 * JUMP_TABLE_ENTRIES * sizeof(JumpTableEntry))
 
-static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc)
+static uint64_t pc_of_host(VCpu *vcpu, const void *host_pc, uint64_t *sp)
 {
     uint32_t offset = (uint32_t)((const uint8_t *)host_pc - current->out.exec);
-    uint64_t pc = 0;
+    CodegenPcEntry found = {0};
     for (unsigned i = 0; i < current->out.pcmap->len; i++) {
         CodegenPcEntry e = g_array_index(current->out.pcmap, CodegenPcEntry, i);
         if (e.host_offset <= offset)
-            pc = current->ir.pc + e.pc_offset;
+            found = e;
     }
-    return pc;
+    if (sp)
+        *sp = codegen_stack_pointer(found, *sp);
+    return current->ir.pc + found.pc_offset;
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -103,9 +105,14 @@ static void on_signal(int sig, siginfo_t *info, void *context)
         current->overflows++;
         return;
     }
-    if (rip < current->code + FIXTURE_THUNKS)
-        current->vcpu->pc = pc_of_host(current->vcpu, rip);
-    current->vcpu->fault = (Fault){.vector = (uint8_t)regs[REG_TRAPNO]};
+    if (rip < current->code + FIXTURE_THUNKS) {
+        uint64_t sp = (uint64_t)regs[REG_R12];
+        current->vcpu->pc = pc_of_host(current->vcpu, rip, &sp);
+        regs[REG_R12] = (greg_t)sp;
+    }
+    current->vcpu->fault =
+        (Fault){.vector = (uint8_t)regs[REG_TRAPNO],
+                .error_code = sig == SIGSEGV ? (uint32_t)regs[REG_ERR] & WALK_PF_WR : 0};
     regs[REG_RIP] = sig == SIGSEGV && poll < 4096 ? (greg_t)(uintptr_t)codegen_stub_poll_exit
                                                   : (greg_t)(uintptr_t)codegen_stub_fault_exit;
 }
@@ -154,7 +161,7 @@ void fixture_init(Fixture *f)
     f->vcpu->fp_area[24] = 0x80;
     f->vcpu->fp_area[25] = 0x1f;
     ir_block_init(&f->ir, helpers, HELPER_COUNT);
-    f->options.poll = true;
+    f->options.poll = f->options.stack_runs = true;
     f->out.pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
 }
 

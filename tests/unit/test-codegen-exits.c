@@ -307,7 +307,7 @@ Test(codegen_exits, page_fault_in_a_store)
 
 static bool refuse_code_write(void *opaque, ram_off_t offset, uint64_t size)
 {
-    cr_assert_eq(fixture.vcpu->pc_of_host(fixture.vcpu, fixture.vcpu->host_pc), FIXTURE_PC);
+    cr_assert_eq(fixture.vcpu->pc_of_host(fixture.vcpu, fixture.vcpu->host_pc, NULL), FIXTURE_PC);
     return false;
 }
 

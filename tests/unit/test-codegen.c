@@ -88,6 +88,7 @@ typedef struct {
     bool has_base;
     uint8_t base;    /* register that an address depends on */
     bool mmio;
+    int32_t moved;   /* what the block adds to the stack pointer before the op */
     uint8_t ram_before[FIXTURE_RAM], mmio_before[4096];
 } Trial;
 
@@ -218,6 +219,28 @@ static bool is_defined(Trial *t, const IrInsn *insn)
     return true;
 }
 
+static void append_move(Trial *t)
+{
+    IrInsn *lea = fixture_op(&t->f, IR_LEA, 4, ir_reg(IR_STACK_REG), ir_none());
+    const int32_t by = pick(t, 16) ? (int8_t)g_rand_int(t->rand) : (int32_t)interesting(t);
+    lea->mem = (IrMem){.seg = SEG_NONE, .base = lea->d, .scale = 1, .addr_width = 4, .disp = by};
+    t->moved = (int32_t)((uint32_t)t->moved + (uint32_t)by);
+}
+
+/* The stack pointer has moved before the op's instruction, maybe in it as well, maybe an exit is between;
+ * codegen-x86_64/lower-stack.c may put that off. */
+static void append_moves(Trial *t)
+{
+    t->moved = 0;
+    if (pick(t, 2))
+        append_move(t);
+    ir_append(&t->f.ir, IR_INSN, 0)->imm = FIXTURE_PC + 4;
+    if (!pick(t, 4))
+        append_move(t);
+    if (!pick(t, 8))
+        fixture_op(&t->f, IR_EXIT_ZERO, 4, ir_reg(pick(t, 8)), ir_none())->imm = FIXTURE_PC + 6;
+}
+
 static void build(Trial *t, const Shape *shape)
 {
     Fixture *f = &t->f;
@@ -230,7 +253,7 @@ static void build(Trial *t, const Shape *shape)
         fixture_op(f, IR_LDSTATE, 8, ir_temp(i), ir_none())->imm =
             (int64_t)offsetof(VCpu, gpr) + 8 * (8 + i);
     fixture_op(f, IR_NOT, 4, ir_reg(7), ir_none());
-    ir_append(&f->ir, IR_INSN, 0)->imm = FIXTURE_PC + 4;
+    append_moves(t);
     unsigned dk, ak;
     bool extend = shape->op == IR_MOVZX || shape->op == IR_MOVSX;
     unsigned from = extend ? (width == 4 && pick(t, 2) ? 2 : 1) : width;
@@ -278,6 +301,7 @@ static void load_state(Trial *t)
     for (unsigned i = 0; i < 8; i++)
         v->gpr[i] = t->gpr[i];
     v->gpr[7] = ~t->gpr[7] & 0xffffffff; /* the block inverts it back */
+    v->gpr[IR_STACK_REG] = (uint32_t)(t->gpr[IR_STACK_REG] - (uint32_t)t->moved);
     for (unsigned i = 0; i < MAX_TEMPS_TESTED; i++)
         v->gpr[8 + i] = t->temp[i];
     for (unsigned i = 0; i < 6; i++)

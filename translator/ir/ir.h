@@ -153,6 +153,8 @@ typedef struct {
 
 /* At most this many temps are live at once across a memory access or call (two host registers). */
 #define IR_MAX_LIVE_TEMPS 2
+/* The guest's stack pointer. */
+#define IR_STACK_REG 4
 
 void ir_block_init(IrBlock *block, const HelperInfo *helpers, unsigned helper_count);
 void ir_block_reset(IrBlock *block, uint64_t pc);

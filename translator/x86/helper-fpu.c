@@ -77,7 +77,7 @@ static uint32_t guest_fip(const CpuX86 *cpu)
     if (fip <= UINT32_MAX)
         return (uint32_t)fip;
     const void *host = (const void *)(uintptr_t)fip;
-    return vcpu->pc_of_host ? (uint32_t)vcpu->pc_of_host(vcpu, host) : 0;
+    return vcpu->pc_of_host ? (uint32_t)vcpu->pc_of_host(vcpu, host, NULL) : 0;
 }
 
 static uint32_t guest_fdp(const CpuX86 *cpu)
