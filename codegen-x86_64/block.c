@@ -157,7 +157,7 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
         out->fp_entry = (uint32_t)(c.e.at - out->code);
     }
     if (fits && options->poll)
-        emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page));
+        emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page[sizeof((VCpu *)0)->poll_page - 4]));
     if (fits && options->budget)
         emit_budget(&c);
     if (fits && options->executions)

@@ -24,6 +24,7 @@ typedef struct {
     unsigned budget;      /* guest instructions to take from vcpu->budget at entry; 0: do not */
     uint64_t *executions; /* counted up at entry; NULL: no */
     const uint8_t *ram;   /* where RAM lies: for LDCODE */
+    int32_t jump_stub;    /* distance of VCpu.jump_stub from the VCpu; with `chain` */
     bool stack_runs;      /* a run of pushes or pops moves the stack pointer once: lower-stack.c */
 } CodegenOptions;
 
@@ -84,8 +85,8 @@ typedef struct {
 /* false: did not fit in capacity (nothing is kept; the caller makes room and retries). */
 bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenOutput *out);
 
-/* Point the jump of an exit at `target` (RX address) or back at its stub. Writes the RW view;
- * a jump lies in an aligned quadword, so that this is one store. */
+/* Point the jump of an exit at `target` (RX address) or back at its stub. Writes the RW view. Only the
+ * thread that runs the code may: the field lies as it comes, and is not written at once. */
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target);
 
 /* Make code that was generated for pc into what it would be for pc + delta (both below 4 GiB, delta

@@ -127,10 +127,3 @@ void emit_shift(Emit *e, EmitShift shift, bool w, unsigned d, HostOpd a, unsigne
 {
     emit_vex(e, OP_PREFIX(shift) | OP_0F38 | 0xf7, w, host_reg(d), count_reg, a);
 }
-
-void emit_nops(Emit *e, unsigned count)
-{
-    static const uint8_t nops[4][3] = {{0}, {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}};
-    memcpy(e->at, nops[count], 3);
-    e->at += count;
-}

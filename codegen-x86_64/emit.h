@@ -113,8 +113,6 @@ void emit_mov_imm(Emit *e, unsigned reg, uint64_t value);
 void emit_rorx(Emit *e, bool w, unsigned d, unsigned a, unsigned count);
 typedef enum { EMIT_SHLX = 0x66, EMIT_SARX = 0xf3, EMIT_SHRX = 0xf2 } EmitShift;
 void emit_shift(Emit *e, EmitShift shift, bool w, unsigned d, HostOpd a, unsigned count_reg);
-/* 0..3 bytes of padding. */
-void emit_nops(Emit *e, unsigned count);
 
 static inline void emit_mov(Emit *e, unsigned width, unsigned d, unsigned s)
 {

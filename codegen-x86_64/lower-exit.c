@@ -14,22 +14,11 @@ static bool may_chain(const Codegen *c, uint64_t target)
            c->out->exit_count < CODEGEN_MAX_EXITS;
 }
 
-/* The next jump has `before` bytes in front of its rel32, which must lie in an aligned quadword to
- * be written by one store. */
-static void align_jump(Emit *e, unsigned before)
-{
-    const unsigned into = ((unsigned)(uintptr_t)e->at + before) & 7;
-    if (into > 4)
-        emit_nops(e, 8 - into);
-}
-
 /* JMP, JCC or CALL to cold code; it can be patched if the target may be chained. */
 static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned how)
 {
     Emit *e = &c->e;
     bool chain = may_chain(c, target);
-    if (chain)
-        align_jump(e, how < JUMP_ALWAYS ? 2 : 1);
     if (how < JUMP_ALWAYS) {
         emit_u8(e, 0x0f);
         emit_u8(e, 0x80 | how);
@@ -50,15 +39,14 @@ static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned 
     }
 }
 
-/* R10 = where to go on for the pc in R8. Clobbers R9. 64-bit code will have to compare the upper
+/* R10 = where to go on for the pc in R8. 64-bit code will have to compare the upper
  * half of R8 with that of its own pc first, and its jump tag to stand for it. */
 static void emit_read_jump_table(Codegen *c)
 {
     Emit *e = &c->e;
     emit_load(e, 8, R10, VCPU_FIELD(jump_table));
-    emit_load(e, 8, R9, VCPU_FIELD(jump_stub));
     emit_load(e, 4, R10, host_mem_index(R10, R8, 2, 0));
-    emit_lea(e, 8, R10, host_mem_index(R10, R9, 0, 0));
+    emit_lea(e, 8, R10, host_mem_index(R10, R15, 0, VCPU_DISP(c->options->jump_stub)));
 }
 
 static void jump_to_constant(Codegen *c, uint64_t pc)

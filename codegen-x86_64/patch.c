@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Chaining: one aligned store redirects a jump. Moving: adding to each field that holds a pc. */
+ * Chaining: a jump is redirected. Moving: adding to each field that holds a pc. */
 #include "codegen-x86_64/host-priv.h"
 
 void codegen_patch_jump(uint8_t *rw_rel32, const uint8_t *rx_rel32, const uint8_t *target)
 {
     int32_t rel = (int32_t)(target - (rx_rel32 + 4));
-    __atomic_store_n((int32_t *)(void *)rw_rel32, rel, __ATOMIC_RELEASE);
+    memcpy(rw_rel32, &rel, sizeof rel);
 }
 
 void codegen_move(uint8_t *rw_code, const CodegenPcField *fields, unsigned count, int64_t delta)

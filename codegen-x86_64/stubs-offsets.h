@@ -3,29 +3,29 @@
 #ifndef CODEGEN_X86_64_STUBS_OFFSETS_H
 #define CODEGEN_X86_64_STUBS_OFFSETS_H
 
-#define STUB_BIAS        172
-#define STUB_GPR         0
-#define STUB_PC          128
-#define STUB_FLAGS       136
-#define STUB_FP_LOADED   140
-#define STUB_JUMP_TABLE  144
-#define STUB_JUMP_STUB   152
-#define STUB_FP_ENSURE   256
-#define STUB_HOST_RSP    336
-#define STUB_RETURN_SP   344
-#define STUB_HOST_PC     456
-#define STUB_WINDOW_BASE 464
-#define STUB_FP_AREA     1600
-#define STUB_HOST_FP     2112
-#define STUB_NO_RETURN   24576 /* &returns[RETURN_ENTRIES] */
+#define STUB_BIAS        4204
+#define STUB_GPR         4304
+#define STUB_PC          4192
+#define STUB_FLAGS       4200
+#define STUB_FP_LOADED   4204
+#define STUB_JUMP_TABLE  4096
+#define STUB_JUMP_STUB   4104
+#define STUB_FP_ENSURE   4112
+#define STUB_HOST_RSP    4432
+#define STUB_RETURN_SP   4440
+#define STUB_HOST_PC     4552
+#define STUB_WINDOW_BASE 4560
+#define STUB_FP_AREA     5696
+#define STUB_HOST_FP     6208
+#define STUB_NO_RETURN   28672 /* &returns[RETURN_ENTRIES] */
 
-#define STUB_CODE_LINES          472
-#define STUB_BESIDE_LEFT         480
-#define STUB_BOUNCED             909
-#define STUB_CODE_TAG_SUPERVISOR 1605632
-#define STUB_ADDEND_SUPERVISOR   1081344
-#define STUB_CODE_TAG_USER       3702784
-#define STUB_ADDEND_USER         3178496
+#define STUB_CODE_LINES          4568
+#define STUB_BESIDE_LEFT         4576
+#define STUB_BOUNCED             5005
+#define STUB_CODE_TAG_SUPERVISOR 1601552
+#define STUB_ADDEND_SUPERVISOR   1077264
+#define STUB_CODE_TAG_USER       3698704
+#define STUB_ADDEND_USER         3174416
 
 #define STUB_CODE_LINE_BITS 4
 #define STUB_FLAGS_ARITH    0x8d5

@@ -16,8 +16,9 @@ typedef struct {
 } CodeBuf;
 
 /* nameless: the pages have no file name of their own, as Linux perf wants it of code that it looks
- * up in /tmp/perf-PID.map. */
-bool code_buf_init(CodeBuf *buf, size_t size, bool nameless, GError **error);
+ * up in /tmp/perf-PID.map. near: a 32-bit displacement leads from there to all of the executable view, and
+ * back; NULL: it need not. */
+bool code_buf_init(CodeBuf *buf, size_t size, bool nameless, const void *near, GError **error);
 void code_buf_destroy(CodeBuf *buf);
 
 static inline uint8_t *code_buf_to_rw(const CodeBuf *buf, const uint8_t *rx)

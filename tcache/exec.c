@@ -147,7 +147,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     uint64_t bytes =
         options->cache_bytes ? options->cache_bytes : (uint64_t)DEFAULT_CACHE_MIB << 20;
     if (!cache_init(&engine->cache, vcpu, as, bytes, options->perf_map, error) ||
-        !code_buf_init(&engine->native_buf, NATIVE_BYTES, false, error)) {
+        !code_buf_init(&engine->native_buf, NATIVE_BYTES, false, NULL, error)) {
         cache_destroy(&engine->cache);
         g_free(engine);
         return NULL;

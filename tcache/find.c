@@ -151,6 +151,7 @@ bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, Codegen
         .page_end = crosses ? 0 : pc - offset + GUEST_PAGE_SIZE,
         .poll = true,
         .ram = ram_hva(address_space_ram(engine->cache.as), 0),
+        .jump_stub = (int32_t)(engine->vcpu->jump_stub - (const uint8_t *)engine->vcpu),
         .stack_runs = !engine->options.no_opt,
         .budget = engine->icount ? engine->ir.guest_insns : 0,
         .executions = engine->options.count ? &tb->executions : NULL,

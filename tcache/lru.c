@@ -36,7 +36,7 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
     cache->vcpu = vcpu;
     cache->as = as;
     const size_t code_bytes = (size_t)unit * TB_UNITS;
-    if (!code_buf_init(&cache->buf, code_bytes + CODEGEN_JUMP_STUB, nameless, error))
+    if (!code_buf_init(&cache->buf, code_bytes + CODEGEN_JUMP_STUB, nameless, vcpu, error))
         return false;
     codegen_emit_jump_stub(cache->buf.rw);
     vcpu->jump_stub = cache->buf.rx;

@@ -12,7 +12,7 @@
 
 #include "softmmu/mmu.h"
 
-#define VCPU_BIAS 172
+#define VCPU_BIAS (4096 + 108)
 #define VCPU_GPRS 16
 #define VCPU_TEMPS 8
 #define CODE_LINE_BITS 4
@@ -58,24 +58,28 @@ typedef struct {
 } ReturnEntry;
 
 typedef struct VCpu {
-    uint64_t gpr[VCPU_GPRS]; /* the guest's registers while translated code does not run */
-    uint64_t pc;             /* offset in CS; exact at exits and in helpers that declare it */
-    uint32_t flags;          /* arithmetic flags while translated code does not run */
-    uint32_t fp_loaded;      /* guest FP/SIMD state is in the host's registers */
+    _Alignas(4096) uint8_t poll_page[4096]; /* its end is read at block entries; PROT_NONE to break out */
+
+    /* What translated code wants most: displacements from R15 have eight bits up to here and below. */
     JumpTableEntry *jump_table; /* of the blocks that run, and of those that `returns` leads to */
     const uint8_t *jump_stub; /* code that leaves with EXIT_LOOKUP for the pc in R8 */
-    uint64_t seg_base[8];    /* by SEG_*; for IR_SEG_BASE and IR_SEG_64K operands */
-    int64_t dir[4];          /* string step for 1, 2, 4, 8 bytes: +size or -size (DF) */
     /* Entry points that translated code calls or jumps to (codegen stubs). */
     void *fp_ensure;         /* call: ret if loaded, else loads; changes with fp_loaded */
     void *thunk_exit_chain;
+    void *thunk_exit_lookup;
+    void *thunk_exit_reason;
+    void *thunk_return_miss;
     void *thunk_helper;
     void *thunk_mem_begin;
     void *thunk_mem_store[MMU_MODES]; /* the same for plain stores of at most CODE_LINE bytes */
     void *thunk_mem_commit;
-    void *thunk_exit_lookup;
-    void *thunk_exit_reason;
-    void *thunk_return_miss;
+    uint64_t pc;             /* offset in CS; exact at exits and in helpers that declare it */
+    uint32_t flags;          /* arithmetic flags while translated code does not run */
+    uint32_t fp_loaded;      /* guest FP/SIMD state is in the host's registers */
+    uint64_t seg_base[8];    /* by SEG_*; for IR_SEG_BASE and IR_SEG_64K operands */
+    int64_t dir[4];          /* string step for 1, 2, 4, 8 bytes: +size or -size (DF) */
+
+    uint64_t gpr[VCPU_GPRS]; /* the guest's registers while translated code does not run */
     void *host_rsp;          /* of the entry trampoline */
     void *return_sp;         /* top of `returns` while translated code does not run; in a thunk, its
                                 return address */
@@ -113,7 +117,6 @@ typedef struct VCpu {
 
     _Alignas(4096) uint8_t return_guard[4096]; /* below the return stack: PROT_NONE */
     ReturnEntry returns[RETURN_ENTRIES + 1];   /* grows down; the last one stands for none */
-    _Alignas(4096) uint8_t poll_page[4096]; /* read at block entries; PROT_NONE to break out */
     TlbArrays tlb[MMU_MODES];
 } VCpu;
 

@@ -88,6 +88,7 @@ static void generate(Bench *bench, unsigned bits)
         .page_pc = PC & ~0xfffu,
         .page_end = (PC & ~0xfffu) + 0x1000,
         .poll = true,
+        .jump_stub = 0x10000000,
         .stack_runs = bits & 0x2000,
         .budget = bits & 0x4000 ? bench->ir.guest_insns : 0,
         .executions = bits & 0x4000 ? &executions : NULL,

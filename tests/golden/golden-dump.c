@@ -228,6 +228,7 @@ static void generate(IrBlock *block, MemStrategy memory, CodegenOutput *code, GS
                                     .chain = true,
                                     .page_pc = PC & ~0xfffu,
                                     .page_end = (PC & ~0xfffu) + 0x1000,
+                                    .jump_stub = 0x10000000 + VCPU_BIAS,
                                     .poll = true,
                                     .stack_runs = true};
     code->size = code->exit_count = 0;

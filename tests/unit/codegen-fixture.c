@@ -123,6 +123,8 @@ static void init_vcpu(Fixture *f)
     f->vcpu->pc_of_host = pc_of_host;
     f->vcpu->jump_table = f->jumps;
     f->vcpu->jump_stub = f->code - CODEGEN_JUMP_STUB;
+    f->options.jump_stub = (int32_t)(f->vcpu->jump_stub - (const uint8_t *)f->vcpu);
+    cr_assert_eq(f->vcpu->jump_stub, (const uint8_t *)f->vcpu + f->options.jump_stub);
 }
 
 void fixture_init(Fixture *f)

@@ -39,7 +39,7 @@ static const CpuBoard board = {NULL,      no_vector,     fixed_tsc,    no_ferr,
 
 void match_save(Match *m, MatchState *s)
 {
-    memcpy(&s->head, m->cpu, sizeof s->head);
+    memcpy(&s->head, &m->cpu->v.pc, sizeof s->head);
     memcpy(s->fp, m->cpu->v.fp_area, sizeof s->fp);
     memcpy(s->tail, &m->cpu->v + 1, sizeof s->tail);
     memcpy(s->ram, m->f.ram, FIXTURE_RAM);
@@ -49,7 +49,7 @@ void match_save(Match *m, MatchState *s)
 
 void match_load(Match *m, const MatchState *s)
 {
-    memcpy(m->cpu, &s->head, sizeof s->head);
+    memcpy(&m->cpu->v.pc, &s->head, sizeof s->head);
     memcpy(m->cpu->v.fp_area, s->fp, sizeof s->fp);
     memcpy(&m->cpu->v + 1, s->tail, sizeof s->tail);
     memcpy(m->f.ram, s->ram, FIXTURE_RAM);

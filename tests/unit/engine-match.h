@@ -12,17 +12,15 @@
 
 enum { MATCH_CODE = 48 };
 
-/* The first fields of VCpu. */
+/* The guest's fields of VCpu, from pc on. */
 typedef struct {
-    uint64_t gpr[VCPU_GPRS];
     uint64_t pc;
     uint32_t flags, fp_loaded;
-    JumpTableEntry *jump_table;
-    const uint8_t *jump_stub;
     uint64_t seg_base[8];
     int64_t dir[4];
+    uint64_t gpr[VCPU_GPRS];
 } MatchHead;
-static_assert(sizeof(MatchHead) == offsetof(VCpu, fp_ensure), "MatchHead is what VCpu begins with");
+static_assert(offsetof(VCpu, pc) + sizeof(MatchHead) == offsetof(VCpu, host_rsp), "as in VCpu");
 
 /* What a block can change. */
 typedef struct {
