@@ -33,19 +33,29 @@ static void forget_incoming(ExitSlot *slot)
     *link = slot->next_incoming;
 }
 
+static bool move_together(const TranslationBlock *a, const TranslationBlock *b)
+{
+    return a->moving && b->moving;
+}
+
 void chain_unlink(Cache *cache, TranslationBlock *tb)
 {
-    for (ExitSlot *slot = tb->incoming; slot; slot = slot->next_incoming) {
+    for (ExitSlot **link = &tb->incoming, *slot; (slot = *link);) {
+        if (move_together(slot->owner, tb)) {
+            link = &slot->next_incoming;
+            continue;
+        }
+        *link = slot->next_incoming;
         slot->target = NULL;
         chain_reset(cache, slot);
     }
-    tb->incoming = NULL;
     for (unsigned i = 0; i < tb->exit_count; i++) {
-        if (tb->exits[i].target) {
-            forget_incoming(&tb->exits[i]);
-            tb->exits[i].target = NULL;
-            chain_reset(cache, &tb->exits[i]);
-        }
+        ExitSlot *slot = &tb->exits[i];
+        if (!slot->target || move_together(tb, slot->target))
+            continue;
+        forget_incoming(slot);
+        slot->target = NULL;
+        chain_reset(cache, slot);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Blocks made out of the same code at another EIP. Address-space randomisation maps each process's
  * libraries elsewhere: a block that no process uses any more is moved, by changing the fields that
- * hold a pc, and if all are in use one is copied. Either costs a small part of a translation, and
- * moving takes no memory. */
+ * hold a pc, with the others of its page, and if all are in use one is copied. Either costs a small
+ * part of a translation; moving takes no memory, and keeps the page's chains. */
 #include "tcache/engine-priv.h"
 
 #include <string.h>
@@ -87,23 +87,52 @@ static TranslationBlock *find_source(Engine *engine, const BlockState *state, ra
 
 /* ---- making one of it ---- */
 
-static void move_code(Cache *cache, TranslationBlock *tb, const BlockState *state)
+static void move_code(Engine *engine, TranslationBlock *tb, uint64_t delta)
 {
-    const uint64_t delta = state->pc - tb->state.pc;
-    codegen_move(code_buf_to_rw(&cache->buf, tb->code), tb->pc_fields, tb->pc_field_count,
+    codegen_move(code_buf_to_rw(&engine->cache.buf, tb->code), tb->pc_fields, tb->pc_field_count,
                  (int64_t)delta);
     for (unsigned i = 0; i < tb->exit_count; i++)
         tb->exits[i].target_pc = (uint32_t)(tb->exits[i].target_pc + delta);
-    tb->state = *state;
+    tb->state.pc = (uint32_t)(tb->state.pc + delta);
+    tb->space = engine->vcpu->mmu.paging.cr3;
 }
 
-static void move_block(Engine *engine, TranslationBlock *tb, const BlockState *state)
+static bool fits_breakpoints(const Engine *engine, uint64_t pc, unsigned size)
+{
+    return engine_room_to_breakpoint(engine, pc, size) >= size;
+}
+
+/* Is tb code of the same mapping as `first`? */
+static bool lies_with(const TranslationBlock *tb, const TranslationBlock *first)
+{
+    return tb->pc_fields && tb->space == first->space &&
+           (tb->state.pc & GUEST_PAGE_MASK) == (first->state.pc & GUEST_PAGE_MASK) &&
+           tb->phys >> GUEST_PAGE_BITS == first->phys >> GUEST_PAGE_BITS &&
+           tb->state.mode == first->state.mode && tb->state.memory == first->state.memory;
+}
+
+/* Move the blocks of first's page together: the chains between them stay. Lists are by physical page: they
+ * stay in theirs. */
+static void move_page(Engine *engine, const TranslationBlock *first, uint64_t delta)
 {
     Cache *cache = &engine->cache;
-    cache_cut_off(cache, tb); /* lists are by physical page: it stays in its own */
-    move_code(cache, tb, state);
-    tb->space = engine->vcpu->mmu.paging.cr3;
-    cache->counters.moved++;
+    GPtrArray *moving = engine->moving;
+    const uint64_t page = first->phys >> GUEST_PAGE_BITS;
+    for (TranslationBlock *tb = cache->pages[page]; tb; tb = cache_next_in_page(tb, page)) {
+        if (!lies_with(tb, first) || !fits_breakpoints(engine, tb->state.pc + delta, tb->size))
+            continue;
+        tb->moving = true;
+        g_ptr_array_add(moving, tb);
+    }
+    for (guint i = 0; i < moving->len; i++)
+        cache_cut_off(cache, g_ptr_array_index(moving, i));
+    for (guint i = 0; i < moving->len; i++) {
+        TranslationBlock *tb = g_ptr_array_index(moving, i);
+        move_code(engine, tb, delta);
+        tb->moving = false;
+    }
+    cache->counters.moved += moving->len;
+    g_ptr_array_set_size(moving, 0);
 }
 
 static void copy_exits(Cache *cache, TranslationBlock *tb, const TranslationBlock *source)
@@ -135,17 +164,11 @@ static TranslationBlock *copy_block(Engine *engine, const TranslationBlock *sour
     memcpy(code_buf_to_rw(&cache->buf, tb->code), code_buf_to_rw(&cache->buf, source->code),
            source->code_size);
     copy_exits(cache, tb, source);
-    move_code(cache, tb, state);
-    tb->space = engine->vcpu->mmu.paging.cr3;
+    move_code(engine, tb, state->pc - source->state.pc);
     cache_insert(cache, tb);
     cache->counters.blocks++;
     cache->counters.cloned++;
     return tb;
-}
-
-static bool fits_breakpoints(const Engine *engine, const BlockState *state, unsigned size)
-{
-    return engine_room_to_breakpoint(engine, state->pc, size) >= size;
 }
 
 TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys)
@@ -155,11 +178,11 @@ TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t
         log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM | LOG_NOCHAIN))
         return NULL;
     TranslationBlock *tb = find_source(engine, state, phys, &copy_of);
-    if (tb && fits_breakpoints(engine, state, tb->size)) {
-        move_block(engine, tb, state);
+    if (tb && fits_breakpoints(engine, state->pc, tb->size)) {
+        move_page(engine, tb, state->pc - tb->state.pc);
         return tb;
     }
-    if (copy_of && fits_breakpoints(engine, state, copy_of->size) &&
+    if (copy_of && fits_breakpoints(engine, state->pc, copy_of->size) &&
         cache_has_room(&engine->cache, copy_of->code_size + 16))
         return copy_block(engine, copy_of, state);
     return NULL;

@@ -104,6 +104,7 @@ struct Engine {
     Alarm *alarm;    /* timers that the vCPU thread fires; NULL: none */
     bool outside;    /* what lift_block lifted last is one instruction that reaches outside */
     MovedCheck moved_check; /* clone.c */
+    GPtrArray *moving;      /* clone.c: scratch */
     unsigned pauses;     /* relax.c: since */
     int64_t pauses_from; /* host's monotonic clock, us */
     IrBlock *lifted; /* --check: a copy of the IR before passes, for the block being made */

@@ -156,6 +156,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     engine->pcmap = g_array_new(FALSE, FALSE, sizeof(CodegenPcEntry));
     engine->pc_fields = g_array_new(FALSE, FALSE, sizeof(CodegenPcField));
     engine->posts = g_array_new(FALSE, FALSE, sizeof(PostedWrite));
+    engine->moving = g_ptr_array_new();
     engine->native_thunks =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     if (!jump_tables_init(&engine->cache.jumps, vcpu, &engine->cache.counters))
@@ -223,6 +224,7 @@ void engine_free(Engine *engine)
     g_array_free(engine->pcmap, TRUE);
     g_array_free(engine->pc_fields, TRUE);
     g_array_free(engine->posts, TRUE);
+    g_ptr_array_free(engine->moving, TRUE);
     g_hash_table_unref(engine->native_thunks);
     engine_debug_destroy(engine);
     g_mutex_clear(&engine->lock);

@@ -25,6 +25,11 @@ static unsigned page_index(const TranslationBlock *tb, uint64_t page)
     return tb->phys >> GUEST_PAGE_BITS == page ? 0 : 1;
 }
 
+TranslationBlock *cache_next_in_page(const TranslationBlock *tb, uint64_t page)
+{
+    return tb->page_next[page_index(tb, page)];
+}
+
 static void unlink_page(Cache *cache, TranslationBlock *tb, uint64_t page)
 {
     TranslationBlock **link = &cache->pages[page];
@@ -130,7 +135,7 @@ void cache_cover_lines(Cache *cache, const TranslationBlock *tb)
 static void recompute_lines(Cache *cache, uint64_t page)
 {
     memset(&cache->lines[page * PAGE_LINES], 0, PAGE_LINES);
-    for (TranslationBlock *tb = cache->pages[page]; tb; tb = tb->page_next[page_index(tb, page)])
+    for (TranslationBlock *tb = cache->pages[page]; tb; tb = cache_next_in_page(tb, page))
         cache_cover_lines(cache, tb);
 }
 
@@ -198,7 +203,7 @@ unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size)
          page++) {
         TranslationBlock *tb = cache->pages[page];
         while (tb) {
-            TranslationBlock *next = tb->page_next[page_index(tb, page)];
+            TranslationBlock *next = cache_next_in_page(tb, page);
             if (cache_overlaps(tb, offset, size)) {
                 cache_remove(cache, tb);
                 removed++;

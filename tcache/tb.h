@@ -38,6 +38,7 @@ struct TranslationBlock {
     uint32_t size;         /* guest bytes */
     uint32_t first_size;   /* of them in the first page */
     bool valid, solo;
+    bool moving; /* clone.c is about to move it */
     bool has_volatile; /* the list of volatile links may hold one of its slots */
     bool outside; /* one instruction that reaches outside; known with --check and -icount only */
     uint16_t exit_count, unit;
@@ -173,7 +174,8 @@ uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 
 /* chain.c */
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target);
-void chain_unlink(Cache *cache, TranslationBlock *tb); /* everything into and out of tb */
+/* Everything into and out of tb, but between blocks that move together. */
+void chain_unlink(Cache *cache, TranslationBlock *tb);
 void chain_reset(Cache *cache, ExitSlot *slot);        /* its jump leads to its stub */
 /* A link that holds only until mappings outside global pages change (the target runs into another
  * page). */
@@ -209,6 +211,8 @@ bool cache_store_beside(Cache *cache, ram_off_t offset, uint64_t size);
 /* Else: remove the blocks that it changes. False: `running` is one of them, and nothing was done. */
 bool cache_store(Cache *cache, const TranslationBlock *running, ram_off_t offset, uint64_t size);
 void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
+/* The next of the list that begins at cache->pages[page]. */
+TranslationBlock *cache_next_in_page(const TranslationBlock *tb, uint64_t page);
 /* No block leads to tb any more, nor tb to others, but by way of a look-up. */
 void cache_cut_off(Cache *cache, TranslationBlock *tb);
 void cache_remove(Cache *cache, TranslationBlock *tb);

@@ -117,8 +117,25 @@ static void on_signal(int sig, siginfo_t *info, void *context)
                                                   : (greg_t)(uintptr_t)codegen_stub_fault_exit;
 }
 
+/* Within reach of the vCPU. */
+static void map_code(Fixture *f)
+{
+    uint8_t *near = (uint8_t *)f->vcpu - (1 << 20);
+    uint8_t *p = mmap(near, FIXTURE_CODE + CODEGEN_JUMP_STUB, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(p, MAP_FAILED);
+    codegen_emit_jump_stub(p);
+    f->code = p + CODEGEN_JUMP_STUB;
+}
+
+static void unmap_code(Fixture *f)
+{
+    munmap(f->code - CODEGEN_JUMP_STUB, FIXTURE_CODE + CODEGEN_JUMP_STUB);
+}
+
 static void init_vcpu(Fixture *f)
 {
+    map_code(f);
     codegen_init_vcpu(f->vcpu);
     f->vcpu->pc_of_host = pc_of_host;
     f->vcpu->jump_table = f->jumps;
@@ -140,11 +157,9 @@ void fixture_init(Fixture *f)
     sigaction(SIGILL, &action, NULL);
     f->vcpu = mmap(NULL, sizeof(VCpu), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    f->code = mmap(NULL, FIXTURE_CODE + CODEGEN_JUMP_STUB, PROT_READ | PROT_WRITE | PROT_EXEC,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     f->jumps = mmap(NULL, JUMPS_SIZE, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    cr_assert(f->vcpu != MAP_FAILED && f->code != MAP_FAILED && f->jumps != MAP_FAILED);
+    cr_assert(f->vcpu != MAP_FAILED && f->jumps != MAP_FAILED);
     f->ram_owner = ram_new(FIXTURE_RAM, &error);
     cr_assert_not_null(f->ram_owner);
     f->as = address_space_new(f->ram_owner);
@@ -155,8 +170,6 @@ void fixture_init(Fixture *f)
     mmu_init(&f->vcpu->mmu, f->as, f->vcpu->tlb);
     f->vcpu->mmu.paging.phys_bits = 36;
     f->vcpu->guest = &guest;
-    f->code += CODEGEN_JUMP_STUB;
-    codegen_emit_jump_stub(f->code - CODEGEN_JUMP_STUB);
     init_vcpu(f);
     f->vcpu->fp_area[0] = 0x7f; /* FCW 037f, MXCSR 1f80: all masked */
     f->vcpu->fp_area[1] = 0x03;
@@ -171,6 +184,7 @@ void fixture_use_vcpu(Fixture *f, VCpu *vcpu)
 {
     mmu_destroy(&f->vcpu->mmu);
     munmap(f->vcpu, sizeof(VCpu));
+    unmap_code(f);
     f->vcpu = vcpu;
     init_vcpu(f);
 }
@@ -183,7 +197,7 @@ void fixture_destroy(Fixture *f)
     ir_block_destroy(&f->ir);
     g_array_free(f->out.pcmap, TRUE);
     munmap(f->vcpu, sizeof(VCpu));
-    munmap(f->code - CODEGEN_JUMP_STUB, FIXTURE_CODE + CODEGEN_JUMP_STUB);
+    unmap_code(f);
     munmap(f->jumps, JUMPS_SIZE);
 }
 
