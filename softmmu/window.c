@@ -369,6 +369,13 @@ static void fill_ahead(WindowSet *set, Window *window, uint32_t page)
     window->streams[s].expected = next;
 }
 
+void window_await(Window *window, gva_t gva, bool write)
+{
+    window->awaited = true;
+    window->awaited_gva = gva;
+    window->awaited_write = write;
+}
+
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault)
 {
     if (gva >= WINDOW_SIZE) {
@@ -381,9 +388,7 @@ WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write
     WalkResult walk = walk_x86_page(&set->mmu->paging, &memory, gva, access);
     if (walk.fault) {
         *fault = (Fault){14, true, walk.error_code, gva};
-        window->awaited = true;
-        window->awaited_gva = gva;
-        window->awaited_write = write;
+        window_await(window, gva, write);
         return WINDOW_FAULT;
     }
     const WindowOutcome outcome = fill(set, window, gva, write, &walk);

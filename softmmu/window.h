@@ -53,6 +53,10 @@ bool window_find(const Window *window, gva_t gva, bool write, ram_off_t *page);
 /* A host fault at gva, as window_contains gave it, in `window`. */
 WindowOutcome window_fault(WindowSet *set, Window *window, gva_t gva, bool write, Fault *fault);
 
+/* The guest is about to be told of a page fault at gva that the window did not see: what window_fault
+ * remembers of its own. */
+void window_await(Window *window, gva_t gva, bool write);
+
 /* The MMU dropped translations. */
 void window_flushed(WindowSet *set, MmuFlush what, gva_t gva);
 /* The physical memory map changed: drop everything. */

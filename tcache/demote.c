@@ -11,9 +11,15 @@
 
 enum { MAX_DEMOTED = 65536, TRAPS_BEFORE_DEMOTION = 16, FAULTS_BEFORE_DEMOTION = 16 };
 
+/* An instruction that faults at one page after the other (an allocator writes the header of a new page) is
+ * demoted if so few executions come to a fault that the TLB, at some 3 ns each, costs less than signals, of
+ * which none is cheaper than 3 us. */
+enum { FAULTS_BEFORE_TRIAL = 16, FAULTS_OF_TRIAL = 16, EXECUTIONS_PER_FAULT = 1000, PATIENCE = 64 };
+
 void demote_init(Engine *engine)
 {
     engine->demoted = g_hash_table_new(g_direct_hash, g_direct_equal);
+    engine->tried = g_hash_table_new(g_direct_hash, g_direct_equal);
     engine->demoted_page = g_new0(uint8_t, engine->cache.page_count);
     engine->smc_traps = g_new0(uint8_t, engine->cache.page_count);
 }
@@ -21,6 +27,7 @@ void demote_init(Engine *engine)
 void demote_destroy(Engine *engine)
 {
     g_hash_table_unref(engine->demoted);
+    g_hash_table_unref(engine->tried);
     g_free(engine->demoted_page);
     g_free(engine->smc_traps);
 }
@@ -60,17 +67,87 @@ void demote_note_trap(Engine *engine)
         demote_instruction(engine);
 }
 
+/* ---- instructions that fault at many pages ---- */
+
+uint64_t *demote_trial_counter(Engine *engine, const TranslationBlock *tb)
+{
+    FaultTrial *trial = &engine->trial;
+    const bool has_it = trial->runs && trial->at >= tb->phys && trial->at < tb->phys + tb->first_size;
+    return has_it ? &trial->executions : NULL;
+}
+
+/* Blocks with the instruction are made again, with or without a count. */
+static void remake_blocks(Engine *engine, ram_off_t at)
+{
+    engine->cache.counters.invalidated_demoted += cache_invalidate(&engine->cache, at, 1);
+}
+
+static void end_trial(Engine *engine)
+{
+    engine->trial.runs = false;
+    remake_blocks(engine, engine->trial.at);
+}
+
+static void begin_trial(Engine *engine, ram_off_t at)
+{
+    if (g_hash_table_contains(engine->tried, GSIZE_TO_POINTER(at)))
+        return;
+    if (engine->trial.runs) {
+        if (++engine->trial.waiting < PATIENCE)
+            return;
+        end_trial(engine);
+    }
+    engine->trial = (FaultTrial){.at = at, .runs = true};
+    remake_blocks(engine, at);
+}
+
+static void judge(Engine *engine)
+{
+    FaultTrial *trial = &engine->trial;
+    if (++trial->faults < FAULTS_OF_TRIAL)
+        return;
+    end_trial(engine);
+    if (trial->executions < (uint64_t)trial->faults * EXECUTIONS_PER_FAULT) {
+        demote_instruction(engine);
+        return;
+    }
+    if (g_hash_table_size(engine->tried) >= MAX_DEMOTED)
+        g_hash_table_remove_all(engine->tried);
+    g_hash_table_add(engine->tried, GSIZE_TO_POINTER(trial->at));
+}
+
+static void note_spread(Engine *engine, FaultSite *site)
+{
+    const bool tried_now = engine->trial.runs &&
+                           (engine->trial.at & ~GUEST_PAGE_MASK) == (site->pc & ~GUEST_PAGE_MASK);
+    if (++site->spread < FAULTS_BEFORE_TRIAL && !tried_now)
+        return;
+    const ram_off_t at = engine_ram_of_pc(engine);
+    if (at == RAM_OFF_NONE)
+        return;
+    if (engine->trial.runs && engine->trial.at == at) {
+        judge(engine);
+    } else if (site->spread >= FAULTS_BEFORE_TRIAL) {
+        site->spread = 0;
+        begin_trial(engine, at);
+    }
+}
+
 void demote_note_fault(Engine *engine)
 {
-    const gva_t page = engine->trapped_fault & GUEST_PAGE_MASK;
-    FaultSite *site = &engine->fault_sites[engine->vcpu->pc % FAULT_SITES];
-    if (site->pc != engine->vcpu->pc || site->page != page) {
-        *site = (FaultSite){engine->vcpu->pc, page, 0};
-    } else if (++site->count == FAULTS_BEFORE_DEMOTION) {
-        const Fault fault = engine->vcpu->fault; /* looking at the code must not replace it */
+    const Fault fault = engine->vcpu->fault; /* looking at the code must not replace it */
+    const gva_t page = engine->trapped_fault & GUEST_PAGE_MASK, pc = engine->vcpu->pc;
+    FaultSite *site = &engine->fault_sites[pc % FAULT_SITES];
+    if (site->pc != pc) {
+        *site = (FaultSite){pc, page, 0, 0};
+    } else if (site->page != page) {
+        site->page = page;
+        site->same = 0;
+        note_spread(engine, site);
+    } else if (++site->same == FAULTS_BEFORE_DEMOTION) {
         demote_instruction(engine);
-        engine->vcpu->fault = fault;
     }
+    engine->vcpu->fault = fault;
 }
 
 /* Set `checked` on the instructions of engine->ir that were demoted. page: RAM offset of the block's

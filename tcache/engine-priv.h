@@ -18,11 +18,21 @@
 /* Attention bits in vcpu->attention. */
 enum { ATTENTION_KICK = 1, ATTENTION_STOP = 2, ATTENTION_POSTS = 4, ATTENTION_SAMPLE = 8, ATTENTION_TIMERS = 16 };
 
-/* An instruction that faulted in a window, and how often in a row it did at the same page. */
+/* An instruction that faulted in a window, how often in a row it did at the same page, and how often at
+ * another one than before. */
 typedef struct {
     gva_t pc, page;
-    unsigned count;
+    unsigned same, spread;
 } FaultSite;
+
+/* How often is the instruction at `at` executed for each of its faults? Blocks with it count. */
+typedef struct {
+    ram_off_t at;
+    uint64_t executions;
+    unsigned faults;
+    unsigned waiting; /* times that another instruction wanted a trial */
+    bool runs;
+} FaultTrial;
 #define FAULT_SITES 64
 
 typedef struct {
@@ -76,6 +86,8 @@ struct Engine {
     gva_t trapped_store;   /* EXIT_SMC from a window: the address of the store */
     gva_t trapped_fault;   /* EXIT_FAULT from a window: the address that the guest may not access */
     FaultSite fault_sites[FAULT_SITES];
+    FaultTrial trial;
+    GHashTable *tried;     /* ram offsets of instructions that do too much else */
     uint8_t *smc_traps;    /* by RAM page: stores caught by write protection */
     GHashTable *native_thunks;
     CodeBuf native_buf;
@@ -185,9 +197,11 @@ void demote_destroy(Engine *engine);
 void demote_instruction(Engine *engine);
 /* EXIT_SMC came from a window: after many such stores to one page their sites are demoted. */
 void demote_note_trap(Engine *engine);
-/* EXIT_FAULT came from a window: an instruction that faults at the same page over and over is demoted. The
- * TLB finds that out without a host signal. */
+/* EXIT_FAULT came from a window: an instruction that does little else is demoted. The TLB finds a fault
+ * without a host signal. */
 void demote_note_fault(Engine *engine);
+/* What tb counts its executions in; NULL: nothing. */
+uint64_t *demote_trial_counter(Engine *engine, const TranslationBlock *tb);
 void demote_mark_block(Engine *engine, ram_off_t phys);
 /* RAM offset of the instruction at pc, RAM_OFF_NONE if it cannot be fetched. */
 ram_off_t engine_ram_of_pc(Engine *engine);

@@ -11,6 +11,7 @@
 #include "tcache/icount.h"
 
 enum { DEFAULT_CACHE_MIB = 64, NATIVE_BYTES = 256 * 1024 };
+enum { PAGE_FAULT = 14, PAGE_FAULT_WRITE = 2 }; /* vector; bit of the error code */
 
 /* ---- attention: other threads ask for the loop ---- */
 
@@ -463,6 +464,15 @@ static gva_t linear_pc(const Engine *engine)
     return (uint32_t)(state.cs_base + state.pc);
 }
 
+/* A demoted instruction faulted: others will want the page in the window. Not if it could not be
+ * fetched. */
+static void await_page(Engine *engine)
+{
+    const Fault *fault = &engine->vcpu->fault;
+    if (fault->vector == PAGE_FAULT && (fault->address ^ linear_pc(engine)) & GUEST_PAGE_MASK)
+        window_await(engine->window, fault->address, fault->error_code & PAGE_FAULT_WRITE);
+}
+
 /* false: triple fault. */
 bool engine_handle_exit(Engine *engine, ExitReason reason)
 {
@@ -474,6 +484,8 @@ bool engine_handle_exit(Engine *engine, ExitReason reason)
     engine->trapped_store = NO_STORE;
     if (reason == EXIT_FAULT && engine->trapped_fault != NO_STORE)
         demote_note_fault(engine);
+    else if (reason == EXIT_FAULT && engine->window)
+        await_page(engine);
     engine->trapped_fault = NO_STORE;
     while (reason == EXIT_SMC)
         reason = engine_execute_alone(engine);

@@ -154,7 +154,7 @@ bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, Codegen
         .jump_stub = (int32_t)(engine->vcpu->jump_stub - (const uint8_t *)engine->vcpu),
         .stack_runs = !engine->options.no_opt,
         .budget = engine->icount ? engine->ir.guest_insns : 0,
-        .executions = engine->options.count ? &tb->executions : NULL,
+        .executions = engine->options.count ? &tb->executions : demote_trial_counter(engine, tb),
     };
     if (tb->state.memory & MEMORY_GLOBAL) {
         options.page_pc = 0;
@@ -168,7 +168,8 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
 {
     Cache *cache = &engine->cache;
     Unit *unit = &cache->unit[cache->current];
-    const bool may_move = !crosses && engine->ir.movable && clone_is_possible(engine, &tb->state);
+    const bool may_move = !crosses && engine->ir.movable && clone_is_possible(engine, &tb->state) &&
+                          !demote_trial_counter(engine, tb);
     uint8_t *rx = cache->buf.rx + unit->start + unit->used;
     CodegenOutput out; /* has room for many exits: not worth clearing */
     out.code = code_buf_to_rw(&cache->buf, rx);
