@@ -77,7 +77,6 @@ void alarm_begin(Engine *engine)
         return;
     make_timer(alarm);
     engine_of_thread = engine;
-    atomic_store(&alarm->due, INT64_MAX);
     atomic_store(&alarm->active, true);
     alarm_fire(engine);
 }
@@ -114,6 +113,7 @@ int64_t alarm_due(const Engine *engine)
 void alarm_fire(Engine *engine)
 {
     Alarm *alarm = engine->alarm;
+    atomic_store(&alarm->due, INT64_MAX); /* not set anew while the clock stands still */
     alarm->firing = true;
     alarm->timers.run(alarm->timers.opaque);
     alarm->firing = false;
