@@ -25,7 +25,6 @@ void engine_request_attention(Engine *engine, unsigned bits)
     g_mutex_unlock(&engine->lock);
 }
 
-
 void engine_request_stop(Engine *engine)
 {
     engine_request_attention(engine, ATTENTION_STOP);
