@@ -156,8 +156,11 @@ bool codegen_block(const IrBlock *block, const CodegenOptions *options, CodegenO
         lower_fp_ensure(&c);
         out->fp_entry = (uint32_t)(c.e.at - out->code);
     }
-    if (fits && options->poll)
+    if (fits && options->poll) {
+        const uint8_t *poll = c.e.at;
         emit_load(&c.e, 4, R8, VCPU_FIELD(poll_page[sizeof((VCpu *)0)->poll_page - 4]));
+        g_assert(c.e.at - poll == CODEGEN_POLL_SIZE);
+    }
     if (fits && options->budget)
         emit_budget(&c);
     if (fits && options->executions)

@@ -37,7 +37,11 @@ typedef struct {
     uint32_t stub_offset; /* where it points while unchained */
     uint64_t target_pc;
     bool fp_ready; /* guest FP state is loaded when it is taken: it may lead to fp_entry */
+    bool forward;  /* a jump to a higher pc: it may lead behind the poll, since no loop has only such */
 } CodegenExit;
+
+/* Size of the poll, which comes first in a block, or at fp_entry. */
+#define CODEGEN_POLL_SIZE 4
 
 /* Maps host code to the guest instruction it belongs to, for faults. When the instruction is
  * abandoned, the guest's stack pointer is what its register holds plus `stack`. */

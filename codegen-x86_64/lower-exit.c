@@ -35,7 +35,8 @@ static void exit_jump(Codegen *c, const IrInsn *insn, uint64_t target, unsigned 
         cold->exit = (uint8_t)c->out->exit_count++;
         c->out->exits[cold->exit] = (CodegenExit){.jump_offset = (uint32_t)(site - c->out->code),
                                                   .target_pc = target,
-                                                  .fp_ready = c->fp_ready};
+                                                  .fp_ready = c->fp_ready,
+                                                  .forward = how != JUMP_CALL && target > c->pc};
     }
 }
 

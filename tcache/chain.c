@@ -14,6 +14,13 @@ void chain_reset(Cache *cache, ExitSlot *slot)
     patch(cache, slot, slot->owner->code + slot->stub_offset);
 }
 
+static const uint8_t *entry_for(const ExitSlot *slot, const TranslationBlock *target)
+{
+    const bool poll_first = slot->fp_ready || !target->fp_entry;
+    return target->code + (slot->fp_ready ? target->fp_entry : 0) +
+           (slot->forward && poll_first ? CODEGEN_POLL_SIZE : 0);
+}
+
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target)
 {
     if (slot->target)
@@ -21,7 +28,7 @@ void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target)
     slot->target = target;
     slot->next_incoming = target->incoming;
     target->incoming = slot;
-    patch(cache, slot, target->code + (slot->fp_ready ? target->fp_entry : 0));
+    patch(cache, slot, entry_for(slot, target));
     cache->counters.chains++;
 }
 

@@ -136,7 +136,8 @@ static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
                                   .target_pc = out->exits[i].target_pc,
                                   .jump_offset = out->exits[i].jump_offset,
                                   .stub_offset = out->exits[i].stub_offset,
-                                  .fp_ready = out->exits[i].fp_ready};
+                                  .fp_ready = out->exits[i].fp_ready,
+                                  .forward = out->exits[i].forward};
     }
 }
 

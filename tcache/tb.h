@@ -23,6 +23,7 @@ struct ExitSlot {
     uint64_t target_pc;
     uint32_t jump_offset, stub_offset;
     bool fp_ready; /* it may lead to the target's fp_entry */
+    bool forward;  /* it may lead behind the target's poll */
 };
 
 struct TranslationBlock {

@@ -46,7 +46,7 @@ static void check_ticks(const char *code, const EngineOptions *options)
     Ticker ticker = {.thread = pthread_self()};
     Bed bed = bed_new("max");
     bed_protected(&bed, 0);
-    memcpy(bed.mem + BED_CODE, code, 2);
+    memcpy(bed.mem + BED_CODE, code, 4);
     ticker.engine = engine_new(&bed.cpu->v, bed.as, options, NULL);
     cr_assert_not_null(ticker.engine);
     const EngineTimers timers = {tick, set_anew, &ticker};
@@ -61,11 +61,17 @@ static void check_ticks(const char *code, const EngineOptions *options)
     bed_free(&bed);
 }
 
-static const char spin[] = "\xeb\xfe", halt[] = "\xf4\xf4";
+static const char spin[] = "\xeb\xfe\x90\x90", halt[] = "\xf4\xf4\xf4\xf4";
+static const char forward_and_back[] = "\xeb\x00\xeb\xfc"; /* only the way back polls */
 
 Test(alarm, breaks_out_of_translated_code, .timeout = 20)
 {
     check_ticks(spin, &(EngineOptions){.cache_bytes = 4 << 20});
+}
+
+Test(alarm, breaks_out_of_a_loop_of_two_blocks, .timeout = 20)
+{
+    check_ticks(forward_and_back, &(EngineOptions){.cache_bytes = 4 << 20});
 }
 
 Test(alarm, breaks_out_of_the_interpreter, .timeout = 20)

@@ -157,6 +157,28 @@ static void check_jump(uint64_t pc)
     cr_assert_eq(fixture.vcpu->pc, pc);
 }
 
+/* Behind the poll: jumps to a higher pc, no others, and no calls. */
+Test(codegen_exits, forward_jumps)
+{
+    fixture.options.chain = true;
+    fixture.options.page_pc = FIXTURE_PC;
+    fixture.options.page_end = FIXTURE_PC + 0x1000;
+    fixture_begin(&fixture);
+    IrInsn *back = ir_append(&fixture.ir, IR_EXIT_CC, 4), *on = ir_append(&fixture.ir, IR_EXIT_CC, 4);
+    back->cond = on->cond = 2;
+    back->imm = FIXTURE_PC;
+    on->imm = FIXTURE_PC + 1;
+    IrInsn *call = ir_append(&fixture.ir, IR_EXIT_CALL, 0);
+    call->imm = FIXTURE_PC + 0x100;
+    call->imm2 = FIXTURE_PC + 4;
+    fixture_exit(&fixture, FIXTURE_PC + 0x10);
+    fixture_generate(&fixture, 0);
+    const bool forward[] = {false, true, false, true};
+    cr_assert_eq(fixture.out.exit_count, G_N_ELEMENTS(forward));
+    for (unsigned i = 0; i < G_N_ELEMENTS(forward); i++)
+        cr_assert_eq(fixture.out.exits[i].forward, forward[i], "exit %u", i);
+}
+
 Test(codegen_exits, jump_table_from_a_direct_exit)
 {
     fixture_begin(&fixture);
