@@ -380,14 +380,22 @@ static const struct {
     const char *name;
     Finding (*check)(void);
 } checks[] = {
-    {"processor", check_cpu},           {"vector state", check_vectors},
-    {"processors", check_cpus},         {"memory", check_memory},
-    {"address windows", check_windows}, {"jump tables", check_jump_tables},
-    {"address limit", check_limit},     {"overcommit", check_overcommit},
-    {"mappings", check_maps},           {"low addresses", check_low_addresses},
-    {"huge pages", check_huge_pages},   {"generated code", check_code},
-    {"sandbox", check_sandbox},         {"page faults", check_faults},
-    {"32-bit programs", check_32_bit},  {"firmware", check_firmware},
+    {"processor", check_cpu},
+    {"vector state", check_vectors},
+    {"processors", check_cpus},
+    {"memory", check_memory},
+    {"address windows", check_windows},
+    {"jump tables", check_jump_tables},
+    {"address limit", check_limit},
+    {"overcommit", check_overcommit},
+    {"mappings", check_maps},
+    {"low addresses", check_low_addresses},
+    {"huge pages", check_huge_pages},
+    {"generated code", check_code},
+    {"sandbox", check_sandbox},
+    {"page faults", check_faults},
+    {"32-bit programs", check_32_bit},
+    {"firmware", check_firmware},
     {"display", check_display},
 };
 

@@ -185,10 +185,10 @@ void lower_exit_zero(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
         emit_set_rel8(over, e->at);
 }
 
-/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it
- * takes the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards,
- * and only so many elements that it ends within a millisecond, since it cannot be interrupted. RCX
- * = 0 if so: the count without its low bits, plus the sign of the step. */
+/* REP in the window: ESI and EDI become host addresses for the instruction's time (a fault in it takes
+ * the base off again, see codegen_is_repeat); the base is a multiple of 4 GiB. Only upwards, and only
+ * so many elements that it ends within a millisecond, since it cannot be interrupted. RCX = 0 if so: the
+ * count without its low bits, plus the sign of the step. */
 void lower_exit_repeat(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem)
 {
     Emit *e = &c->e;

@@ -179,6 +179,28 @@ static int start_thread(void)
     return as_exit_code(GPOINTER_TO_INT(g_thread_join(thread)) == 42);
 }
 
+/* The alarm of the vCPU thread. */
+static volatile sig_atomic_t rang;
+
+static void on_alarm(int sig)
+{
+    rang = 1;
+}
+
+static int wait_for_alarm(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    const struct itimerspec soon = {.it_value = {0, 1000000}};
+    timer_t timer;
+    signal(SIGALRM, on_alarm);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 ||
+        timer_settime(timer, 0, &soon, NULL) < 0)
+        return FAILED;
+    for (unsigned i = 0; i < 5000 && !rang; i++)
+        g_usleep(1000);
+    return as_exit_code(rang && timer_delete(timer) == 0);
+}
+
 /* The filter reaches threads that were there before. */
 static gint go;
 
@@ -225,6 +247,7 @@ static const struct {
     {"open", open_file, SANDBOX_FILES, true},
     {"memory", use_memory, SANDBOX_MACHINE},
     {"a thread", start_thread, SANDBOX_MACHINE},
+    {"a timer", wait_for_alarm, SANDBOX_MACHINE},
 };
 
 static void set_up(void)
