@@ -62,8 +62,8 @@ typedef struct {
 } EngineTimers;
 /* Before the first run; not with counted time. */
 void engine_set_timers(Engine *engine, const EngineTimers *timers);
-/* Run timers at host_ns (CLOCK_MONOTONIC), or before. Any thread, but one at a time; not from `run` or
- * `set_anew` back into the engine otherwise. False: the vCPU thread is not in engine_run, and will not. */
+/* Call `run` at host_ns (CLOCK_MONOTONIC), or before. Any thread, but one at a time. False: the vCPU thread is
+ * not in engine_run, and will not. */
 bool engine_set_alarm(Engine *engine, int64_t host_ns);
 /* With counted time: ns by now; any thread (others than the vCPU's may see it late). */
 int64_t engine_time_ns(const Engine *engine);
