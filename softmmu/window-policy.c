@@ -70,18 +70,23 @@ static gpa_t table_now(const WindowSet *set, const Track *track)
     return pdpte & 1 ? pdpte & GUEST_PAGE_MASK & (((gpa_t)1 << p->phys_bits) - 1) : GPA_NONE;
 }
 
-/* The pages under one entry of a table are no longer known to be true. */
+/* The pages under one entry of a table are no longer known to be true: single ones wait in
+ * set->changed for follow_changed. */
 static void drop_entry(WindowSet *set, Window *window, Track *track, unsigned index)
 {
     uint32_t count = 1u << (track->shift - GUEST_PAGE_BITS);
     uint32_t page = (uint32_t)(track->base >> GUEST_PAGE_BITS) + index * count;
     uint32_t before = window->mapped;
-    if (count == 1 && window->pages[page] && window->churn[page] < UINT8_MAX)
-        window->churn[page]++;
+    set->counters.changed_entries++;
+    if (count == 1 && window->pages[page]) {
+        if (window->churn[page] < UINT8_MAX)
+            window->churn[page]++;
+        g_array_append_val(set->changed, page);
+        return;
+    }
     track->used[index / 64] &= ~(UINT64_C(1) << (index % 64));
     window_unmap(set, window, page, count);
     window->cost_ns += (uint64_t)(before - window->mapped) * 2 * set->remap_ns;
-    set->counters.changed_entries++;
 }
 
 /* Has entry `index` of the table, whose bytes are `now` (NULL: gone), lost what its copy gave? */
@@ -111,6 +116,12 @@ static void check_table(WindowSet *set, Window *window, Track *track, const uint
             check_entry(set, window, track, now, w * 64 + (unsigned)__builtin_ctzll(bits));
 }
 
+static void follow_changed(WindowSet *set, Window *window)
+{
+    window_follow(set, window, (const uint32_t *)(void *)set->changed->data, set->changed->len);
+    g_array_set_size(set->changed, 0);
+}
+
 /* Remember the entries that `walk` went through, as they are now: it has just read them, and may
  * have set their accessed and dirty bits. */
 bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *walk)
@@ -134,6 +145,9 @@ bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *w
             /* Another table took its place. A root: another address space. */
             track->table = wanted.table;
             check_table(set, window, track, bytes);
+            follow_changed(set, window);
+            if (window->track_count == 0) /* it had to be emptied */
+                return false;
         }
         size_t at = walk->path[i].gpa & ~GUEST_PAGE_MASK;
         size_t index = at / walk->entry_bytes;
@@ -170,6 +184,8 @@ static void validate(WindowSet *set, Window *window)
         gpa_t table = table_now(set, track);
         check_table(set, window, track, table == GPA_NONE ? NULL : table_bytes(set, table));
     }
+    window->invalidated_count = 0;
+    follow_changed(set, window);
 }
 
 /* ---- flushes ---- */
@@ -187,6 +203,23 @@ static void invalidate_page(WindowSet *set, Window *window, gva_t gva)
     }
 }
 
+/* User code does not run now; the guest may give the page another entry before it does, or not at all. */
+static void note_invalidated(Window *window, gva_t gva)
+{
+    if (window->invalidated_count < WINDOW_INVALIDATED)
+        window->invalidated[window->invalidated_count++] = gva;
+    else
+        window->generation = 0;
+}
+
+static void check_invalidated(WindowSet *set, Window *window)
+{
+    for (unsigned i = 0; i < window->invalidated_count; i++)
+        invalidate_page(set, window, window->invalidated[i]);
+    window->invalidated_count = 0;
+    follow_changed(set, window);
+}
+
 static AddressSpaceNote *note_of(WindowSet *set, uint64_t cr3)
 {
     return &set->notes[(cr3 >> GUEST_PAGE_BITS ^ cr3 >> 5) % WINDOW_NOTES];
@@ -196,9 +229,10 @@ void window_flushed(WindowSet *set, MmuFlush what, gva_t gva)
 {
     if (what == MMU_FLUSH_PAGE) {
         invalidate_page(set, &set->windows[WINDOW_KERNEL], gva);
+        follow_changed(set, &set->windows[WINDOW_KERNEL]);
         AddressSpaceNote *note = note_of(set, set->mmu->paging.cr3);
         if (note->window && note->cr3 == set->mmu->paging.cr3)
-            invalidate_page(set, note->window, gva);
+            note_invalidated(note->window, gva);
         return;
     }
     set->generation++;
@@ -354,6 +388,19 @@ static uint64_t paging_bits(const PagingRegs *p)
     return (p->cr0 & PAGING_CR0) | (p->cr4 & PAGING_CR4) << 32 | (p->efer & WALK_EFER_NXE) << 40;
 }
 
+/* What was awaited comes first: it often replaces a page that was invalidated. */
+static void bring_up_to_date(WindowSet *set, Window *window, uint64_t generation)
+{
+    if (window->awaited)
+        window_fill_awaited(set, window);
+    if (window->generation != generation)
+        validate(set, window);
+    else if (window->invalidated_count)
+        check_invalidated(set, window);
+    window->generation = generation;
+    window->last_used = ++set->clock;
+}
+
 Window *window_select(WindowSet *set, int mode, bool always)
 {
     const PagingRegs *paging = &set->mmu->paging;
@@ -375,13 +422,7 @@ Window *window_select(WindowSet *set, int mode, bool always)
     } else if (paging->cr4 & WALK_CR4_PGE) {
         window = &set->windows[WINDOW_KERNEL];
     }
-    if (window && window->generation != generation) {
-        validate(set, window);
-        window->generation = generation;
-    }
-    if (window && window->awaited)
-        window_fill_awaited(set, window);
     if (window)
-        window->last_used = ++set->clock;
+        bring_up_to_date(set, window, generation);
     return window;
 }

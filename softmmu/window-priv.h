@@ -12,6 +12,7 @@
 #define WINDOW_PAGES       (WINDOW_SIZE >> GUEST_PAGE_BITS)
 #define WINDOW_CHUNK       UINT64_C(1024) /* entries of Window.pages in a host page */
 #define WINDOW_STREAMS     4
+#define WINDOW_INVALIDATED 64 /* more: the whole window is validated */
 #define WINDOW_VMA_BUDGET  40000u
 /* A page of the kernel's window that was unmapped this often stays on the TLB (temporary mappings);
  * user windows are given up as a whole, see WINDOW_DEMOTE_NS. */
@@ -64,6 +65,9 @@ struct Window {
      */
     bool awaited, awaited_write;
     gva_t awaited_gva;
+    /* User windows: where the guest invalidated pages since user code ran last. */
+    gva_t invalidated[WINDOW_INVALIDATED];
+    unsigned invalidated_count;
 };
 
 /* What is known of an address space (CR3) that may have a window. */
@@ -93,6 +97,7 @@ struct WindowSet {
     uint32_t *rev_head; /* by RAM page */
     GArray *rev;
     uint32_t rev_free;
+    GArray *changed; /* uint32_t: pages of the window being validated whose entries changed */
     uint32_t total_vmas;
     uint64_t generation, kernel_generation, clock;
     uint64_t mode_bits; /* of the paging registers that the windows were filled under */
@@ -120,6 +125,9 @@ static inline bool window_is_writable(uint32_t entry)
 bool window_ready(Window *window); /* reserve on first use */
 void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count);
 void window_clear(WindowSet *set, Window *window);
+/* The entries of these pages (a part of them may not be mapped) are others now: what the window shows
+ * follows them, so that a page that was only protected or replaced needs no trap. */
+void window_follow(WindowSet *set, Window *window, const uint32_t *pages, uint32_t count);
 /* Map the page of the awaited access, if the guest's tables allow it now without a change: a trap
  * less. */
 void window_fill_awaited(WindowSet *set, Window *window);

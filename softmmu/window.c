@@ -77,6 +77,7 @@ WindowSet *window_set_new(Mmu *mmu)
     set->rev_head = lazy_array(set->ram_pages * sizeof *set->rev_head);
     set->rev = g_array_new(FALSE, FALSE, sizeof(RevNode));
     g_array_set_size(set->rev, 1); /* node 0 ends lists */
+    set->changed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     bool ok = set->rev_head && window_init(&set->windows[WINDOW_IDENTITY]) &&
               window_init(&set->windows[WINDOW_KERNEL]);
     if (!ok) {
@@ -96,6 +97,7 @@ void window_set_free(WindowSet *set)
     if (set->rev_head)
         munmap(set->rev_head, set->ram_pages * sizeof *set->rev_head);
     g_array_free(set->rev, TRUE);
+    g_array_free(set->changed, TRUE);
     g_free(set);
 }
 
@@ -169,6 +171,14 @@ static void forget_page(WindowSet *set, Window *window, uint32_t page)
     window->mapped--;
 }
 
+/* Mappings of the host that a change may have added. Never more than this: pages alternate with holes. */
+static void count_vmas(WindowSet *set, Window *window, uint32_t added)
+{
+    set->total_vmas -= window->vmas;
+    window->vmas = MIN(window->vmas + added, 2 * window->mapped + 1);
+    set->total_vmas += window->vmas;
+}
+
 void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
 {
     uint32_t first = count, last = 0;
@@ -187,7 +197,7 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
     void *p = mmap(at, (uint64_t)(last - first + 1) << GUEST_PAGE_BITS, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     g_assert(p == at);
-    window->vmas++;
+    count_vmas(set, window, 1);
 }
 
 /* Only parts of the array that were ever written are looked at: the rest costs the host no memory.
@@ -211,9 +221,10 @@ void window_clear(WindowSet *set, Window *window)
         g_assert(p == window->base);
         forget_all_pages(set, window);
     }
-    set->total_vmas -= MIN(set->total_vmas, window->vmas);
+    set->total_vmas -= window->vmas;
     window->vmas = 0;
     window->awaited = false;
+    window->invalidated_count = 0;
     window_forget_tracks(window);
 }
 
@@ -238,8 +249,7 @@ static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_
     }
     window->mapped += count;
     window->run_end = page + count;
-    window->vmas++;
-    set->total_vmas++;
+    count_vmas(set, window, 2);
     set->counters.fills++;
     set->counters.filled_pages += count;
     return true;
@@ -266,6 +276,13 @@ static Backing backing_of(WindowSet *set, const Window *window, const WalkResult
     bool code = address_space_code_pages(set->mmu->as)[ram_page];
     bool may = ram && walk->dirty && walk_x86_permits(&set->mmu->paging, walk, store);
     return (Backing){ram_page, may && !code, may && code};
+}
+
+/* Is the page mapped so? */
+static bool shows(const Window *window, uint32_t page, const Backing *b)
+{
+    return b->ram_page != RAM_OFF_NONE &&
+           window->pages[page] == window_entry((uint32_t)b->ram_page, b->write);
 }
 
 /* May the page be mapped for a load without a change to the guest's tables, and as what? Only pages
@@ -404,10 +421,79 @@ void window_fill_awaited(WindowSet *set, Window *window)
                          false};
     WalkResult walk = mmu_peek(set->mmu, window->awaited_gva, access);
     bool touched = walk.depth == 0 || (walk.accessed && (walk.dirty || !window->awaited_write));
-    if (walk.fault || !touched || window->pages[window->awaited_gva >> GUEST_PAGE_BITS])
+    if (walk.fault || !touched)
         return;
+    const uint32_t page = (uint32_t)(window->awaited_gva >> GUEST_PAGE_BITS);
+    const Backing b = backing_of(set, window, &walk);
+    if (shows(window, page, &b))
+        return;
+    if (window->pages[page])
+        window->cost_ns += 2 * set->remap_ns;
     if (fill(set, window, window->awaited_gva, window->awaited_write, &walk) == WINDOW_FILLED)
         set->counters.awaited_fills++;
+}
+
+/* What becomes of a page whose entry changed. */
+typedef enum { FOLLOW_KEEP, FOLLOW_PROTECT, FOLLOW_MAP, FOLLOW_UNMAP } Follow;
+
+static Follow follow_how(WindowSet *set, const Window *window, uint32_t page, Backing *b)
+{
+    WalkResult walk;
+    if (!window->pages[page])
+        return FOLLOW_KEEP;
+    if (window->supervisor || !is_ready(set, window, page, &walk, b))
+        return FOLLOW_UNMAP;
+    if (shows(window, page, b))
+        return FOLLOW_KEEP;
+    return window_ram_page(window->pages[page]) == b->ram_page && !b->write ? FOLLOW_PROTECT
+                                                                            : FOLLOW_MAP;
+}
+
+static void protect_run(WindowSet *set, Window *window, uint32_t page, uint32_t count)
+{
+    void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
+    set->counters.protects++;
+    count_vmas(set, window, 2);
+    if (mprotect(at, (size_t)count << GUEST_PAGE_BITS, PROT_READ) != 0) {
+        window_clear(set, window); /* no VMA to split off: rather than stay unprotected */
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        window->pages[page + i] &= ~1u;
+}
+
+static void follow_run(WindowSet *set, Window *window, Follow how, uint32_t page, uint32_t count,
+                       const Backing *b)
+{
+    /* What was protected or unmapped is likely to trap and to be mapped once more. */
+    window->cost_ns += (how == FOLLOW_MAP ? 1 : 2) * count * set->remap_ns;
+    if (how == FOLLOW_PROTECT)
+        protect_run(set, window, page, count);
+    else if (how == FOLLOW_UNMAP || !map_run(set, window, page, (uint32_t)b->ram_page, count, b->write))
+        window_unmap(set, window, page, count);
+}
+
+void window_follow(WindowSet *set, Window *window, const uint32_t *pages, uint32_t count)
+{
+    Follow how = FOLLOW_KEEP;
+    Backing run = {0};
+    uint32_t length = 0;
+    for (uint32_t i = 0; i <= count; i++) {
+        Backing b = {0};
+        const Follow next = i < count ? follow_how(set, window, pages[i], &b) : FOLLOW_KEEP;
+        const bool joined = length && i < count && next == how && pages[i] == pages[i - 1] + 1 &&
+                            (how != FOLLOW_MAP ||
+                             (b.ram_page == run.ram_page + length && b.write == run.write));
+        if (joined) {
+            length++;
+            continue;
+        }
+        if (how != FOLLOW_KEEP)
+            follow_run(set, window, how, pages[i - length], length, &run);
+        how = next;
+        run = b;
+        length = 1;
+    }
 }
 
 void window_protect_ram_page(WindowSet *set, ram_off_t offset)
@@ -420,13 +506,6 @@ void window_protect_ram_page(WindowSet *set, ram_off_t offset)
         n = node->next;
         if (!window_is_writable(window->pages[page]))
             continue;
-        void *at = window->base + ((uint64_t)page << GUEST_PAGE_BITS);
-        set->counters.protects++;
-        window->vmas += 2;
-        set->total_vmas += 2;
-        if (mprotect(at, GUEST_PAGE_SIZE, PROT_READ) == 0)
-            window->pages[page] &= ~1u;
-        else /* no VMA to split off: the whole window goes rather than stay unprotected */
-            window_clear(set, window);
+        protect_run(set, window, page, 1);
     }
 }
