@@ -111,6 +111,17 @@ static bool lies_with(const TranslationBlock *tb, const TranslationBlock *first)
            tb->state.mode == first->state.mode && tb->state.memory == first->state.memory;
 }
 
+/* Moved blocks are likely to be wanted soon. Those that run on into another page must see it first. */
+static void enter_moved(Engine *engine, TranslationBlock *const *moved, unsigned count)
+{
+    if (engine->options.no_chain)
+        return;
+    shortcuts_note_other(engine, moved[0]->state.pc & GUEST_PAGE_MASK);
+    for (unsigned i = 0; i < count; i++)
+        if (!moved[i]->solo && moved[i]->second_page == RAM_OFF_NONE)
+            jump_tables_add(&engine->cache.jumps, moved[i]);
+}
+
 /* Move the blocks of first's page together: the chains between them stay. Lists are by physical page: they
  * stay in theirs. */
 static void move_page(Engine *engine, const TranslationBlock *first, uint64_t delta)
@@ -132,6 +143,7 @@ static void move_page(Engine *engine, const TranslationBlock *first, uint64_t de
         tb->moving = false;
     }
     cache->counters.moved += moving->len;
+    enter_moved(engine, (TranslationBlock *const *)moving->pdata, moving->len);
     g_ptr_array_set_size(moving, 0);
 }
 
