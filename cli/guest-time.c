@@ -52,6 +52,11 @@ static bool set_alarm(void *engine, int64_t host_ns)
     return engine_set_alarm(engine, host_ns);
 }
 
+static bool remind_alarm(void *engine)
+{
+    return engine_remind_alarm(engine);
+}
+
 static void set_anew(void *clock)
 {
     clock_set_anew(clock);
@@ -60,7 +65,7 @@ static void set_anew(void *clock)
 static void share_timers(Engine *engine, Clock *clock)
 {
     const EngineTimers timers = {.run = run_timers, .set_anew = set_anew, .opaque = clock};
-    const ClockAlarm alarm = {.set = set_alarm, .opaque = engine};
+    const ClockAlarm alarm = {.set = set_alarm, .remind = remind_alarm, .opaque = engine};
     engine_set_timers(engine, &timers);
     clock_set_alarm(clock, &alarm);
 }

@@ -25,6 +25,7 @@ typedef struct {
     uint64_t *executions; /* counted up at entry; NULL: no */
     const uint8_t *ram;   /* where RAM lies: for LDCODE */
     int32_t jump_stub;    /* distance of VCpu.jump_stub from the VCpu; with `chain` */
+    bool keep_lock;       /* other threads write memory while the code runs: LOCK means something */
     bool stack_runs;      /* a run of pushes or pops moves the stack pointer once: lower-stack.c */
 } CodegenOptions;
 

@@ -97,7 +97,7 @@ static unsigned sized(unsigned op, unsigned width)
 
 static void put_lock(Codegen *c, const IrInsn *insn, HostOpd d)
 {
-    if (insn->lock && d.kind == HOST_MEM)
+    if (insn->lock && c->options->keep_lock && d.kind == HOST_MEM)
         emit_u8(&c->e, 0xf0);
 }
 

@@ -13,7 +13,7 @@
 
 enum { FIRE_MAX = 4096 }; /* per dispatch: a timer re-armed in the past must not hold the loop */
 #define LATE_NS 200000    /* the main loop should have been there by then */
-#define TRUST_NS 50000000 /* the main loop gives the alarm so long */
+#define TRUST_NS 50000000 /* the main loop gives the alarm so long before it reminds it */
 
 struct Timer {
     Clock *clock;
@@ -141,7 +141,7 @@ static void program_locked(Clock *clock)
     int64_t host = add_saturated(first->deadline, clock->host_base - clock->base);
     host = MAX(host, 1); /* 0 would disarm */
     if (clock->alarm.set && clock->alarm.set(clock->alarm.opaque, host))
-        host = add_saturated(host, TRUST_NS);
+        host = add_saturated(MAX(host, host_now()), TRUST_NS);
     if (host >= clock->programmed)
         return;
     struct itimerspec spec = {.it_value = {host / NS_PER_SEC, host % NS_PER_SEC}};
@@ -328,12 +328,29 @@ static Timer *take_due(Clock *clock, int64_t limit)
     return timer;
 }
 
+static bool is_due(Clock *clock, int64_t limit)
+{
+    g_mutex_lock(&clock->mutex);
+    const Timer *first = heap_first(clock);
+    const bool due = first && first->deadline <= limit;
+    g_mutex_unlock(&clock->mutex);
+    return due;
+}
+
+/* May the main loop's thread fire what is due? Asked for each callback, with the lock held. */
+static bool main_loop_fires(Clock *clock, int64_t limit)
+{
+    return !clock->alarm.set || (is_due(clock, limit) && !clock->alarm.remind(clock->alarm.opaque));
+}
+
 /* The lock is dropped between callbacks, so that the vCPU thread waits for one at most. */
-static bool fire_one(Clock *clock, int64_t limit)
+static bool fire_one(Clock *clock, int64_t limit, bool on_main_loop)
 {
     if (clock->lock)
         clock->lock(clock->lock_opaque);
-    Timer *timer = take_due(clock, limit);
+    Timer *timer = NULL;
+    if (!on_main_loop || main_loop_fires(clock, limit))
+        timer = take_due(clock, limit);
     if (timer)
         timer->fn(timer->opaque);
     if (clock->unlock)
@@ -345,7 +362,7 @@ void clock_fake_advance(Clock *clock, int64_t ns)
 {
     g_assert(clock->fake && ns >= 0);
     int64_t end = add_saturated(clock->base, ns);
-    while (fire_one(clock, end))
+    while (fire_one(clock, end, false))
         ;
     g_mutex_lock(&clock->mutex);
     clock->base = MAX(clock->base, end);
@@ -359,16 +376,21 @@ int64_t clock_now_on_time(Clock *clock)
     const Timer *first = heap_first(clock);
     const bool late = clock->running && !clock->counter.now && first && now - first->deadline > LATE_NS;
     g_mutex_unlock(&clock->mutex);
-    for (unsigned n = 0; late && n < FIRE_MAX && fire_one(clock, now); n++)
+    for (unsigned n = 0; late && n < FIRE_MAX && fire_one(clock, now, false); n++)
         ;
     return now;
 }
 
-void clock_run_due(Clock *clock)
+static void run_due(Clock *clock, bool on_main_loop)
 {
     const int64_t limit = clock_now(clock);
-    for (unsigned n = 0; n < FIRE_MAX && fire_one(clock, limit); n++)
+    for (unsigned n = 0; n < FIRE_MAX && fire_one(clock, limit, on_main_loop); n++)
         ;
+}
+
+void clock_run_due(Clock *clock)
+{
+    run_due(clock, false);
     g_mutex_lock(&clock->mutex);
     program_locked(clock);
     g_mutex_unlock(&clock->mutex);
@@ -380,7 +402,7 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
     uint64_t expirations;
     if (read(clock->fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
         g_error("timerfd: %s", g_strerror(errno));
-    clock_run_due(clock);
+    run_due(clock, true);
     clock_set_anew(clock);
     return G_SOURCE_CONTINUE;
 }

@@ -43,10 +43,11 @@ void clock_run_due(Clock *clock);
  * the main loop has to. Any thread, one at a time, with the clock's lock held: it may not call back. */
 typedef struct {
     bool (*set)(void *opaque, int64_t host_ns);
+    bool (*remind)(void *opaque); /* timers are late: the same for now, even if it was set before */
     void *opaque;
 } ClockAlarm;
-/* From now on (nothing is armed yet) the alarm is set for timers. The main loop, if it is attached,
- * fires those that are late all the same. */
+/* From now on (nothing is armed yet) the alarm is set for timers. Where it answers, the main loop fires
+ * none: devices reach the guest's memory on its own thread only, while its code runs. */
 void clock_set_alarm(Clock *clock, const ClockAlarm *alarm);
 /* The alarm's answers may be others now. */
 void clock_set_anew(Clock *clock);

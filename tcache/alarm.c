@@ -105,6 +105,15 @@ bool engine_set_alarm(Engine *engine, int64_t host_ns)
     return true;
 }
 
+bool engine_remind_alarm(Engine *engine)
+{
+    Alarm *alarm = engine->alarm;
+    if (!atomic_load(&alarm->active))
+        return false;
+    engine_request_attention(engine, ATTENTION_TIMERS);
+    return true;
+}
+
 int64_t alarm_due(const Engine *engine)
 {
     return engine->alarm ? atomic_load(&engine->alarm->due) : INT64_MAX;

@@ -65,6 +65,8 @@ void engine_set_timers(Engine *engine, const EngineTimers *timers);
 /* Call `run` at host_ns (CLOCK_MONOTONIC), or before. Any thread, but one at a time. False: the vCPU thread is
  * not in engine_run, and will not. */
 bool engine_set_alarm(Engine *engine, int64_t host_ns);
+/* The same for now, whatever it was set to: a call that was due did not come. */
+bool engine_remind_alarm(Engine *engine);
 /* With counted time: ns by now; any thread (others than the vCPU's may see it late). */
 int64_t engine_time_ns(const Engine *engine);
 /* A timer is the earliest now; any thread. */

@@ -291,3 +291,51 @@ Test(clock, stopped_clock_fires_nothing, .timeout = 10)
     clock_free(t.clock);
     g_main_loop_unref(t.loop);
 }
+
+typedef struct {
+    bool answers;
+    unsigned set, reminded;
+} FakeAlarm;
+
+static bool fake_alarm_set(void *opaque, int64_t host_ns)
+{
+    FakeAlarm *alarm = opaque;
+    alarm->set++;
+    return alarm->answers;
+}
+
+static bool fake_alarm_remind(void *opaque)
+{
+    FakeAlarm *alarm = opaque;
+    alarm->reminded += alarm->answers;
+    return alarm->answers;
+}
+
+/* Timers reach the guest's memory: while somebody else is there to fire them, the main loop does not, and
+ * does not spin either. */
+Test(clock, main_loop_leaves_timers_to_the_alarm, .timeout = 10)
+{
+    LoopTest t = {0};
+    FakeAlarm fake = {.answers = true};
+    const ClockAlarm alarm = {fake_alarm_set, fake_alarm_remind, &fake};
+    g_rec_mutex_init(&t.lock);
+    t.clock = clock_new(count_lock, count_unlock, &t.lock);
+    clock_set_alarm(t.clock, &alarm);
+    t.loop = g_main_loop_new(NULL, FALSE);
+    t.timer = timer_new(t.clock, loop_fire, &t);
+    clock_attach_main_loop(t.clock);
+    clock_start(t.clock);
+    timer_arm(t.timer, 1000000);
+    g_timeout_add(400, loop_quit, t.loop);
+    g_main_loop_run(t.loop);
+    cr_assert_eq(t.fired_at, 0);
+    cr_assert_gt(fake.reminded, 0);
+    cr_assert_leq(fake.reminded, 8);
+    fake.answers = false; /* the other one has left */
+    clock_set_anew(t.clock);
+    g_main_loop_run(t.loop);
+    cr_assert_geq(t.fired_at, 1000000);
+    timer_free(t.timer);
+    clock_free(t.clock);
+    g_main_loop_unref(t.loop);
+}

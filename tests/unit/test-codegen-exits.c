@@ -531,3 +531,24 @@ Test(codegen_exits, pc_map_ascends)
         last = e.host_offset;
     }
 }
+
+static bool emits_lock(bool keep)
+{
+    fixture_begin(&fixture);
+    memory_op(IR_ADD, 4, ir_mem(), ir_reg(3), 0x3000)->lock = true;
+    fixture_exit(&fixture, 0x1010);
+    fixture.options.keep_lock = keep;
+    fixture_generate(&fixture, 0);
+    const uint8_t *code = fixture.out.code;
+    for (unsigned i = 0; i + 2 < fixture.out.size; i++)
+        if (code[i] == 0xf0)
+            return true;
+    return false;
+}
+
+/* Nobody else writes memory while the code runs: LOCK means nothing, and costs twenty cycles. */
+Test(codegen_exits, lock_is_kept_for_those_who_share_memory)
+{
+    cr_assert(emits_lock(true));
+    cr_assert_not(emits_lock(false));
+}

@@ -379,6 +379,7 @@ static void run_trial(Trial *t, const Shape *shape, Result *want, Result *got)
     const IrInsn *insn = &t->f.ir.insns[t->temps + 3];
     load_state(t);
     save_result(t, interp_run(&env, t->f.vcpu, &t->f.ir, &stop), want);
+    t->f.options.keep_lock = pick(t, 2);
     fixture_generate(&t->f, 0);
     mmu_flush_all(&t->f.vcpu->mmu);
     for (unsigned warm = 0; warm < 2; warm++) {

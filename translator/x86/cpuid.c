@@ -122,6 +122,8 @@ static void init_model(CpuModel *model, const ModelRow *row)
     g_strlcpy(model->vendor, row->vendor, sizeof(model->vendor));
     g_strlcpy(model->brand, row->brand, sizeof(model->brand));
     add_features(model, row);
+    if (!strcmp(row->features, "all"))
+        cpu_caches_of_host(model);
 }
 
 /* "+feat", "-feat", "feat=on", "feat=off", "feat" */
@@ -257,9 +259,11 @@ static void basic_leaf(const CpuModel *model, uint32_t leaf, uint32_t subleaf, b
         if (!apic_on)
             regs[3] &= ~(1u << feature_rows[FEAT_APIC].bit);
         break;
-    case 2: /* 4 KiB TLBs, 16 KiB L1, 512 KiB L2: the descriptors of a Pentium II */
-        regs[0] = 0x03020101;
-        regs[3] = 0x0c040843;
+    case 2:
+        cpu_cache_descriptors(model, regs);
+        break;
+    case 4:
+        cpu_cache_leaf(model, subleaf, regs);
         break;
     case 7:
         if (subleaf == 0)
@@ -293,11 +297,8 @@ static void extended_leaf(const CpuModel *model, uint32_t leaf, uint32_t regs[4]
         memcpy(regs, brand + 16 * (leaf - 0x80000002u), 16);
         break;
     }
-    case 0x80000005u: /* L1: 64 KiB each, 2 ways, lines of 64 bytes */
-        regs[2] = regs[3] = 0x40020140;
-        break;
-    case 0x80000006u: /* L2: 512 KiB, 16 ways */
-        regs[2] = 0x02008140;
+    case 0x80000006u:
+        regs[2] = cpu_cache_l2(model);
         break;
     case 0x80000007u: /* invariant TSC */
         regs[3] = cpu_has(model, FEAT_TSC) ? 1u << 8 : 0;

@@ -16,6 +16,12 @@ typedef enum {
     FEAT_COUNT
 } CpuFeature;
 
+/* One subleaf of leaf 4: bytes are ways * line * sets. */
+typedef struct {
+    unsigned level, type, ways, line, sets;
+} CpuCache;
+enum { CPU_CACHES = 4 };
+
 typedef struct {
     char name[24];
     char vendor[13];
@@ -25,6 +31,8 @@ typedef struct {
     bool has_cpuid;
     unsigned phys_bits;
     uint64_t features[2];  /* bit FEAT_x */
+    CpuCache caches[CPU_CACHES];
+    unsigned cache_count;
 } CpuModel;
 
 static inline bool cpu_has(const CpuModel *model, CpuFeature feature)
@@ -39,5 +47,11 @@ char *cpu_model_help(void);
 /* CPUID leaf/subleaf -> regs[4] EAX EBX ECX EDX. osxsave etc. depend on cr4; apic_on on the APIC base. */
 void cpu_model_cpuid(const CpuModel *model, uint32_t leaf, uint32_t subleaf, uint64_t cr4,
                      bool apic_on, uint32_t regs[4]);
+
+/* cpuid-cache.c: the host's caches become the model's; its caches in leaves 4, 2 and 80000006H (ECX). */
+void cpu_caches_of_host(CpuModel *model);
+void cpu_cache_leaf(const CpuModel *model, uint32_t subleaf, uint32_t regs[4]);
+void cpu_cache_descriptors(const CpuModel *model, uint32_t regs[4]);
+uint32_t cpu_cache_l2(const CpuModel *model);
 
 #endif
