@@ -2,6 +2,7 @@
  * Leaving a block: chained jumps inside the page, the jump table for everything else, and the
  * host's CALL and RET for the guest's. All of it leaves flags alone. */
 #include "codegen-x86_64/host-priv.h"
+#include "codegen-x86_64/stubs-offsets.h"
 
 /* Jumps to cold code: JCC's condition, or another opcode. */
 enum { JUMP_ALWAYS = 16, JUMP_CALL };
@@ -73,30 +74,33 @@ static void load_indirect_pc(Codegen *c, const IrInsn *insn)
     unsigned from = regalloc_read(c, insn->a, R8);
     if (insn->width == 2)
         emit_movzx(&c->e, 2, R8, host_reg(from));
-    else
+    else if (from != R8) /* see is_exit_pc */
         emit_mov(&c->e, insn->width == 8 ? 8 : 4, R8, from);
 }
 
-static void emit_pop(Emit *e, unsigned reg)
-{
-    emit_u8(e, 0x40 | reg >> 3);
-    emit_u8(e, 0x58 | (reg & 7));
-}
-
-/* The tag of an entry; the CALL that follows adds the address of the return site. */
-static void emit_push_return(Codegen *c, uint64_t return_pc)
-{
-    emit_u8(&c->e, 0x68);
-    emit_u32(&c->e, -(uint32_t)return_pc);
-    lower_note_pc(c, PC_FIELD_NEGATED);
-}
-
 /* R8 = pc. What has no entry goes to the loop by the same CALL. */
-static void emit_call_by_table(Codegen *c, uint64_t return_pc)
+static void emit_call_by_table(Codegen *c)
 {
     emit_read_jump_table(c);
-    emit_push_return(c, return_pc);
     emit_call_reg(&c->e, R10);
+}
+
+/* Behind a CALL: a host RET has come back for the guest's to the pc in R8, RCX in R11. Is it this one? Flag-free, and
+ * where codegen_stub_return_miss finds the pc (CODEGEN_RETURN_TAG). */
+static void emit_check_return(Codegen *c, uint64_t return_pc)
+{
+    Emit *e = &c->e;
+    const uint8_t *start = e->at;
+    emit_u8(e, 0x41); /* LEA ECX, [R8 + disp32], and no shorter one */
+    emit_u8(e, 0x8d);
+    emit_u8(e, 0x88);
+    g_assert(e->at == start + CODEGEN_RETURN_TAG);
+    emit_u32(e, -(uint32_t)return_pc);
+    lower_note_pc(c, PC_FIELD_NEGATED);
+    uint8_t *same = emit_jump8(e, OP_JRCXZ);
+    emit_jmp_mem(e, VCPU_FIELD(thunk_return_miss));
+    emit_set_rel8(same, e->at);
+    emit_mov(e, 8, RCX, R11);
 }
 
 /* EXIT_CALL, EXIT_CALL_INDIRECT. What follows is where the RET comes back. */
@@ -112,30 +116,22 @@ void lower_exit_call(Codegen *c, const IrInsn *insn, const SelectRule *rule, Hos
     }
     if (insn->op == IR_EXIT_CALL_INDIRECT) {
         load_indirect_pc(c, insn);
-        emit_call_by_table(c, return_pc);
+        emit_call_by_table(c);
     } else if (may_chain(c, pc)) {
-        emit_push_return(c, return_pc);
         exit_jump(c, insn, pc, JUMP_CALL);
     } else {
         lower_load_pc(c, R8, pc);
-        emit_call_by_table(c, return_pc);
+        emit_call_by_table(c);
     }
-    emit_pop(&c->e, R11); /* the tag */
+    emit_check_return(c, return_pc);
     c->fp_ready = false;
 }
 
-/* R8 = pc. */
+/* To the pc in R8, by emit_check_return. */
 static void emit_return(Codegen *c)
 {
-    Emit *e = &c->e;
-    emit_mov(e, 8, R11, RCX);
-    emit_load(e, 4, RCX, host_mem(RSP, 8));
-    emit_lea(e, 4, RCX, host_mem_index(RCX, R8, 0, 0));
-    uint8_t *same = emit_jump8(e, OP_JRCXZ);
-    emit_jmp_mem(e, VCPU_FIELD(thunk_return_miss));
-    emit_set_rel8(same, e->at);
-    emit_mov(e, 8, RCX, R11);
-    emit_u8(e, 0xc3);
+    emit_mov(&c->e, 8, R11, RCX);
+    emit_u8(&c->e, 0xc3);
 }
 
 /* ---- exits ---- */

@@ -41,6 +41,23 @@ static unsigned place_of(uint8_t name)
     return temp_is_spilled(name) ? PLACE_REGS + (name & 7u) : name - (unsigned)R13;
 }
 
+/* The pc of an indirect exit is wanted in R8. It may be loaded there at once if nothing is between but
+ * moves of the stack pointer: RET, JMP through memory. */
+static bool is_exit_pc(const IrBlock *block, unsigned first, unsigned last)
+{
+    const IrInsn *load = &block->insns[first], *exit = &block->insns[last];
+    if (load->mem.base.kind == IR_TEMP || load->mem.index.kind == IR_TEMP)
+        return false;
+    if (load->op != IR_MOV || load->d.kind != IR_TEMP || load->a.kind != IR_MEM ||
+        exit->op != IR_EXIT_INDIRECT || load->width != exit->width)
+        return false;
+    for (const IrInsn *insn = load + 1; insn < exit; insn++)
+        if (insn->op != IR_LEA || insn->d.n != IR_STACK_REG || ir_has_temps(insn) || insn->width < 4 ||
+            insn->mem.addr_width < 4)
+            return false; /* with 16 bits an LEA needs R8 itself */
+    return true;
+}
+
 void regalloc_block(Codegen *c)
 {
     const IrBlock *block = c->block;
@@ -67,13 +84,17 @@ void regalloc_block(Codegen *c)
             uint8_t *temp = &c->temp[set.n[k]];
             if (*temp)
                 continue;
+            if (is_exit_pc(block, i, last[set.n[k]])) {
+                *temp = R8;
+                continue;
+            }
             g_assert(free_places);
             unsigned place = (unsigned)__builtin_ctz(free_places);
             free_places &= ~(1u << place);
             *temp = place_name(place);
         }
         for (unsigned k = 0; k < set.count; k++)
-            if (last[set.n[k]] == i)
+            if (last[set.n[k]] == i && c->temp[set.n[k]] != R8)
                 free_places |= 1u << place_of(c->temp[set.n[k]]);
     }
 }

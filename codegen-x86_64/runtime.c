@@ -14,7 +14,6 @@ CHECK_OFFSET(HOST_RSP, host_rsp);
 CHECK_OFFSET(RETURN_SP, return_sp);
 CHECK_OFFSET(JUMP_TABLE, jump_table);
 CHECK_OFFSET(JUMP_STUB, jump_stub);
-CHECK_OFFSET(NO_RETURN, returns[RETURN_ENTRIES]);
 CHECK_OFFSET(HOST_PC, host_pc);
 CHECK_OFFSET(WINDOW_BASE, window_base);
 CHECK_OFFSET(FP_AREA, fp_area);
@@ -76,21 +75,26 @@ void codegen_run_native(VCpu *vcpu, const void *code, void *mem)
         vcpu->leave(vcpu, EXIT_FAULT);
 }
 
+/* A thunk that runs now has its return address on top. */
+static bool is_thunk_on_top(const VCpu *vcpu)
+{
+    return vcpu->host_pc && *(ReturnEntry *)vcpu->return_sp == vcpu->host_pc;
+}
+
 void codegen_forget_returns(VCpu *vcpu)
 {
-    const void **top = &vcpu->returns[RETURN_ENTRIES].code;
-    if ((uintptr_t)vcpu->return_sp % sizeof(ReturnEntry)) /* a thunk's return address is on top */
-        *--top = *(const void **)vcpu->return_sp;
+    ReturnEntry *top = &vcpu->returns[RETURN_ENTRIES];
+    if (is_thunk_on_top(vcpu))
+        *--top = vcpu->host_pc;
     vcpu->return_sp = top;
 }
 
 void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size)
 {
     ReturnEntry *end = &vcpu->returns[RETURN_ENTRIES];
-    const size_t depth = ((uintptr_t)end - (uintptr_t)vcpu->return_sp) / sizeof(ReturnEntry);
-    for (ReturnEntry *entry = end - depth; entry < end; entry++)
-        if ((uintptr_t)entry->code - (uintptr_t)code <= size)
-            entry->code = codegen_stub_return_gone;
+    for (ReturnEntry *entry = (ReturnEntry *)vcpu->return_sp + is_thunk_on_top(vcpu); entry < end; entry++)
+        if ((uintptr_t)*entry - (uintptr_t)code <= size)
+            *entry = codegen_stub_return_gone;
 }
 
 bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp)
@@ -115,6 +119,6 @@ void codegen_init_vcpu(VCpu *vcpu)
     vcpu->thunk_exit_reason = (void *)(uintptr_t)codegen_stub_exit_reason;
     vcpu->thunk_return_miss = (void *)(uintptr_t)codegen_stub_return_miss;
     vcpu->leave = codegen_stub_leave;
-    vcpu->returns[RETURN_ENTRIES].code = codegen_stub_return_none;
+    vcpu->returns[RETURN_ENTRIES] = codegen_stub_return_none;
     vcpu->return_sp = &vcpu->returns[RETURN_ENTRIES];
 }

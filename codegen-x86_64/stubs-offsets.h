@@ -17,19 +17,21 @@
 #define STUB_WINDOW_BASE 4560
 #define STUB_FP_AREA     5696
 #define STUB_HOST_FP     6208
-#define STUB_NO_RETURN   28672 /* &returns[RETURN_ENTRIES] */
 
 #define STUB_CODE_LINES          4568
 #define STUB_BESIDE_LEFT         4576
 #define STUB_BOUNCED             5005
-#define STUB_CODE_TAG_SUPERVISOR 1601552
-#define STUB_ADDEND_SUPERVISOR   1077264
-#define STUB_CODE_TAG_USER       3698704
-#define STUB_ADDEND_USER         3174416
+#define STUB_CODE_TAG_SUPERVISOR 1601544
+#define STUB_ADDEND_SUPERVISOR   1077256
+#define STUB_CODE_TAG_USER       3698696
+#define STUB_ADDEND_USER         3174408
 
 #define STUB_CODE_LINE_BITS 4
 #define STUB_FLAGS_ARITH    0x8d5
 #define STUB_FLAG_OF_SHIFT  11
+
+/* Where the negated pc lies in the code behind a CALL. */
+#define CODEGEN_RETURN_TAG 3
 
 #define STUB_EXIT_CHAIN  0
 #define STUB_EXIT_LOOKUP 1

@@ -235,44 +235,30 @@ commit_bounced:
     call codegen_mem_commit
     CALL_C_END
 
-/* A RET to the pc in R8 that is not the one of the top entry; the guest's RCX is in R11. The next entry may
- * be the one (the top one was left by a CALL that only reads its pc); otherwise just the top one goes (a
- * retpoline, a stack that was switched). Entries go by a host RET, so that the host's own stack loses
- * them, too. */
+/* A RET to the pc in R8 came back behind a CALL that has another one; the guest's RCX is in R11. The entry
+ * below may be the one (the CALL only read its own pc): the pc that code stands for lies in it. If that
+ * guess is wrong it comes here again. Otherwise just the one entry is lost (a retpoline, a stack that was
+ * switched). */
 FUNCTION codegen_stub_return_miss
-    lea rcx, VC(STUB_NO_RETURN)
-    not rcx
-    lea rcx, [rsp + rcx + 1]
-    jrcxz return_from_nothing
-    mov ecx, [rsp + 24]
+    mov r9, [rsp]
+    mov ecx, [r9 + CODEGEN_RETURN_TAG]
     lea ecx, [rcx + r8]
     jrcxz 1f
-    READ_JUMP_TABLE
-    mov rcx, r11
-    mov [rsp + 8], r9
-    lea rsp, [rsp + 8]
-    ret
-1:  lea r9, [rip + 2f]
-    mov [rsp + 8], r9
-    lea rsp, [rsp + 8]
-    ret
-2:  mov rcx, r11
-    ret
-
-/* What a CALL would come back to is gone: a RET to the pc in R8 found its entry; the tag is still there. */
-FUNCTION codegen_stub_return_gone
-    mov r11, rcx
-    lea rsp, [rsp + 8]
-return_from_nothing: /* the host's own stack has C's returns: leave it alone */
+go_by_table:
     READ_JUMP_TABLE
     mov rcx, r11
     jmp r9
+1:  mov rcx, r11
+    ret
 
-/* A RET to the pc in R8 whose tag the entry that stands for none happens to have. */
+/* What a CALL would come back to is gone: RET comes here as it would there. */
+FUNCTION codegen_stub_return_gone
+    jmp go_by_table
+
+/* The last entry: nothing was called. */
 FUNCTION codegen_stub_return_none
     lea rsp, [rsp - 8]
-    mov VC(STUB_PC), r8
-    jmp codegen_stub_exit_lookup
+    jmp go_by_table
 
 /* Ways out, jumped to; exit_chain is called, its return address says which exit. */
 FUNCTION codegen_stub_exit_chain

@@ -49,13 +49,11 @@ typedef enum {
 typedef uint32_t JumpTableEntry;
 
 /* The host's stack while translated code runs: a CALL pushes an entry, with the host's own CALL; a RET
- * to that pc returns with the host's own RET, which the host predicts. All that is in it leads to code
- * that may still be reached, see codegen_forget_returns. */
-#define RETURN_ENTRIES 1024
-typedef struct {
-    const void *code; /* pops the tag, and goes to pc */
-    uint64_t tag;     /* low half: -pc */
-} ReturnEntry;
+ * returns with the host's own RET, which the host predicts, to code that compares where the RET goes with
+ * the pc that it stands for. All that is in it leads to code that may still be reached, see
+ * codegen_forget_returns. */
+#define RETURN_ENTRIES 2048
+typedef const void *ReturnEntry;
 
 typedef struct VCpu {
     _Alignas(4096) uint8_t poll_page[4096]; /* its end is read at block entries; PROT_NONE to break out */

@@ -532,6 +532,28 @@ Test(codegen_exits, pc_map_ascends)
     }
 }
 
+/* The pc is loaded where the exit wants it, with moves of the stack pointer between that may want the same
+ * register. */
+Test(codegen_exits, pc_from_memory)
+{
+    const uint32_t target = 0x1ff0;
+    memcpy(fixture.ram + 0x3000, &target, sizeof target);
+    for (unsigned way = 0; way < 16; way++) {
+        const unsigned move = way & 2 ? 2 : 4, address = way & 4 ? 2 : 4;
+        const IrOpd pc = ir_temp(0);
+        fixture_begin(&fixture);
+        fixture.ir.temps = 1;
+        memory_op(IR_MOV, 4, pc, ir_mem(), 0x3000);
+        IrInsn *lea = fixture_op(&fixture, IR_LEA, move, ir_reg(way & 8 ? 3 : IR_STACK_REG), ir_none());
+        lea->mem = (IrMem){.seg = SEG_NONE, .base = ir_reg(IR_STACK_REG), .scale = 1,
+                           .addr_width = (uint8_t)address, .disp = 0x1234};
+        fixture_op(&fixture, IR_EXIT_INDIRECT, 4, ir_none(), pc)->aux = way & 1;
+        fixture_generate(&fixture, 0);
+        cr_assert_eq(run_first(), EXIT_LOOKUP);
+        cr_assert_eq(fixture.vcpu->pc, target, "way %u: %lx", way, fixture.vcpu->pc);
+    }
+}
+
 static bool emits_lock(bool keep)
 {
     fixture_begin(&fixture);
