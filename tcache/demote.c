@@ -13,7 +13,8 @@ enum { MAX_DEMOTED = 65536, TRAPS_BEFORE_DEMOTION = 16, FAULTS_BEFORE_DEMOTION =
 
 /* An instruction that faults at one page after the other (an allocator writes the header of a new page) is
  * demoted if so few executions come to a fault that the TLB, at some 3 ns each, costs less than signals, of
- * which none is cheaper than 3 us. */
+ * which none is cheaper than 3 us. Not a repeated string instruction: it would lose the host's own, and where
+ * one faults at many pages it copies much. */
 enum { FAULTS_BEFORE_TRIAL = 16, FAULTS_OF_TRIAL = 16, EXECUTIONS_PER_FAULT = 1000, PATIENCE = 64 };
 
 void demote_init(Engine *engine)
@@ -69,10 +70,26 @@ void demote_note_trap(Engine *engine)
 
 /* ---- instructions that fault at many pages ---- */
 
+/* Is the instruction of the trial, in the block in engine->ir, a repeated one? */
+static bool is_repeat(const Engine *engine, const TranslationBlock *tb)
+{
+    bool inside = false;
+    for (unsigned i = 0; i < engine->ir.count; i++) {
+        const IrInsn *insn = &engine->ir.insns[i];
+        if (insn->op == IR_INSN)
+            inside = (uint64_t)insn->imm - tb->state.pc == engine->trial.at - tb->phys;
+        else if (inside && insn->op == IR_EXIT_REPEAT)
+            return true;
+    }
+    return false;
+}
+
 uint64_t *demote_trial_counter(Engine *engine, const TranslationBlock *tb)
 {
     FaultTrial *trial = &engine->trial;
     const bool has_it = trial->runs && trial->at >= tb->phys && trial->at < tb->phys + tb->first_size;
+    if (has_it)
+        trial->repeats = is_repeat(engine, tb);
     return has_it ? &trial->executions : NULL;
 }
 
@@ -107,7 +124,7 @@ static void judge(Engine *engine)
     if (++trial->faults < FAULTS_OF_TRIAL)
         return;
     end_trial(engine);
-    if (trial->executions < (uint64_t)trial->faults * EXECUTIONS_PER_FAULT) {
+    if (!trial->repeats && trial->executions < (uint64_t)trial->faults * EXECUTIONS_PER_FAULT) {
         demote_instruction(engine);
         return;
     }

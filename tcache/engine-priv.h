@@ -32,6 +32,7 @@ typedef struct {
     unsigned faults;
     unsigned waiting; /* times that another instruction wanted a trial */
     bool runs;
+    bool repeats; /* it is a repeated string instruction */
 } FaultTrial;
 #define FAULT_SITES 64
 
@@ -200,7 +201,7 @@ void demote_note_trap(Engine *engine);
 /* EXIT_FAULT came from a window: an instruction that does little else is demoted. The TLB finds a fault
  * without a host signal. */
 void demote_note_fault(Engine *engine);
-/* What tb counts its executions in; NULL: nothing. */
+/* What tb, whose IR is in engine->ir, counts its executions in; NULL: nothing. */
 uint64_t *demote_trial_counter(Engine *engine, const TranslationBlock *tb);
 void demote_mark_block(Engine *engine, ram_off_t phys);
 /* RAM offset of the instruction at pc, RAM_OFF_NONE if it cannot be fetched. */

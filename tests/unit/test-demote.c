@@ -52,11 +52,14 @@ static void stop(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 
 static const RegionOps device = {.write = stop};
 
-static void set_up(Bed *bed, uint32_t stores)
+static void set_up(Bed *bed, uint32_t stores, bool repeated)
 {
+    static const uint8_t rep_stosb[] = {0xf3, 0xaa, 0x4f, 0x90, 0x90}; /* and dec edi */
     bed_protected(bed, 0);
     memcpy(bed->mem + BED_CODE, program, sizeof program);
     memcpy(bed->mem + BED_CODE + 6, &stores, sizeof stores);
+    if (repeated)
+        memcpy(bed->mem + BED_CODE + 0x0a, rep_stosb, sizeof rep_stosb);
     memcpy(bed->mem + HANDLER, handler, sizeof handler);
     bed_gate(bed, 14, CODE0, HANDLER, 14, 0);
     bed_write(bed, DIRECTORY, 4, TABLE0 | 3);
@@ -71,12 +74,12 @@ static void set_up(Bed *bed, uint32_t stores)
 }
 
 /* Host faults that PAGES page faults of the guest took; *demoted: instructions that lost the window. */
-static uint64_t host_faults(uint32_t stores, uint64_t *demoted)
+static uint64_t host_faults(uint32_t stores, bool repeated, uint64_t *demoted)
 {
     Engine *engine = NULL;
     Bed bed = bed_new("max");
     address_space_add_mmio(bed.as, "stop", DEVICE, 0x1000, 1, &device, &engine);
-    set_up(&bed, stores);
+    set_up(&bed, stores, repeated);
     engine = engine_new(&bed.cpu->v, bed.as, &(EngineOptions){.cache_bytes = 4 << 20}, NULL);
     cr_assert_not_null(engine);
     if (!engine_has_windows(engine))
@@ -84,7 +87,7 @@ static uint64_t host_faults(uint32_t stores, uint64_t *demoted)
     cr_assert_eq(engine_run(engine), RUN_STOPPED);
     cr_assert_eq(bed.cpu->v.pc, BED_CODE + 0x22);
     cr_assert_eq(bed_read(&bed, COUNT, 4), PAGES);
-    for (uint32_t i = 0; i < PAGES; i++)
+    for (uint32_t i = 0; i < PAGES && !repeated; i++)
         cr_assert_eq(bed_read(&bed, FRAMES + i * 0x1000, 4), 0x400000 + i * 0x1000);
     *demoted = engine_counters(engine)->demoted;
     const uint64_t faults = engine_counters(engine)->host_faults;
@@ -96,13 +99,20 @@ static uint64_t host_faults(uint32_t stores, uint64_t *demoted)
 Test(demote, an_instruction_that_only_faults)
 {
     uint64_t demoted;
-    cr_assert_lt(host_faults(1, &demoted), PAGES - 20);
+    cr_assert_lt(host_faults(1, false, &demoted), PAGES - 20);
     cr_assert_eq(demoted, 2, "it, and the store to the device");
 }
 
 Test(demote, not_one_that_works_between_faults)
 {
     uint64_t demoted;
-    cr_assert_geq(host_faults(5000, &demoted), PAGES);
+    cr_assert_geq(host_faults(5000, false, &demoted), PAGES);
+    cr_assert_eq(demoted, 1, "the store to the device");
+}
+
+Test(demote, not_a_repeated_one)
+{
+    uint64_t demoted;
+    cr_assert_geq(host_faults(1, true, &demoted), PAGES);
     cr_assert_eq(demoted, 1, "the store to the device");
 }
