@@ -39,6 +39,25 @@ static void forget_all(Engine *engine)
     memset(engine->demoted_page, 0, engine->cache.page_count);
 }
 
+/* The first bytes of what is demoted: its page may get other code. Two, because immediates are patched; of a
+ * page's last byte just that. Not NULL. */
+static void *code_at(const Engine *engine, ram_off_t at)
+{
+    const uint8_t *code = ram_hva(address_space_ram(engine->cache.as), at);
+    const bool last = (at & ~GUEST_PAGE_MASK) == GUEST_PAGE_SIZE - 1;
+    return GUINT_TO_POINTER(1u << 16 | code[0] | (last ? 0 : code[1] << 8));
+}
+
+static bool is_demoted(Engine *engine, ram_off_t at)
+{
+    const void *code = g_hash_table_lookup(engine->demoted, GSIZE_TO_POINTER(at));
+    if (code && code != code_at(engine, at)) {
+        g_hash_table_remove(engine->demoted, GSIZE_TO_POINTER(at));
+        return false;
+    }
+    return code != NULL;
+}
+
 void demote_instruction(Engine *engine)
 {
     ram_off_t at = engine_ram_of_pc(engine);
@@ -46,7 +65,7 @@ void demote_instruction(Engine *engine)
         return;
     if (g_hash_table_size(engine->demoted) >= MAX_DEMOTED)
         forget_all(engine);
-    g_hash_table_add(engine->demoted, GSIZE_TO_POINTER(at));
+    g_hash_table_insert(engine->demoted, GSIZE_TO_POINTER(at), code_at(engine, at));
     engine->demoted_page[at >> GUEST_PAGE_BITS] = 1;
     trace(demote, (uint64_t)at, engine->vcpu->pc);
     engine->cache.counters.demoted++;
@@ -180,6 +199,6 @@ void demote_mark_block(Engine *engine, ram_off_t page)
         if (insn->op != IR_INSN)
             continue;
         ram_off_t at = page + ((state.cs_base + (uint64_t)insn->imm) & ~GUEST_PAGE_MASK);
-        insn->checked = g_hash_table_contains(engine->demoted, GSIZE_TO_POINTER(at));
+        insn->checked = is_demoted(engine, at);
     }
 }

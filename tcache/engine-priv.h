@@ -82,7 +82,7 @@ struct Engine {
     /* Address windows; NULL: soft TLB only. */
     WindowSet *windows;
     Window *window;        /* what `window` blocks use now */
-    GHashTable *demoted;   /* ram offsets of instructions that take the TLB */
+    GHashTable *demoted;   /* ram offsets of instructions that take the TLB, with their first bytes */
     uint8_t *demoted_page; /* by RAM page: has any */
     gva_t trapped_store;   /* EXIT_SMC from a window: the address of the store */
     gva_t trapped_fault;   /* EXIT_FAULT from a window: the address that the guest may not access */

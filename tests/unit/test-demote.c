@@ -116,3 +116,31 @@ Test(demote, not_a_repeated_one)
     cr_assert_geq(host_faults(1, true, &demoted), PAGES);
     cr_assert_eq(demoted, 1, "the store to the device");
 }
+
+Test(demote, not_what_replaces_it)
+{
+    static const uint8_t other[] = {0x89, 0x07}; /* mov [edi], eax */
+    const uint32_t stores = 5000;
+    uint8_t no_pages[0x1000] = {0};
+    Engine *engine = NULL;
+    Bed bed = bed_new("max");
+    address_space_add_mmio(bed.as, "stop", DEVICE, 0x1000, 1, &device, &engine);
+    set_up(&bed, 1, false);
+    engine = engine_new(&bed.cpu->v, bed.as, &(EngineOptions){.cache_bytes = 4 << 20}, NULL);
+    cr_assert_not_null(engine);
+    if (!engine_has_windows(engine))
+        cr_skip_test("no windows here");
+    cr_assert_eq(engine_run(engine), RUN_STOPPED);
+    const uint64_t faults = engine_counters(engine)->host_faults;
+    cr_assert_lt(faults, PAGES - 20);
+    address_space_dma_write(bed.as, BED_CODE + 0x0a, other, sizeof other);
+    address_space_dma_write(bed.as, BED_CODE + 0x06, &stores, sizeof stores);
+    address_space_dma_write(bed.as, TABLE1, no_pages, sizeof no_pages);
+    mmu_flush_all(&bed.cpu->v.mmu);
+    bed.cpu->v.pc = BED_CODE;
+    cr_assert_eq(engine_run(engine), RUN_STOPPED);
+    cr_assert_geq(engine_counters(engine)->host_faults - faults, PAGES);
+    cr_assert_eq(bed_read(&bed, COUNT, 4), 2 * PAGES);
+    engine_free(engine);
+    bed_free(&bed);
+}

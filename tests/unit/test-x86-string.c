@@ -3,6 +3,8 @@
 #include "x86-bed.h"
 
 #include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "translator/x86/decode.h"
 
@@ -171,6 +173,42 @@ Test(x86_cpuid, models_and_options)
     cr_assert(cpu_model_parse(&m, NULL, NULL));
     cpu_model_cpuid(&m, 0x80000007u, 0, 0, true, regs);
     cr_assert_eq(regs[3], 0x100);
+}
+
+/* Bytes of the caches of a level and type that leaf 4 tells of. */
+static uint64_t cache_bytes(const CpuModel *model, unsigned level, unsigned type)
+{
+    uint32_t regs[4];
+    for (unsigned i = 0;; i++) {
+        cpu_model_cpuid(model, 4, i, 0, true, regs);
+        if ((regs[0] & 31) == 0)
+            return 0;
+        cr_assert_lt(i, 8u);
+        if ((regs[0] & 31) == type && (regs[0] >> 5 & 7) == level)
+            return (uint64_t)((regs[1] >> 22) + 1) * ((regs[1] >> 12 & 1023) + 1) * ((regs[1] & 4095) + 1) *
+                   (regs[2] + UINT64_C(1));
+    }
+}
+
+/* Guests tune to the caches that they run on. */
+Test(x86_cpuid, caches_are_those_of_the_host)
+{
+    CpuModel max, old;
+    uint32_t regs[4];
+    cr_assert(cpu_model_parse(&max, "max", NULL));
+    cr_assert(cpu_model_parse(&old, "pentium2", NULL));
+    cr_assert_eq(cache_bytes(&old, 1, 1), 0);
+    cpu_model_cpuid(&old, 2, 0, 0, true, regs);
+    cr_assert_eq(regs[3], 0x0c040843);
+    const long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (l1 <= 0 || l2 <= 0)
+        cr_skip_test("the host does not tell of its caches");
+    cr_assert_leq(labs((long)cache_bytes(&max, 1, 1) - l1), l1 / 16);
+    cr_assert_leq(labs((long)cache_bytes(&max, 2, 3) - l2), l2 / 16);
+    cpu_model_cpuid(&max, 2, 0, 0, true, regs);
+    cr_assert_eq(regs[3] & 0xff, 0xff, "leaf 4 has them");
+    cpu_model_cpuid(&max, 0x80000006u, 0, 0, true, regs);
+    cr_assert_eq(regs[2] >> 16, (uint32_t)(l2 >> 10));
 }
 
 Test(x86_msr, unknown_and_invalid_are_gp)
