@@ -106,6 +106,8 @@ static bool mb_load_flat(MbImage *mb, GByteArray *memory, uint32_t header, GErro
                         "again");
     mb->start = load_addr;
     mb->end = MAX(load_addr + length, (uint64_t)bss_end);
+    if (mb->end == mb->start)
+        return mb_error(mb, error, "nothing to load by the addresses in its header; link it again");
     if (!mb_check_range(mb, mb->start, mb->end, error))
         return false;
     g_byte_array_set_size(memory, (guint)(mb->end - mb->start));

@@ -292,6 +292,9 @@ Test(boot_linux, multiboot_flat_and_refusals)
     cr_assert_eq(fw32(bus, FW_CFG_KERNEL_SIZE), 0x1000);
     cr_assert_eq(fw32(bus, FW_CFG_KERNEL_ENTRY), 0x200100);
     device_bus_free_for_test(bus);
+    set32(0x40 + 20, 0x200000); /* ends where it begins */
+    set32(0x40 + 24, 0);
+    refuse(put("flat-empty", image, 0x800), NULL, NULL, "nothing to load");
 }
 
 Test(boot_linux, e820)
