@@ -151,6 +151,8 @@ bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *w
         }
         size_t at = walk->path[i].gpa & ~GUEST_PAGE_MASK;
         size_t index = at / walk->entry_bytes;
+        if (shift > GUEST_PAGE_BITS) /* what other pages came from, before its copy is made anew */
+            check_entry(set, window, track, bytes, (unsigned)index);
         memcpy(track->snapshot + at, bytes + at, walk->entry_bytes);
         track->used[index / 64] |= UINT64_C(1) << (index % 64);
     }

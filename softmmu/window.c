@@ -490,6 +490,8 @@ void window_follow(WindowSet *set, Window *window, const uint32_t *pages, uint32
         }
         if (how != FOLLOW_KEEP)
             follow_run(set, window, how, pages[i - length], length, &run);
+        if (window->mapped == 0) /* it had to be emptied: `next` is not true any more */
+            return;
         how = next;
         run = b;
         length = 1;

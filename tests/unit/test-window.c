@@ -269,3 +269,24 @@ Test(window, another_table_under_the_same_addresses)
     cr_assert_eq(touch(&b, 1, false), WINDOW_FAULT);
     bed_free(&b);
 }
+
+/* A fault at one page of a large one, which the guest splits: the others were filled by the same entry. */
+Test(window, a_large_page_is_split)
+{
+    enum { PS = 0x80 };
+    Bed b;
+    bed_init(&b);
+    b.mmu.paging.cr4 = WALK_CR4_PSE;
+    put(&b, ROOT + 4, 0 | PRESENT | PS); /* the first 4 MiB of RAM, read-only */
+    enter(&b);
+    fill(&b, 0x20, false);
+    cr_assert(is_mapped(&b, 0x21, false));
+    cr_assert_eq(touch(&b, 0x20, true), WINDOW_FAULT);
+    put(&b, ROOT + 4, TABLE | PRESENT | RW);
+    map(&b, 0x20, 7, DIRTY); /* and nothing at 21h */
+    mmu_flush_non_global(&b.mmu);
+    enter(&b);
+    cr_assert_eq(frame_seen(&b, 0x20), 7);
+    cr_assert_not(is_mapped(&b, 0x21, false));
+    bed_free(&b);
+}
