@@ -244,21 +244,20 @@ FUNCTION codegen_stub_return_miss
     mov ecx, [r9 + CODEGEN_RETURN_TAG]
     lea ecx, [rcx + r8]
     jrcxz 1f
-go_by_table:
-    READ_JUMP_TABLE
-    mov rcx, r11
-    jmp r9
+    jmp codegen_stub_return_gone
 1:  mov rcx, r11
     ret
 
 /* What a CALL would come back to is gone: RET comes here as it would there. */
 FUNCTION codegen_stub_return_gone
-    jmp go_by_table
+    READ_JUMP_TABLE
+    mov rcx, r11
+    jmp r9
 
 /* The last entry: nothing was called. */
 FUNCTION codegen_stub_return_none
     lea rsp, [rsp - 8]
-    jmp go_by_table
+    jmp codegen_stub_return_gone
 
 /* Ways out, jumped to; exit_chain is called, its return address says which exit. */
 FUNCTION codegen_stub_exit_chain

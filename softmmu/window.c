@@ -197,7 +197,7 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
     void *p = mmap(at, (uint64_t)(last - first + 1) << GUEST_PAGE_BITS, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     g_assert(p == at);
-    count_vmas(set, window, 1);
+    count_vmas(set, window, 2);
 }
 
 /* Only parts of the array that were ever written are looked at: the rest costs the host no memory.
@@ -351,6 +351,7 @@ static WindowOutcome fill(WindowSet *set, Window *window, gva_t gva, bool write,
     bool large = walk->page_bits > GUEST_PAGE_BITS;
     if (window_track(set, window, gva, walk) && map_around(set, window, page, &b, large))
         return WINDOW_FILLED;
+    window_unmap(set, window, page, 1); /* what it showed before is not what the tracks say now */
     set->counters.refused_other++;
     return WINDOW_DEMOTE;
 }
@@ -490,7 +491,9 @@ void window_follow(WindowSet *set, Window *window, const uint32_t *pages, uint32
         }
         if (how != FOLLOW_KEEP)
             follow_run(set, window, how, pages[i - length], length, &run);
-        if (window->mapped == 0) /* it had to be emptied: `next` is not true any more */
+        if (set->total_vmas > WINDOW_VMA_BUDGET)
+            window_clear(set, window);
+        if (window->mapped == 0) /* emptied, maybe for want of mappings: `next` is not true any more */
             return;
         how = next;
         run = b;
@@ -509,5 +512,7 @@ void window_protect_ram_page(WindowSet *set, ram_off_t offset)
         if (!window_is_writable(window->pages[page]))
             continue;
         protect_run(set, window, page, 1);
+        if (window->mapped == 0) /* emptied: the list is another one */
+            n = set->rev_head[offset >> GUEST_PAGE_BITS];
     }
 }

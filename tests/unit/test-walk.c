@@ -5,17 +5,11 @@
 #include <string.h>
 
 #include "softmmu/walk-x86.h"
+#include "tests/unit/pte-bits.h"
 
 #define BIT64(n) (UINT64_C(1) << (n))
 
 enum {
-    P = 1,
-    RW = 2,
-    US = 4,
-    A = 0x20,
-    D = 0x40,
-    PS = 0x80,
-    G = 0x100,
     ROOT = 0x1000,
     T1 = 0x2000, /* tables below the root */
     T2 = 0x3000,

@@ -6,13 +6,9 @@
 #include <string.h>
 
 #include "softmmu/window.h"
+#include "tests/unit/pte-bits.h"
 
 enum {
-    P = 1,
-    RW = 2,
-    US = 4,
-    A = 0x20,
-    D = 0x40,
     PRESENT = P | US | A,
     DIRTY = PRESENT | RW | D,
     ROOT = 0x1000,
@@ -121,6 +117,18 @@ static bool host_writes(const Bed *b, unsigned page)
     return false;
 }
 
+/* The first pages are frames 10, 11..., and in the window for writes. */
+static void bed_init_filled(Bed *b, unsigned pages)
+{
+    bed_init(b);
+    for (unsigned i = 0; i < pages; i++)
+        map(b, i, 10 + i, DIRTY);
+    enter(b);
+    for (unsigned i = 0; i < pages; i++)
+        if (!is_mapped(b, i, true)) /* a run or the one before may have brought it */
+            fill(b, i, true);
+}
+
 Test(window, an_invalidated_page_is_gone_when_user_code_runs)
 {
     Bed b;
@@ -144,12 +152,7 @@ Test(window, an_invalidated_page_is_gone_when_user_code_runs)
 Test(window, a_replaced_page_shows_the_new_frame_without_a_trap)
 {
     Bed b;
-    bed_init(&b);
-    for (unsigned i = 0; i < 6; i++)
-        map(&b, i, 10 + i, DIRTY);
-    enter(&b);
-    for (unsigned i = 0; i < 6; i++)
-        fill(&b, i, true);
+    bed_init_filled(&b, 6);
     map(&b, 1, 30, DIRTY);  /* a run of frames, */
     map(&b, 2, 31, DIRTY);
     map(&b, 3, 50, DIRTY);  /* another, */
@@ -169,12 +172,7 @@ Test(window, a_replaced_page_shows_the_new_frame_without_a_trap)
 Test(window, a_protected_page_keeps_its_frame)
 {
     Bed b;
-    bed_init(&b);
-    for (unsigned i = 0; i < 4; i++)
-        map(&b, i, 10 + i, DIRTY);
-    enter(&b);
-    for (unsigned i = 0; i < 4; i++)
-        fill(&b, i, true);
+    bed_init_filled(&b, 4);
     for (unsigned i = 1; i < 3; i++)
         map(&b, i, 10 + i, DIRTY & ~RW); /* as a fork does */
     mmu_flush_non_global(&b.mmu);
@@ -226,13 +224,7 @@ Test(window, a_page_not_accessed_is_not_mapped)
 Test(window, more_invalidations_than_are_noted)
 {
     Bed b;
-    bed_init(&b);
-    for (unsigned i = 0; i < 200; i++)
-        map(&b, i, 10 + i, DIRTY);
-    enter(&b);
-    for (unsigned i = 0; i < 200; i++)
-        if (!is_mapped(&b, i, true))
-            fill(&b, i, true);
+    bed_init_filled(&b, 200);
     for (unsigned i = 0; i < 200; i++) {
         if (i % 3 == 0)
             map(&b, i, 0, 0);
@@ -273,7 +265,6 @@ Test(window, another_table_under_the_same_addresses)
 /* A fault at one page of a large one, which the guest splits: the others were filled by the same entry. */
 Test(window, a_large_page_is_split)
 {
-    enum { PS = 0x80 };
     Bed b;
     bed_init(&b);
     b.mmu.paging.cr4 = WALK_CR4_PSE;
