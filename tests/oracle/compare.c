@@ -262,7 +262,16 @@ static bool wraps_around(const OracleCase *oc, const CpuModel *model, const Orac
     address += insn.base < 8 ? at->gpr[insn.base] : 0;
     address += insn.index < 8 ? at->gpr[insn.index] * insn.scale : 0;
     address += bit_displacement(&insn, at);
+    if (insn.id == INSN_XLAT)
+        return near_top(oc, insn.seg, at->gpr[REG_EBX] + (at->gpr[REG_EAX] & 0xff));
     return insn.has_modrm && near_top(oc, insn.seg, address);
+}
+
+/* Nothing is there for the guest. */
+static bool in_control_block(const OracleOutcome *guest)
+{
+    return guest->end == END_FAULT && guest->vector == VEC_PF &&
+           guest->cr2 - HOST_CTL < HOST_STUBS + HOST_STUBS_SIZE - HOST_CTL;
 }
 
 /* In 64-bit mode nothing stops such an access, or the fault is another one. */
@@ -306,7 +315,7 @@ unsigned oracle_compare(const OracleCase *oc, const CpuModel *model, const Oracl
     unsigned faulting = INSN_UD;
     if (host->end == END_FAULT)
         faulting = insn_id(oc, model, host->out.eip - oc->code_at);
-    if (!oracle_comparable(host))
+    if (!oracle_comparable(host) || in_control_block(guest))
         return 0;
     if (guest->end == END_FAULT && fault_open(insn_id(oc, model, guest->out.eip - oc->code_at)))
         return 0;

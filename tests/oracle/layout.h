@@ -14,7 +14,7 @@
 #define ORACLE_FS_BASE   0x10010100 /* FS and GS have bases, also for 16-bit addresses */
 #define ORACLE_GS_BASE   0x10010f80
 
-/* What a snippet may not touch: the host side's control block, far away. */
+/* What a snippet may not touch: the host side's control block, far away. One in a million does. */
 #define HOST_CTL      0x7e000000
 #define HOST_CTL_SIZE 0x2000
 #define HOST_LANDING  0x7e002000 /* one executable page: 64-bit code the snippets return to */
