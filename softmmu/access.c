@@ -176,6 +176,16 @@ uint64_t mmu_load_ram(Mmu *mmu, ram_off_t offset, unsigned size)
     return value;
 }
 
+StoreProbe mmu_probe_store(Mmu *mmu, gva_t gva, unsigned size, int mode)
+{
+    MemAccess access;
+    Fault fault;
+    if (tlb_lookup(mmu, gva, size, mode, true) ||
+        access_begin(mmu, &access, gva, size, false, true, mode, &fault))
+        return STORE_DONE;
+    return mmu->self_modified ? STORE_GIVES_UP : STORE_FAULTS;
+}
+
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault)
 {
     void *host = tlb_lookup(mmu, gva, size, mode, true);

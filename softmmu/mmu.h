@@ -112,6 +112,9 @@ void *mmu_store_beside_code(Mmu *mmu, gva_t gva, unsigned size, int mode);
 /* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault);
+/* What would mmu_store do? All but storing: pages are marked as dirty. */
+typedef enum { STORE_DONE, STORE_FAULTS, STORE_GIVES_UP /* self_modified */ } StoreProbe;
+StoreProbe mmu_probe_store(Mmu *mmu, gva_t gva, unsigned size, int mode);
 
 /* 1, 2 or 4 bytes of RAM, whatever is mapped where: part of an instruction that is read anew each time
  * it is executed. */

@@ -162,11 +162,11 @@ static bool step_alone(Engine *engine)
     VCpu *vcpu = engine->vcpu;
     if (engine->icount)
         icount_boundary(engine);
-    if (engine->guest->debug_boundary(vcpu))
+    if (engine_debug_boundary(engine))
         return true;
     vcpu->stepping = true;
     ExitReason reason = engine_execute_alone(engine);
-    vcpu->stepping = false;
+    vcpu->stepping = vcpu->at_boundary = false;
     return engine_handle_exit(engine, reason);
 }
 

@@ -6,8 +6,9 @@
 #include "tcache/check.h"
 #include "tcache/icount.h"
 
-/* FXSAVE64 image: what the host's FPU notes of its last instruction is no guest state. */
-enum { FX_FOP = 6, FX_MXCSR = 24 };
+/* FXSAVE64 image: what the host's FPU notes of its last instruction is no guest state, and
+ * MXCSR_MASK is there once the host has stored it. */
+enum { FX_FOP = 6, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32 };
 
 static void add_registers(const Engine *engine, XXH3_state_t *hash)
 {
@@ -19,7 +20,8 @@ static void add_registers(const Engine *engine, XXH3_state_t *hash)
     XXH3_64bits_update(hash, &state->flags, sizeof state->flags);
     XXH3_64bits_update(hash, &state->halted, sizeof state->halted);
     XXH3_64bits_update(hash, state->fp, FX_FOP);
-    XXH3_64bits_update(hash, state->fp + FX_MXCSR, sizeof state->fp - FX_MXCSR);
+    XXH3_64bits_update(hash, state->fp + FX_MXCSR, FX_MASK - FX_MXCSR);
+    XXH3_64bits_update(hash, state->fp + FX_ST, sizeof state->fp - FX_ST);
     for (unsigned i = 0; i < guest->field_count; i++) {
         const GuestField *f = &guest->fields[i];
         if (f->derived)

@@ -494,11 +494,20 @@ bool engine_handle_exit(Engine *engine, ExitReason reason)
     return engine->guest->deliver_fault(engine->vcpu);
 }
 
+/* The loop may come by a boundary again, having executed nothing. */
+bool engine_debug_boundary(Engine *engine)
+{
+    VCpu *vcpu = engine->vcpu;
+    const bool first = !vcpu->at_boundary;
+    vcpu->at_boundary = true;
+    return first && engine->guest->debug_boundary(vcpu);
+}
+
 static bool take_events(Engine *engine)
 {
     const GuestOps *guest = engine->guest;
     VCpu *vcpu = engine->vcpu;
-    guest->debug_boundary(vcpu);
+    engine_debug_boundary(engine);
     if (guest->interrupt_ready(vcpu)) {
         vcpu->halted = false;
         engine->cache.counters.interrupts++;
@@ -558,6 +567,9 @@ RunResult engine_run(Engine *engine)
             break;
         }
         reason = turn(engine, &slot);
+        /* Neither executes anything in the modes in which debug_boundary looks: blocks of one
+         * instruction, unchained. */
+        vcpu->at_boundary = reason == EXIT_POLL || reason == EXIT_DEMOTE;
         if (reason == EXIT_CHECK) {
             result = RUN_CHECK;
             break;

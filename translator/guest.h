@@ -53,7 +53,8 @@ typedef struct GuestOps {
     bool (*interrupt_ready)(VCpu *vcpu);
     /* Take it. false: triple fault. */
     bool (*deliver_interrupt)(VCpu *vcpu);
-    /* Debug events due at this instruction boundary (TF, breakpoints); true if pc changed. */
+    /* Debug events due at this instruction boundary (TF, breakpoints); true if pc changed. To be
+     * called once a boundary: it counts instructions (VCpu.at_boundary). */
     bool (*debug_boundary)(VCpu *vcpu);
     /* a = seg | size << 8 | write << 24 | aligned << 25 (IrMem.aligned), b = offset: limit, type,
      * null and alignment checks of IR_SEG_CHECK and IR_SEG_64K operands -> linear address, or

@@ -85,6 +85,7 @@ typedef struct VCpu {
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
     bool halted;             /* HLT executed: the loop waits for an interrupt */
+    bool at_boundary;        /* debug_boundary has been called for the instruction at pc */
     bool stepping;           /* one instruction is wanted: repeated ones do one iteration */
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);
@@ -96,6 +97,8 @@ typedef struct VCpu {
      * translated code may lie, so that stores must ask the engine first. Set by the engine. */
     uint64_t code_lines;
     uint32_t beside_left;    /* stores beside code until the engine sees one again */
+    uint32_t repeat_bytes;   /* a repeated string instruction moves before the loop sees it again: a
+                                power of two, 4096 or more */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */

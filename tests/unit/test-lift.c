@@ -386,19 +386,19 @@ Test(lift, strings)
 Test(lift, segments)
 {
     static const Row rows[] = {
-        {"8e d8", FLAT0, "movzx2.4 t0,eax; load_seg(3,t0,4098); " END_BY_MODE("551", "1002")},
+        {"8e d8", FLAT0, "movzx2.4 t0,eax; load_seg(3,t0); " END_BY_MODE("551", "1002")},
         {"8e d8", REAL,
          "movzx2.4 t0,eax; ststate.2 t0; lshl.4 t0,t0,4; ststate.8 t0; ststate.8 t0"},
-        {"8e d0", REAL, "movzx2.4 t0,eax; load_seg(2,t0,4098); " END_BY_MODE("178913312", "1002")},
+        {"8e d0", REAL, "movzx2.4 t0,eax; load_seg(2,t0); " END_BY_MODE("178913312", "1002")},
         {"8e c8", FLAT0, "raise(6,0,0); exit_pc"},
         {"8c d8", FLAT0, "ldstate.2 t0; mov.4 eax,t0"},
         {"8c 18", FLAT0, "ldstate.2 t0; mov.2 [ds:eax],t0"},
         {"1e", FLAT0, "ldstate.2 t0; mov.4 [ss:esp-4],t0; lea.4 esp,[esp-4]"},
         {"1f", FLAT0,
-         "mov.4 t0,[ss:esp]; movzx2.4 t0,t0; load_seg(3,t0,4097); lea.4 esp,[esp+4]; " END_BY_MODE(
+         "mov.4 t0,[ss:esp]; movzx2.4 t0,t0; load_seg(3,t0); lea.4 esp,[esp+4]; " END_BY_MODE(
              "551", "1001")},
         {"c5 03", FLAT0,
-         "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; load_seg(3,t1,4098); mov.4 "
+         "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; load_seg(3,t1); mov.4 "
          "eax,t0; " END_BY_MODE("551", "1002")},
         {"0f 02 c3", FLAT0, "movzx2.4 t0,ebx; t1=lar(t0); cmov:4.4 eax,t1"},
         {"0f 02 c3", REAL, "raise(6,0,0); exit_pc"},
@@ -422,7 +422,7 @@ Test(lift, system)
         {"fa", FLAT0,
          "ldstate.4 t0; lshl.4 t1,t0,23; lshr.4 t1,t1,23; lshr.4 t0,t0,10; lshl.4 t0,t0,10; "
          "lea.4 t0,[t0+t1]; ststate.4 t0"},
-        {"fb", FLAT0, "sti(4097,0); exit_lookup 1001"},
+        {"fb", FLAT0, "sti(0); exit_lookup 1001"},
         {"f4", FLAT0, "hlt(4097); exit_pc"},
         {"f4", FLAT3, "raise(13,1,0); exit_pc"},
         {"0f 20 c3", FLAT0, "t0=mov_from_cr(0); mov.4 ebx,t0"},

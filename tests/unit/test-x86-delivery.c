@@ -319,6 +319,32 @@ Test(x86_debug, code_breakpoint_once_per_rf)
     bed_free(&bed);
 }
 
+static int acknowledge(void *opaque)
+{
+    return 0x40;
+}
+
+Test(x86_debug, code_breakpoint_at_an_interrupt_handler)
+{
+    Bed bed = bed_new("max");
+    bed_protected(&bed, 0);
+    CpuX86 *cpu = bed.cpu;
+    cpu->board.acknowledge = acknowledge;
+    cpu->eflags |= EFLAGS_IF;
+    bed_gate(&bed, VEC_DB, CODE0, HANDLER, INT_GATE, 0);
+    bed_gate(&bed, 0x40, CODE0, HANDLER + 0x100, INT_GATE, 0);
+    bed_run(&bed, mov_to_dr, 0, HANDLER + 0x100, 0);
+    bed_run(&bed, mov_to_dr, 7, 2, 0);
+    cpu_set_line(cpu, CPU_LINE_INTR, true);
+    cr_assert(x86_guest_ops.interrupt_ready(&cpu->v));
+    cr_assert(x86_guest_ops.deliver_interrupt(&cpu->v));
+    cr_assert_eq(cpu->v.pc, HANDLER);
+    cr_assert_eq(cpu->dr[6], DR6_FIXED | 1);
+    cr_assert_eq(top(&bed, 0), HANDLER + 0x100, "a fault of the handler's first instruction");
+    cr_assert_eq(top(&bed, 3), BED_CODE);
+    bed_free(&bed);
+}
+
 Test(x86_debug, data_breakpoint_traps_after_the_access)
 {
     Bed bed = bed_new("max");

@@ -85,7 +85,7 @@ Test(x86_segments, mov_ss_holds_back_interrupts_for_one_instruction)
     CpuX86 *cpu = bed.cpu;
     cpu->eflags |= EFLAGS_IF;
     cpu_set_line(cpu, CPU_LINE_INTR, true);
-    bed_run(&bed, load_seg, SEG_SS, DATA0, BED_CODE + 2);
+    bed_run(&bed, load_seg, SEG_SS, DATA0, 0);
     cr_assert(cpu->mode & MODE_SHADOW);
     cpu->v.pc = BED_CODE + 2;
     x86_debug_boundary(&cpu->v);
@@ -130,7 +130,7 @@ Test(x86_eflags, popf_respects_cpl_and_iopl)
     cpu->eflags = 0;
     bed_expect_fault(&bed, bed_run(&bed, cli, 0, 0, 0), VEC_GP, 0);
     cpu->cr4 = CR4_PVI;
-    cr_assert_eq(bed_run(&bed, sti, BED_CODE + 1, 0, 0), EXIT_REASONS);
+    cr_assert_eq(bed_run(&bed, sti, 0, 0, 0), EXIT_REASONS);
     cr_assert_eq(cpu->eflags & (EFLAGS_IF | EFLAGS_VIF), EFLAGS_VIF);
     bed_free(&bed);
 }

@@ -147,6 +147,28 @@ static bool stack_aligned(const CpuX86 *cpu, const Stack *s, uint32_t at, unsign
     return s->mode != MMU_USER || mem_aligned(cpu, s->ss.base + at, size, f);
 }
 
+bool stack_reserve(CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f)
+{
+    if (!cpu->v.host_pc) /* no block that could be in the way */
+        return true;
+    for (unsigned i = 1; i <= count; i++) {
+        const uint32_t at = (s->sp - size * i) & s->mask;
+        Fault later; /* the push itself will meet it */
+        if (!stack_access(cpu, s, at, size, true, &later) ||
+            !stack_aligned(cpu, s, at, size, &later))
+            return true;
+        switch (mmu_probe_store(&cpu->v.mmu, (uint32_t)(s->ss.base + at), size, s->mode)) {
+        case STORE_GIVES_UP:
+            return fault_plain(f, FAULT_SMC);
+        case STORE_FAULTS:
+            return true;
+        case STORE_DONE:
+            break;
+        }
+    }
+    return true;
+}
+
 bool stack_push(CpuX86 *cpu, Stack *s, unsigned size, uint32_t value, Fault *f)
 {
     const uint32_t at = (s->sp - size) & s->mask;

@@ -142,6 +142,10 @@ typedef struct {
 } Stack;
 Stack stack_current(const CpuX86 *cpu);
 Stack stack_make(const CpuX86 *cpu, SegReg ss, uint32_t sp, unsigned cpl, bool new_stack);
+/* Before the first of several pushes by an instruction that reads memory, too: may the block that
+ * runs now, which a push may overwrite, go on? If not, the instruction is executed once more, and must
+ * find what it read as it was. */
+bool stack_reserve(CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f);
 bool stack_push(CpuX86 *cpu, Stack *s, unsigned size, uint32_t value, Fault *f);
 bool stack_pop(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *value, Fault *f);
 void stack_commit(CpuX86 *cpu, const Stack *s); /* ESP only */
@@ -246,7 +250,9 @@ void debug_update_watches(CpuX86 *cpu);
 bool cpu_event_due(CpuX86 *cpu);
 
 /* Begin the interrupt shadow of STI (ss false), MOV SS, POP SS. */
-void debug_begin_shadow(CpuX86 *cpu, bool ss, uint32_t next_pc);
+void debug_begin_shadow(CpuX86 *cpu, bool ss);
+/* An interrupt was delivered: breakpoints at its handler's first instruction. */
+void debug_begin_handler(CpuX86 *cpu);
 
 /* --- helper-io.c --- */
 bool io_check(CpuX86 *cpu, uint16_t port, unsigned size, Fault *f);
@@ -255,7 +261,7 @@ bool io_check(CpuX86 *cpu, uint16_t port, unsigned size, Fault *f);
 uint64_t cpu_tsc(const CpuX86 *cpu); /* as the guest sees it */
 
 /* --- state.c --- */
-enum { X86_STATE_FIELDS = 43 };
+enum { X86_STATE_FIELDS = 42 };
 extern const GuestField x86_state_fields[X86_STATE_FIELDS];
 
 /* --- cpu.c --- */

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+enum { REPEAT_BYTES = 65536 };
+
 CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, GError **error)
 {
     /* Tables and TLBs are large and mostly untouched: backed page by page on first use. */
@@ -23,6 +25,7 @@ CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, 
     if (board)
         cpu->board = *board;
     cpu->v.guest = &x86_guest_ops;
+    cpu->v.repeat_bytes = REPEAT_BYTES;
     if (!board || !board->set_tsc_deadline)
         cpu->model.features[FEAT_TSC_DEADLINE / 64] &= ~BIT(FEAT_TSC_DEADLINE % 64);
     mmu_init(&cpu->v.mmu, as, cpu->v.tlb);
@@ -79,7 +82,7 @@ void cpu_reset(CpuX86 *cpu)
     memset(cpu->dr, 0, sizeof(cpu->dr));
     cpu->dr[6] = DR6_FIXED;
     cpu->dr[7] = DR7_FIXED;
-    cpu->shadow = cpu->shadow_ss = cpu->step_armed = false;
+    cpu->shadow = cpu->shadow_ss = cpu->shadow_fresh = cpu->step_armed = false;
     cpu->v.halted = cpu->nmi_masked = cpu->in_delivery = cpu->shutdown = false;
     cpu->pending_db = 0;
     atomic_fetch_and(&cpu->lines, CPU_LINE_INTR);
@@ -108,6 +111,7 @@ void cpu_set_eflags(CpuX86 *cpu, uint32_t value, uint32_t mask)
                            EFLAGS_VM | EFLAGS_AC | EFLAGS_VIF | EFLAGS_VIP | EFLAGS_ID;
     const uint32_t arith = mask & FLAGS_ARITH;
     const uint32_t old = cpu->eflags;
+    cpu->v.at_boundary = false; /* whoever sets the state from outside begins anew */
     cpu->v.flags = (cpu->v.flags & ~arith) | (value & arith);
     mask &= known;
     cpu->eflags = (old & ~mask) | (value & mask);

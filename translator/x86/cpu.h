@@ -131,10 +131,9 @@ typedef struct CpuX86 {
     uint32_t mode;   /* current mode bits, kept by cpu_update_mode */
     bool shadow;     /* interrupt shadow of STI, MOV SS, POP SS: one instruction */
     bool shadow_ss;  /* it also holds back debug exceptions */
-    uint8_t shadow_age;  /* boundaries seen at shadow_pc, so that a jump to itself ends it too */
+    bool shadow_fresh; /* no boundary has seen it yet */
     bool kernel_uses_gs; /* code at CPL 0 does: GS is part of the mode there too */
     uint32_t kernel_gs_accesses; /* before it was seen to */
-    uint32_t shadow_pc;  /* of the shadowed instruction */
     bool step_armed;  /* the next instruction began with TF set: trap after it */
     bool shutdown;    /* triple fault met outside deliver_*: the next deliver_interrupt reports it */
     bool nmi_masked; /* until IRET */

@@ -4,7 +4,7 @@
  * Data breakpoints are the MMU's watches. */
 #include "translator/x86/helpers.h"
 
-enum { BREAK_EXEC = 0, BREAK_WRITE = 1, BREAK_IO = 2, BREAK_ACCESS = 3, BREAKPOINTS = 4, SHADOW_MAX_AGE = 16 };
+enum { BREAK_EXEC = 0, BREAK_WRITE = 1, BREAK_IO = 2, BREAK_ACCESS = 3, BREAKPOINTS = 4 };
 
 static bool dr7_enabled(const CpuX86 *cpu, unsigned i, unsigned kind)
 {
@@ -71,22 +71,19 @@ void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size)
     cpu_update_flags_mode(cpu);
 }
 
-void debug_begin_shadow(CpuX86 *cpu, bool ss, uint32_t next_pc)
+void debug_begin_shadow(CpuX86 *cpu, bool ss)
 {
-    cpu->shadow = true;
+    cpu->shadow = cpu->shadow_fresh = true;
     cpu->shadow_ss = ss;
-    cpu->shadow_pc = next_pc;
-    cpu->shadow_age = 0;
     cpu_update_flags_mode(cpu);
 }
 
-/* The shadow covers the boundary before one instruction: over as soon as pc has moved on. */
+/* The shadow covers the boundary before one instruction. */
 static void age_shadow(CpuX86 *cpu)
 {
-    if (!cpu->shadow)
-        return;
-    if ((uint32_t)cpu->v.pc != cpu->shadow_pc || ++cpu->shadow_age > SHADOW_MAX_AGE)
+    if (!cpu->shadow_fresh)
         cpu->shadow = cpu->shadow_ss = false;
+    cpu->shadow_fresh = false;
 }
 
 static uint32_t code_hits(const CpuX86 *cpu)
@@ -120,6 +117,12 @@ static bool check_code(CpuX86 *cpu)
     if (hits)
         deliver_db(cpu, EVENT_FAULT, hits);
     return hits != 0;
+}
+
+void debug_begin_handler(CpuX86 *cpu)
+{
+    check_code(cpu);
+    cpu_update_flags_mode(cpu);
 }
 
 bool x86_debug_boundary(VCpu *vcpu)

@@ -70,12 +70,30 @@ uint64_t helper_settle(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+static bool deliver_external(CpuX86 *cpu, unsigned vector)
+{
+    const Event event = {
+        .kind = EVENT_EXTERNAL, .vector = (uint8_t)vector, .return_pc = (uint32_t)cpu->v.pc};
+    if (!event_deliver(cpu, event))
+        return false;
+    debug_begin_handler(cpu);
+    return true;
+}
+
 static bool deliver_nmi(CpuX86 *cpu)
 {
-    Event event = {.kind = EVENT_EXTERNAL, .vector = VEC_NMI, .return_pc = (uint32_t)cpu->v.pc};
     atomic_fetch_and(&cpu->lines, ~(uint32_t)CPU_LINE_NMI); /* edge triggered */
     cpu->nmi_masked = true;
-    return event_deliver(cpu, event);
+    return deliver_external(cpu, VEC_NMI);
+}
+
+static bool deliver_intr(CpuX86 *cpu)
+{
+    const int vector = cpu->board.acknowledge ? cpu->board.acknowledge(cpu->board.opaque) : -1;
+    if (vector < 0)
+        return true;
+    trace(irq_taken, (unsigned)vector, cpu->v.pc);
+    return deliver_external(cpu, (unsigned)vector);
 }
 
 static bool x86_deliver_interrupt(VCpu *vcpu)
@@ -91,13 +109,7 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     }
     if ((lines & CPU_LINE_NMI) && !cpu->nmi_masked && !cpu->shadow_ss)
         return deliver_nmi(cpu);
-    const int vector = cpu->board.acknowledge ? cpu->board.acknowledge(cpu->board.opaque) : -1;
-    if (vector < 0)
-        return true;
-    trace(irq_taken, (unsigned)vector, vcpu->pc);
-    Event event = {
-        .kind = EVENT_EXTERNAL, .vector = (uint8_t)vector, .return_pc = (uint32_t)vcpu->pc};
-    return event_deliver(cpu, event);
+    return deliver_intr(cpu);
 }
 
 /* a = seg | size << 8 | write << 24 | aligned << 25, b = offset. */

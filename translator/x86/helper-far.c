@@ -137,7 +137,8 @@ uint64_t helper_far_jmp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 
 static bool push_return(CpuX86 *cpu, Stack *st, unsigned size, uint32_t next_pc, Fault *f)
 {
-    return stack_push(cpu, st, size, cpu->seg[SEG_CS].selector, f) &&
+    return stack_reserve(cpu, st, size, 2, f) &&
+           stack_push(cpu, st, size, cpu->seg[SEG_CS].selector, f) &&
            stack_push(cpu, st, size, next_pc & (uint32_t)width_mask(size), f);
 }
 
@@ -158,7 +159,8 @@ static bool call_inner(CpuX86 *cpu, const Desc *gate, const Target *t, uint32_t 
             return false;
     }
     Stack st = stack_make(cpu, ss, esp, t->cpl, true);
-    if (!stack_push(cpu, &st, width, cpu->seg[SEG_SS].selector, f) ||
+    if (!stack_reserve(cpu, &st, width, count + 4, f) ||
+        !stack_push(cpu, &st, width, cpu->seg[SEG_SS].selector, f) ||
         !stack_push(cpu, &st, width, cpu_reg(cpu, REG_ESP), f))
         return false;
     for (unsigned i = count; i-- > 0;) {

@@ -19,7 +19,7 @@ uint64_t helper_load_seg(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         cpu_raise(cpu, f);
     cpu->seg[which] = seg;
     if (which == SEG_SS) {
-        debug_begin_shadow(cpu, true, (uint32_t)c);
+        debug_begin_shadow(cpu, true);
         cpu_update_mode(cpu);
     } else {
         cpu_update_data_segment(cpu, which);

@@ -54,7 +54,8 @@ uint64_t helper_enter(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const unsigned size = c & 0xff, level = b & 31;
     Stack st = stack_current(cpu);
     Fault f;
-    if (!stack_push(cpu, &st, size, cpu_reg(cpu, REG_EBP), &f))
+    if ((level > 1 && !stack_reserve(cpu, &st, size, level + 1, &f)) ||
+        !stack_push(cpu, &st, size, cpu_reg(cpu, REG_EBP), &f))
         cpu_raise(cpu, f);
     const uint32_t frame = st.sp;
     if (level > 0 && (!enter_display(cpu, &st, level, size, &f) ||
@@ -151,8 +152,8 @@ uint64_t helper_sti(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     } else if (!(cpu->eflags & EFLAGS_IF)) {
         cpu->eflags |= EFLAGS_IF;
         /* A block that goes on is not interrupted before its next instruction anyway. */
-        if (!b || cpu_event_due(cpu))
-            debug_begin_shadow(cpu, false, (uint32_t)a);
+        if (!a || cpu_event_due(cpu))
+            debug_begin_shadow(cpu, false);
     }
     return 0;
 }

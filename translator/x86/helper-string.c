@@ -10,7 +10,7 @@
 #include "translator/x86/decode.h"
 #include "translator/x86/mode.h"
 
-enum { REP_NE = 2, REP_E = 3, CHUNK_BYTES = 65536 };
+enum { REP_NE = 2, REP_E = 3 };
 
 typedef struct {
     CpuX86 *cpu;
@@ -389,8 +389,11 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     r.step = cpu->eflags & EFLAGS_DF ? -(int32_t)r.size : (int32_t)r.size;
     /* With TF every iteration traps (SDM 3B "Single-Step Exception Condition"); so do those that
      * a data or I/O breakpoint watches. */
-    const uint32_t chunk = cpu->eflags & EFLAGS_TF || vcpu->stepping ? 1 : CHUNK_BYTES / r.size;
-    r.left = r.rep ? MIN(get_reg(&r, REG_ECX), chunk) : 1;
+    const uint32_t chunk = cpu->eflags & EFLAGS_TF || vcpu->stepping ? 1 : vcpu->repeat_bytes / r.size;
+    const uint32_t count = get_reg(&r, REG_ECX);
+    /* Up to where the count is a multiple of `chunk`, so that calls end at the same elements whatever
+     * interrupted one of them: -icount counts calls. */
+    r.left = !r.rep ? 1 : count ? (count - 1) % chunk + 1 : 0;
     if (r.left == 0 && (r.op == STRING_INS || r.op == STRING_OUTS))
         check_port(&r); /* hardware looks at the permission first, whatever the count */
     while (r.left > 0 && !r.stop) {

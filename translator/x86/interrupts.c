@@ -30,7 +30,7 @@ static bool deliver_ivt(CpuX86 *cpu, const Event *event, uint64_t table, uint32_
     uint64_t entry;
     Stack st = stack_current(cpu);
     if (!mem_read(cpu, table + event->vector * 4u, 4, cpu_mmu_mode(cpu), &entry, f) ||
-        !stack_push(cpu, &st, 2, flags & 0xffff, f) ||
+        !stack_reserve(cpu, &st, 2, 3, f) || !stack_push(cpu, &st, 2, flags & 0xffff, f) ||
         !stack_push(cpu, &st, 2, cpu->seg[SEG_CS].selector, f) ||
         !stack_push(cpu, &st, 2, event->return_pc & 0xffff, f))
         return false;
@@ -175,6 +175,8 @@ static bool push_frame(CpuX86 *cpu, const Event *event, Stack *st, unsigned widt
     words[n++] = event->return_pc;
     if (event->has_error)
         words[n++] = event->error_code;
+    if (!stack_reserve(cpu, st, width, n, f))
+        return false;
     for (unsigned i = 0; i < n; i++) {
         if (!stack_push(cpu, st, width, words[i], f))
             return false;
@@ -318,7 +320,7 @@ bool event_deliver(CpuX86 *cpu, Event event)
     Fault f;
     bool ok = false, first = true;
     cpu->v.halted = false;
-    cpu->shadow = cpu->shadow_ss = cpu->step_armed = false;
+    cpu->shadow = cpu->shadow_ss = cpu->shadow_fresh = cpu->step_armed = false;
     if (event.kind == EVENT_FAULT || event.kind == EVENT_TRAP)
         log_printf(LOG_INT, "check_exception old: 0xffffffff new 0x%x", event.vector);
     for (;;) {

@@ -45,8 +45,7 @@ static bool load_is_plain(const Lift *l, unsigned seg)
 static void load_segment(Lift *l, unsigned seg, IrOpd selector)
 {
     if (!load_is_plain(l, seg)) {
-        IrOpd args[] = {ir_imm(), selector, ir_pc()};
-        lift_call(l, HELPER_load_seg, 3, args, (int64_t[]){seg, 0, (int64_t)l->next_pc});
+        lift_call(l, HELPER_load_seg, 2, (IrOpd[]){ir_imm(), selector}, (int64_t[]){seg, 0});
         l->mode_only = true;
         return;
     }

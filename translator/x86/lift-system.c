@@ -106,8 +106,7 @@ void lift_direction(Lift *l, int backward)
 
 void lift_sti(Lift *l, int arg)
 {
-    const IrOpd args[] = {ir_pc(), ir_imm()};
-    lift_call(l, HELPER_sti, 2, args, (int64_t[]){(int64_t)l->next_pc, l->goes_on});
+    lift_call(l, HELPER_sti, 1, (IrOpd[]){ir_imm()}, (int64_t[]){l->goes_on});
 }
 
 void lift_hlt(Lift *l, int arg)
