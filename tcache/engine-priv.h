@@ -138,6 +138,8 @@ void clone_allow(Engine *engine, TranslationBlock *tb);
 bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
+/* The instruction at pc could not be fetched, and vcpu->fault says why. */
+ExitReason engine_fetch_fault(Engine *engine);
 
 /* split.c: how many instructions a block may have so that those that reach outside
  * (HELPER_OUTSIDE) are alone in theirs, and, if `branches`, none follows a conditional branch.

@@ -433,7 +433,7 @@ static ExitReason turn(Engine *engine, ExitSlot **slot)
     if (!tb) {
         jump_tables_missed(&engine->cache.jumps, engine->vcpu->pc);
         *slot = NULL;
-        return alone ? engine_execute_alone(engine) : EXIT_FAULT;
+        return alone ? engine_execute_alone(engine) : engine_fetch_fault(engine);
     }
     if (icount_short(engine, tb)) {
         *slot = NULL;

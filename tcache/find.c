@@ -381,6 +381,13 @@ ram_off_t engine_ram_of_pc(Engine *engine)
     return first.ram_offset + (linear_pc(&state) & ~GUEST_PAGE_MASK);
 }
 
+/* Counted as an instruction: a guest that faults for ever takes its time, too. */
+ExitReason engine_fetch_fault(Engine *engine)
+{
+    engine->vcpu->budget--;
+    return EXIT_FAULT;
+}
+
 ExitReason engine_execute_alone(Engine *engine)
 {
     BlockState state;
@@ -390,7 +397,7 @@ ExitReason engine_execute_alone(Engine *engine)
     engine->cache.counters.alone++;
     if (!fetch_page(engine, linear_pc(&state), &first) ||
         !lift_block(engine, &state, 1, &first, &second, &crosses))
-        return EXIT_FAULT;
+        return engine_fetch_fault(engine);
     engine->vcpu->host_pc = NULL;
     engine->interp_tb = NULL;
     engine->interp_stop = false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tcache/icount.h"
+#include "tests/unit/pte-bits.h"
 #include "tests/unit/x86-bed.h"
 
 enum { INT_GATE = 14, HANDLER = BED_CODE + 0x1000, COUNTER = 0x30000, DEVICE = 0x200000 };
@@ -135,6 +136,26 @@ Test(boundary, a_shadow_covers_one_instruction)
     cpu_set_line(cpu, CPU_LINE_INTR, true);
     cr_assert_eq(engine_run(busy.engine), RUN_STOPPED);
     cr_assert_eq(bed_read(&busy.bed, COUNTER, 4), 1);
+    busy_free(&busy);
+}
+
+/* A page fault whose handler's page is absent: time goes by while the guest executes nothing. */
+Test(boundary, a_fetch_that_faults_counts)
+{
+    enum { DIRECTORY = 0x40000, ABSENT_PAGE = 0x400000 };
+    Busy busy = {.length = 100};
+    busy_init(&busy, (EngineOptions){0});
+    CpuX86 *cpu = busy.bed.cpu;
+    bed_gate(&busy.bed, VEC_PF, CODE0, ABSENT_PAGE, INT_GATE, 0);
+    bed_write(&busy.bed, DIRECTORY, 4, P | RW | A | D | PS);
+    cpu->cr3 = DIRECTORY;
+    cpu->cr4 |= CR4_PSE;
+    cpu->cr0 |= CR0_PG;
+    cpu->v.pc = ABSENT_PAGE;
+    cpu_sync_paging(cpu);
+    cr_assert_eq(engine_run(busy.engine), RUN_STOPPED);
+    cr_assert_eq(cpu->v.pc, ABSENT_PAGE);
+    cr_assert_lt(cpu_reg(cpu, REG_ESP), BED_STACK0 - 90 * 16);
     busy_free(&busy);
 }
 

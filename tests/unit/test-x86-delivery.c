@@ -56,6 +56,21 @@ Test(x86_delivery, same_level_frame_with_error_code)
     bed_free(&bed);
 }
 
+Test(x86_delivery, alignment_check_that_meets_itself_comes_back, .timeout = 20)
+{
+    Bed bed = bed_new("max");
+    bed_protected(&bed, 3);
+    CpuX86 *cpu = bed.cpu;
+    cpu->cr0 |= CR0_AM;
+    cpu_set_eflags(cpu, EFLAGS_AC, EFLAGS_AC);
+    cpu->v.gpr[REG_ESP] = BED_STACK3 + 2;
+    bed_gate(&bed, VEC_AC, CODE3, HANDLER, INT_GATE, 0);
+    cr_assert(raise_fault(&bed, VEC_AC, true, 0));
+    cr_assert_eq(cpu->v.pc, BED_CODE);
+    cr_assert_eq(cpu->v.gpr[REG_ESP], BED_STACK3 + 2);
+    bed_free(&bed);
+}
+
 Test(x86_delivery, inner_level_and_back)
 {
     Bed bed = bed_new("max");

@@ -314,11 +314,15 @@ static Event combine(const CpuX86 *cpu, const Event *first, const Fault *second)
     return event;
 }
 
-/* The real-mode handlers get no error code; the event keeps it for the log. */
+/* The real-mode handlers get no error code; the event keeps it for the log.
+ * Delivering #AC at CPL 3 may meet #AC, which no rule makes a double fault: a CPU never leaves that
+ * again (CVE-2015-5307). Here the loop does, and the instruction faults again. */
 bool event_deliver(CpuX86 *cpu, Event event)
 {
+    enum { ROUNDS_MAX = 16 };
     Fault f;
     bool ok = false, first = true;
+    unsigned rounds = 0;
     cpu->v.halted = false;
     cpu->shadow = cpu->shadow_ss = cpu->shadow_fresh = cpu->step_armed = false;
     if (event.kind == EVENT_FAULT || event.kind == EVENT_TRAP)
@@ -327,7 +331,7 @@ bool event_deliver(CpuX86 *cpu, Event event)
         cpu->in_delivery = !is_software(event.kind);
         record(cpu, &event, first);
         first = false;
-        ok = event_deliver_once(cpu, &event, &f);
+        ok = event_deliver_once(cpu, &event, &f) || ++rounds == ROUNDS_MAX;
         if (ok || event.vector == VEC_DF)
             break;
         if (f.vector == FAULT_SMC) { /* no block runs now: the engine never answers this here */
