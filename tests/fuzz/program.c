@@ -404,7 +404,8 @@ bool program_changed_paging(const Program *p, const CpuX86 *cpu, const uint8_t *
         uint32_t now, then;
         memcpy(&now, ram + i, 4);
         memcpy(&then, p->ram + i, 4);
-        if ((now ^ then) & ~(uint32_t)(A | D))
+        const uint32_t set = now & ~then & (A | D);
+        if (now != (then | set))
             return true;
     }
     return false;

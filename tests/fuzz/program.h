@@ -40,8 +40,8 @@ enum {
 void program_read(Program *program, const uint8_t *bytes, size_t count);
 /* A CPU that begins the program; its memory is the caller's business. */
 void program_set_cpu(const Program *program, CpuX86 *cpu);
-/* Did the guest change what the TLB may remember: tables, other than accessed and dirty bits, or
- * where they are? From then on what an access finds is up to the CPU. */
+/* Did the guest change what the TLB may remember: tables, other than by setting accessed and dirty
+ * bits, or where they are? From then on what an access finds is up to the CPU. */
 bool program_changed_paging(const Program *program, const CpuX86 *cpu, const uint8_t *ram);
 
 #endif
