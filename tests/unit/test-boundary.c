@@ -210,6 +210,31 @@ Test(boundary, far_call_over_its_own_block)
     expect_same(call, sizeof call, BED_CODE + 8, 0);
 }
 
+/* The jump lies where the old task's busy bit is cleared, after the new one's is set. */
+static void jump_to_task(EngineOptions options)
+{
+    enum { OLD_TASK = 0x70 };
+    static const uint8_t jump[] = {0xea, 0, 0, 0, 0, TSS2, 0};
+    Busy busy = {.length = 1};
+    busy_init(&busy, options);
+    bed_write(&busy.bed, BED_TSS2 + 32, 4, HANDLER);
+    for (unsigned i = 0; i < 6; i++)
+        bed_write(&busy.bed, BED_TSS2 + 72 + 4 * i, 2, i == SEG_CS ? CODE0 : DATA0);
+    bed_write(&busy.bed, HANDLER, 2, 0xfeeb);
+    memcpy(busy.bed.mem + BED_GDT + OLD_TASK, jump, sizeof jump);
+    busy.bed.cpu->tr.selector = OLD_TASK;
+    busy.bed.cpu->v.pc = BED_GDT + OLD_TASK;
+    cr_assert_eq(engine_run(busy.engine), RUN_STOPPED);
+    cr_assert_eq(busy.bed.cpu->v.pc, HANDLER);
+    busy_free(&busy);
+}
+
+Test(boundary, task_switch_over_its_own_block)
+{
+    jump_to_task((EngineOptions){.interp = true});
+    jump_to_task((EngineOptions){.one_insn = true});
+}
+
 /* A repeated instruction is counted by where its elements lie, not by what interrupted it. */
 static uint64_t count_repeat(EngineOptions options)
 {

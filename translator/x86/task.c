@@ -208,6 +208,8 @@ bool task_switch(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, uint3
         return fault_selector(cpu, f, VEC_TS, selector);
     if (cpu->tr.limit < layout_of(cpu->tr.attr)->size - 1)
         return fault_selector(cpu, f, VEC_TS, cpu->tr.selector);
+    if (cpu->v.host_pc) /* stores all over the place: without a block that could be in the way */
+        return fault_plain(f, FAULT_SMC);
     log_printf(LOG_PCALL, "task switch %04x -> %04x cause %d", cpu->tr.selector, selector, cause);
     if (!read_task(cpu, &tss, &t, f) || !save_task(cpu, next_pc, saved, f))
         return false;
