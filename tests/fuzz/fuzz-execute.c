@@ -107,7 +107,7 @@ static void run_timers(void *opaque)
 {
     Way *way = opaque;
     if (way->interrupt <= now(way)) {
-        way->interrupt = INT64_MAX;
+        way->interrupt = now(way) + way->program->interrupt_every;
         cpu_set_line(way->bare.cpu, CPU_LINE_INTR, true);
     }
     if (now(way) < way->length || way->done)
@@ -148,7 +148,7 @@ static void way_run(Way *way, const Program *program, int64_t length)
     memcpy(way->bare.hva[0], program->ram, PROGRAM_RAM);
     program_set_cpu(program, way->bare.cpu);
     way->start = engine_time_ns(way->bare.engine);
-    way->interrupt = program->interrupt_after ? program->interrupt_after : INT64_MAX;
+    way->interrupt = program->interrupt_every ? program->interrupt_every : INT64_MAX;
     way->device = 1;
     way->done = false;
     engine_deadline_changed(way->bare.engine);

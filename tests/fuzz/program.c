@@ -291,7 +291,7 @@ void program_read(Program *p, const uint8_t *bytes, size_t count)
     p->eflags = take_eflags(&input, p->mode);
     p->cr0 = (uint32_t)input_take(&input, 1); /* see set_control */
     p->cr4 = (uint32_t)input_take(&input, 2);
-    p->interrupt_after = (unsigned)input_take(&input, 1);
+    p->interrupt_every = (unsigned)input_take(&input, 1);
     p->vector = (uint8_t)input_take(&input, 1);
     put_system(p);
     for (unsigned i = 0; i < 8; i++)

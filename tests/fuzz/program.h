@@ -22,7 +22,7 @@ typedef struct {
     unsigned mode;      /* PROGRAM_* bits */
     uint32_t eflags, cr0, cr4;
     uint32_t gpr[8];
-    unsigned interrupt_after; /* so many instructions, 0: never; its vector */
+    unsigned interrupt_every; /* so many instructions, 0: never; its vector */
     uint8_t vector;
 } Program;
 
