@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "tests/unit/pte-bits.h"
 #include "translator/x86/cpu-priv.h"
 
 /* Where things lie, physical and linear. */
@@ -41,8 +42,6 @@ enum {
     FRESH = 0xc4, /* never accessed */
     LARGE = 1,    /* the second large page: all of physical memory from 0 */
 };
-
-enum { P = 1, RW = 2, US = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100 };
 
 /* Selectors by their place in the GDT. */
 enum {
