@@ -104,7 +104,7 @@ Test(x86_segments, lar_lsl_verw)
     uint64_t value;
     bed_call(&bed, helper_lar, CODE0, 0, 0, &value);
     cr_assert(bed.cpu->v.flags & FLAG_ZF);
-    cr_assert_eq(value, 0x00c09b00u);
+    cr_assert_eq(value, 0x00cf9b00u);
     bed_call(&bed, helper_lsl, DATA0, 0, 0, &value);
     cr_assert_eq(value, 0xffffffffu);
     bed_call(&bed, helper_lsl, 0, 0, 0, &value);

@@ -147,6 +147,15 @@ static bool stack_aligned(const CpuX86 *cpu, const Stack *s, uint32_t at, unsign
     return s->mode != MMU_USER || mem_aligned(cpu, s->ss.base + at, size, f);
 }
 
+bool stack_room(const CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f)
+{
+    for (unsigned i = 1; i <= count; i++) {
+        if (!stack_access(cpu, s, (s->sp - size * i) & s->mask, size, true, f))
+            return false;
+    }
+    return true;
+}
+
 bool stack_reserve(CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f)
 {
     if (!cpu->v.host_pc) /* no block that could be in the way */

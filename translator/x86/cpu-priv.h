@@ -142,6 +142,8 @@ typedef struct {
 } Stack;
 Stack stack_current(const CpuX86 *cpu);
 Stack stack_make(const CpuX86 *cpu, SegReg ss, uint32_t sp, unsigned cpl, bool new_stack);
+/* Does the segment have room for `count` words of `size`? What pushes them checks pages. */
+bool stack_room(const CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f);
 /* Before the first of several pushes by an instruction that reads memory, too: may the block that
  * runs now, which a push may overwrite, go on? If not, the instruction is executed once more, and must
  * find what it read as it was. */
@@ -205,17 +207,26 @@ bool seg_check_ldt(CpuX86 *cpu, uint16_t selector, unsigned vector, SegReg *seg,
 
 /* --- task.c --- */
 typedef enum { TASK_JMP, TASK_CALL, TASK_IRET, TASK_GATE } TaskCause;
-/* Switch to the TSS of `selector` (descriptor d, checked by task_check). next_pc: saved EIP.
- * On false the switch may have happened: then the fault belongs
+/* Switch to the TSS of `selector` (descriptor d, checked by task_check). next_pc and eflags are
+ * what the old task is left with. On false the switch may have happened: then the fault belongs
  * to the new task, and pc is its. */
 bool task_switch(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, uint32_t next_pc,
-                 Fault *f);
+                 uint32_t eflags, Fault *f);
 /* Selector of a TSS for JMP, CALL, a gate: type, presence. */
 bool task_fetch_tss(CpuX86 *cpu, uint16_t selector, unsigned vector, bool busy, Desc *d, Fault *f);
 
 /* --- helper-far.c --- */
+/* A code segment that has passed the checks of its descriptor. */
+typedef struct {
+    SegReg cs;
+    Desc desc;
+    uint32_t pc;
+    unsigned cpl;
+} FarTarget;
 /* The CS:pc that RET and IRET return to, same or outer level. */
-bool far_check_return(CpuX86 *cpu, uint16_t selector, uint32_t pc, SegReg *cs, Fault *f);
+bool far_check_return(CpuX86 *cpu, uint16_t selector, uint32_t pc, FarTarget *t, Fault *f);
+/* What comes last, after checks of the stack: pc within the limit, the accessed bit. */
+bool far_settle(CpuX86 *cpu, FarTarget *t, Fault *f);
 
 /* --- interrupts.c --- */
 typedef enum {
@@ -269,6 +280,8 @@ extern const GuestField x86_state_fields[X86_STATE_FIELDS];
 void cpu_update_data_segment(CpuX86 *cpu, unsigned which);
 /* As cpu_update_mode when only EFLAGS bits or debug state changed (not VM). */
 void cpu_update_flags_mode(CpuX86 *cpu);
+/* The state that must not begin an instruction: VIF and VIP, where CR4 gives them a meaning. */
+bool cpu_virtual_interrupt_due(const CpuX86 *cpu);
 void cpu_set_cpl(CpuX86 *cpu, unsigned cpl);
 /* CS:pc of a far transfer: seg[CS], cpl, pc, mode. */
 void cpu_set_cs(CpuX86 *cpu, SegReg cs, uint32_t pc, unsigned cpl);

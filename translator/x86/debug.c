@@ -119,10 +119,38 @@ static bool check_code(CpuX86 *cpu)
     return hits != 0;
 }
 
+/* SDM 3A "Class 2—Maskable Hardware Interrupt Handling in Virtual-8086 Mode": VIF and VIP both set
+ * when an instruction begins. */
+static bool check_virtual_interrupt(CpuX86 *cpu)
+{
+    if (!cpu_virtual_interrupt_due(cpu))
+        return false;
+    if (!event_deliver(cpu, (Event){EVENT_FAULT, VEC_GP, true, 0, (uint32_t)cpu->v.pc}))
+        cpu->shutdown = true;
+    return true;
+}
+
 void debug_begin_handler(CpuX86 *cpu)
 {
     check_code(cpu);
     cpu_update_flags_mode(cpu);
+}
+
+/* What the last instruction left. The frame may lie on watched data, and lead to the next. */
+static bool deliver_traps(CpuX86 *cpu)
+{
+    enum { ROUNDS_MAX = 16 };
+    Mmu *mmu = &cpu->v.mmu;
+    bool moved = false;
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        cpu->pending_db |= mmu->watch_hits & DEBUG_WATCHES;
+        mmu->watch_hits &= ~DEBUG_WATCHES;
+        if (!cpu->pending_db || cpu->shadow_ss)
+            break;
+        deliver_db(cpu, EVENT_TRAP, cpu->pending_db);
+        moved = true;
+    }
+    return moved;
 }
 
 bool x86_debug_boundary(VCpu *vcpu)
@@ -131,18 +159,10 @@ bool x86_debug_boundary(VCpu *vcpu)
     if (!(cpu->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS)))
         return false;
     age_shadow(cpu);
-    cpu->pending_db |= vcpu->mmu.watch_hits & DEBUG_WATCHES;
-    vcpu->mmu.watch_hits &= ~DEBUG_WATCHES;
-    if (cpu->step_armed)
+    if (cpu->step_armed && !cpu->shadow_ss)
         cpu->pending_db |= DR6_BS;
     cpu->step_armed = (cpu->eflags & EFLAGS_TF) != 0;
-    bool moved = false;
-    if (cpu->pending_db && !cpu->shadow_ss) {
-        deliver_db(cpu, EVENT_TRAP, cpu->pending_db);
-        moved = true;
-    } else {
-        moved = check_code(cpu);
-    }
+    const bool moved = deliver_traps(cpu) || check_code(cpu) || check_virtual_interrupt(cpu);
     cpu_update_flags_mode(cpu);
     return moved;
 }

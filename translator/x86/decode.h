@@ -51,6 +51,9 @@ typedef enum {
     STRING_OUTS,
 } StringOp;
 
+/* Beside the segment's number for the helper load_seg: by LSS, which holds nothing back. */
+enum { LOAD_BY_LSS = 8 };
+
 /* X86Insn.base of a RIP-relative operand. */
 #define X86_BASE_RIP 0xfe
 

@@ -2,43 +2,41 @@
  * Far jumps, calls and returns, call gates, SYSENTER and SYSEXIT (SDM 2 "JMP", "CALL", "RET"). */
 #include "translator/x86/helpers.h"
 
-/* A destination that has passed its checks. */
-typedef struct {
-    SegReg cs;
-    uint32_t pc;
-    unsigned cpl;
-} Target;
-
-static void enter_target(CpuX86 *cpu, const Target *t)
+static void enter_target(CpuX86 *cpu, const FarTarget *t)
 {
     cpu_set_cs(cpu, t->cs, t->pc, t->cpl);
 }
 
-/* Finish a checked code descriptor: present, offset within the limit, accessed bit. */
-static bool finish_target(CpuX86 *cpu, uint16_t selector, Desc *d, uint32_t pc, unsigned cpl,
-                          Target *t, Fault *f)
+/* Of a checked code descriptor. */
+static bool make_target(CpuX86 *cpu, uint16_t selector, const Desc *d, uint32_t pc, unsigned cpl,
+                        FarTarget *t, Fault *f)
 {
     if (!(d->hi & DESC_P))
         return fault_selector(cpu, f, VEC_NP, selector);
-    *t = (Target){desc_segment((uint16_t)((selector & ~3u) | cpl), d), pc, cpl};
-    if (pc > t->cs.limit)
-        return fault_code(f, VEC_GP, 0);
+    *t = (FarTarget){desc_segment((uint16_t)((selector & ~3u) | cpl), d), *d, pc, cpl};
+    return true;
+}
+
+bool far_settle(CpuX86 *cpu, FarTarget *t, Fault *f)
+{
+    if (t->pc > t->cs.limit)
+        return fault_code(f, VEC_GP, cpu->in_delivery ? 1 : 0);
     t->cs.attr |= SEG_ATTR_ACCESSED;
-    return desc_set_accessed(cpu, d, f);
+    return desc_set_accessed(cpu, &t->desc, f);
 }
 
 /* Direct far JMP or CALL to a code segment: never changes the privilege level. */
-static bool check_direct(CpuX86 *cpu, uint16_t selector, Desc *d, uint32_t pc, Target *t, Fault *f)
+static bool check_direct(CpuX86 *cpu, uint16_t selector, Desc *d, uint32_t pc, FarTarget *t, Fault *f)
 {
     const unsigned dpl = desc_dpl(d), rpl = selector & 3;
     const bool ok = d->hi & DESC_CONFORM ? dpl <= cpu->cpl : rpl <= cpu->cpl && dpl == cpu->cpl;
     if (!(d->hi & DESC_CODE) || !ok)
         return fault_selector(cpu, f, VEC_GP, selector);
-    return finish_target(cpu, selector, d, pc, cpu->cpl, t, f);
+    return make_target(cpu, selector, d, pc, cpu->cpl, t, f);
 }
 
 /* Code segment behind a call gate; a call may go inwards. */
-static bool check_gate_target(CpuX86 *cpu, const Desc *gate, bool call, Target *t, Fault *f)
+static bool check_gate_target(CpuX86 *cpu, const Desc *gate, bool call, FarTarget *t, Fault *f)
 {
     const uint16_t selector = (uint16_t)(gate->lo >> 16);
     Desc d;
@@ -51,7 +49,7 @@ static bool check_gate_target(CpuX86 *cpu, const Desc *gate, bool call, Target *
     const bool ok = conforming || call ? dpl <= cpu->cpl : dpl == cpu->cpl;
     if (!desc_is_code(&d) || !ok)
         return fault_selector(cpu, f, VEC_GP, selector);
-    return finish_target(cpu, selector, &d, gate_offset(gate), conforming ? cpu->cpl : dpl, t, f);
+    return make_target(cpu, selector, &d, gate_offset(gate), conforming ? cpu->cpl : dpl, t, f);
 }
 
 /* Gates and TSS descriptors: privilege and presence of the gate itself. */
@@ -75,7 +73,7 @@ static bool far_task(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, u
         selector = (uint16_t)(d->lo >> 16);
     if (!task_fetch_tss(cpu, selector, VEC_GP, false, d, f))
         return false;
-    return task_switch(cpu, cause, selector, d, next_pc, f);
+    return task_switch(cpu, cause, selector, d, next_pc, cpu_eflags(cpu), f);
 }
 
 static bool is_call_gate(const Desc *d)
@@ -93,7 +91,7 @@ static SegReg plain_cs(const CpuX86 *cpu, uint16_t selector)
 static bool jmp_protected(CpuX86 *cpu, uint16_t selector, uint32_t pc, uint32_t next_pc, Fault *f)
 {
     Desc d;
-    Target t;
+    FarTarget t;
     if (selector_null(selector))
         return fault_selector(cpu, f, VEC_GP, 0);
     if (!desc_fetch(cpu, selector, VEC_GP, &d, f))
@@ -109,6 +107,8 @@ static bool jmp_protected(CpuX86 *cpu, uint16_t selector, uint32_t pc, uint32_t 
         if (!check_gate_target(cpu, &d, false, &t, f))
             return false;
     }
+    if (!far_settle(cpu, &t, f))
+        return false;
     enter_target(cpu, &t);
     return true;
 }
@@ -137,13 +137,12 @@ uint64_t helper_far_jmp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 
 static bool push_return(CpuX86 *cpu, Stack *st, unsigned size, uint32_t next_pc, Fault *f)
 {
-    return stack_reserve(cpu, st, size, 2, f) &&
-           stack_push(cpu, st, size, cpu->seg[SEG_CS].selector, f) &&
+    return stack_push(cpu, st, size, cpu->seg[SEG_CS].selector, f) &&
            stack_push(cpu, st, size, next_pc & (uint32_t)width_mask(size), f);
 }
 
 /* Through a call gate to an inner level: new stack, old SS:ESP, parameters, return address. */
-static bool call_inner(CpuX86 *cpu, const Desc *gate, const Target *t, uint32_t next_pc, Fault *f)
+static bool call_inner(CpuX86 *cpu, const Desc *gate, FarTarget *t, uint32_t next_pc, Fault *f)
 {
     const unsigned width = desc_type(gate) & SYS_32 ? 4 : 2;
     const unsigned count = gate->hi & 31;
@@ -154,11 +153,13 @@ static bool call_inner(CpuX86 *cpu, const Desc *gate, const Target *t, uint32_t 
         !seg_check_stack(cpu, selector, t->cpl, VEC_TS, &ss, f))
         return false;
     Stack old = stack_current(cpu);
+    Stack st = stack_make(cpu, ss, esp, t->cpl, true);
+    if (!stack_room(cpu, &st, width, count + 4, f) || !far_settle(cpu, t, f))
+        return false;
     for (unsigned i = 0; i < count; i++) {
         if (!stack_pop(cpu, &old, width, &params[i], f))
             return false;
     }
-    Stack st = stack_make(cpu, ss, esp, t->cpl, true);
     if (!stack_reserve(cpu, &st, width, count + 4, f) ||
         !stack_push(cpu, &st, width, cpu->seg[SEG_SS].selector, f) ||
         !stack_push(cpu, &st, width, cpu_reg(cpu, REG_ESP), f))
@@ -174,35 +175,36 @@ static bool call_inner(CpuX86 *cpu, const Desc *gate, const Target *t, uint32_t 
     return true;
 }
 
-static bool call_same(CpuX86 *cpu, unsigned width, uint32_t next_pc, Fault *f)
+static bool call_same(CpuX86 *cpu, unsigned width, FarTarget *t, uint32_t next_pc, Fault *f)
 {
     Stack st = stack_current(cpu);
-    if (!push_return(cpu, &st, width, next_pc, f))
+    if (!stack_room(cpu, &st, width, 2, f) || !far_settle(cpu, t, f) ||
+        !stack_reserve(cpu, &st, width, 2, f) || !push_return(cpu, &st, width, next_pc, f))
         return false;
     stack_commit(cpu, &st);
     return true;
 }
 
-static bool call_gate(CpuX86 *cpu, const Desc *gate, uint32_t next_pc, Target *t, Fault *f)
+static bool call_gate(CpuX86 *cpu, const Desc *gate, uint32_t next_pc, FarTarget *t, Fault *f)
 {
     if (!check_gate_target(cpu, gate, true, t, f))
         return false;
     if (t->cpl < cpu->cpl)
         return call_inner(cpu, gate, t, next_pc, f);
-    return call_same(cpu, desc_type(gate) & SYS_32 ? 4 : 2, next_pc, f);
+    return call_same(cpu, desc_type(gate) & SYS_32 ? 4 : 2, t, next_pc, f);
 }
 
 static bool call_protected(CpuX86 *cpu, uint16_t selector, uint32_t pc, unsigned size,
                            uint32_t next_pc, Fault *f)
 {
     Desc d;
-    Target t;
+    FarTarget t;
     if (selector_null(selector))
         return fault_selector(cpu, f, VEC_GP, 0);
     if (!desc_fetch(cpu, selector, VEC_GP, &d, f))
         return false;
     if (d.hi & DESC_S) {
-        if (!check_direct(cpu, selector, &d, pc, &t, f) || !call_same(cpu, size, next_pc, f))
+        if (!check_direct(cpu, selector, &d, pc, &t, f) || !call_same(cpu, size, &t, next_pc, f))
             return false;
     } else {
         if (!check_system(cpu, selector, &d, f))
@@ -228,11 +230,14 @@ uint64_t helper_far_call(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     if (cpu_protected(cpu)) {
         ok = call_protected(cpu, (uint16_t)a, pc, size, (uint32_t)c, &f);
     } else {
+        Stack st = stack_current(cpu);
         const SegReg cs = plain_cs(cpu, (uint16_t)a);
-        ok = pc <= cs.limit || fault_code(&f, VEC_GP, 0);
-        ok = ok && call_same(cpu, size, (uint32_t)c, &f);
-        if (ok)
+        ok = stack_room(cpu, &st, size, 2, &f) && (pc <= cs.limit || fault_code(&f, VEC_GP, 0)) &&
+             stack_reserve(cpu, &st, size, 2, &f) && push_return(cpu, &st, size, (uint32_t)c, &f);
+        if (ok) {
+            stack_commit(cpu, &st);
             cpu_set_cs(cpu, cs, pc, cpu->cpl);
+        }
     }
     if (!ok)
         cpu_raise(cpu, f);
@@ -241,11 +246,10 @@ uint64_t helper_far_call(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 
 /* ---- RET ---- */
 
-bool far_check_return(CpuX86 *cpu, uint16_t selector, uint32_t pc, SegReg *cs, Fault *f)
+bool far_check_return(CpuX86 *cpu, uint16_t selector, uint32_t pc, FarTarget *t, Fault *f)
 {
     const unsigned rpl = selector & 3;
     Desc d;
-    Target t;
     if (selector_null(selector))
         return fault_selector(cpu, f, VEC_GP, 0);
     if (!desc_fetch(cpu, selector, VEC_GP, &d, f))
@@ -254,10 +258,7 @@ bool far_check_return(CpuX86 *cpu, uint16_t selector, uint32_t pc, SegReg *cs, F
     const bool ok = d.hi & DESC_CONFORM ? dpl <= rpl : dpl == rpl;
     if (!desc_is_code(&d) || rpl < cpu->cpl || !ok)
         return fault_selector(cpu, f, VEC_GP, selector);
-    if (!finish_target(cpu, selector, &d, pc, rpl, &t, f))
-        return false;
-    *cs = t.cs;
-    return true;
+    return make_target(cpu, selector, &d, pc, rpl, t, f);
 }
 
 static void release(Stack *st, uint32_t bytes)
@@ -269,25 +270,29 @@ static bool ret_protected(CpuX86 *cpu, unsigned size, uint32_t bytes, Fault *f)
 {
     Stack st = stack_current(cpu);
     uint32_t pc, selector, esp, ss_selector;
-    SegReg cs, ss;
+    FarTarget t;
+    SegReg ss;
     if (!stack_pop(cpu, &st, size, &pc, f) || !stack_pop(cpu, &st, size, &selector, f) ||
-        !far_check_return(cpu, (uint16_t)selector, pc, &cs, f))
+        !far_check_return(cpu, (uint16_t)selector, pc, &t, f))
         return false;
     const unsigned rpl = selector & 3;
     release(&st, bytes);
     if (rpl == cpu->cpl) {
+        if (!far_settle(cpu, &t, f))
+            return false;
         stack_commit(cpu, &st);
-        cpu_set_cs(cpu, cs, pc, rpl);
+        enter_target(cpu, &t);
         return true;
     }
     if (!stack_pop(cpu, &st, size, &esp, f) || !stack_pop(cpu, &st, size, &ss_selector, f) ||
-        !seg_check_stack(cpu, (uint16_t)ss_selector, rpl, VEC_GP, &ss, f))
+        !seg_check_stack(cpu, (uint16_t)ss_selector, rpl, VEC_GP, &ss, f) ||
+        !far_settle(cpu, &t, f))
         return false;
     cpu->seg[SEG_SS] = ss;
     cpu_set_reg(cpu, REG_ESP, ss.attr & SEG_ATTR_DB ? 4 : 2, esp + bytes);
     cpu->cpl = rpl;
     seg_drop_inner(cpu);
-    cpu_set_cs(cpu, cs, pc, rpl);
+    enter_target(cpu, &t);
     return true;
 }
 

@@ -89,7 +89,8 @@ static bool iret_task(CpuX86 *cpu, uint32_t next_pc, Fault *f)
     if (!mem_read(cpu, cpu->tr.base, 2, MMU_SUPERVISOR, &link, f) ||
         !task_fetch_tss(cpu, (uint16_t)link, VEC_TS, true, &d, f))
         return false;
-    return task_switch(cpu, TASK_IRET, (uint16_t)link, &d, next_pc, f);
+    return task_switch(cpu, TASK_IRET, (uint16_t)link, &d, next_pc, cpu_eflags(cpu) & ~EFLAGS_NT,
+                       f);
 }
 
 static bool iret_to_v86(CpuX86 *cpu, Frame *frame, Fault *f)
@@ -114,41 +115,42 @@ static bool iret_to_v86(CpuX86 *cpu, Frame *frame, Fault *f)
     return true;
 }
 
-static bool iret_outer(CpuX86 *cpu, unsigned size, Frame *frame, const SegReg *cs, Fault *f)
+static bool iret_outer(CpuX86 *cpu, unsigned size, Frame *frame, FarTarget *t, Fault *f)
 {
-    const unsigned rpl = frame->cs & 3;
+    const unsigned rpl = t->cpl;
     const uint32_t mask = iret_mask(cpu, size);
     uint32_t esp, selector;
     SegReg ss;
     if (!stack_pop(cpu, &frame->st, size, &esp, f) ||
         !stack_pop(cpu, &frame->st, size, &selector, f) ||
-        !seg_check_stack(cpu, (uint16_t)selector, rpl, VEC_GP, &ss, f))
+        !seg_check_stack(cpu, (uint16_t)selector, rpl, VEC_GP, &ss, f) || !far_settle(cpu, t, f))
         return false;
     cpu->seg[SEG_SS] = ss;
     cpu_set_reg(cpu, REG_ESP, ss.attr & SEG_ATTR_DB ? 4 : 2, esp);
     cpu->cpl = rpl;
     seg_drop_inner(cpu);
     cpu_set_eflags(cpu, frame->eflags, mask);
-    cpu_set_cs(cpu, *cs, frame->pc, rpl);
+    cpu_set_cs(cpu, t->cs, t->pc, rpl);
     return true;
 }
 
 static bool iret_protected(CpuX86 *cpu, unsigned size, Fault *f)
 {
     Frame frame;
-    SegReg cs;
+    FarTarget t;
     if (!pop_frame(cpu, size, &frame, f))
         return false;
     if (size == 4 && (frame.eflags & EFLAGS_VM) && cpu->cpl == 0)
         return iret_to_v86(cpu, &frame, f);
-    if (!far_check_return(cpu, (uint16_t)frame.cs, frame.pc, &cs, f))
+    if (!far_check_return(cpu, (uint16_t)frame.cs, frame.pc, &t, f))
         return false;
-    const unsigned rpl = frame.cs & 3;
-    if (rpl > cpu->cpl)
-        return iret_outer(cpu, size, &frame, &cs, f);
+    if (t.cpl > cpu->cpl)
+        return iret_outer(cpu, size, &frame, &t, f);
+    if (!far_settle(cpu, &t, f))
+        return false;
     stack_commit(cpu, &frame.st);
     cpu_set_eflags(cpu, frame.eflags, iret_mask(cpu, size));
-    cpu_set_cs(cpu, cs, frame.pc, rpl);
+    cpu_set_cs(cpu, t.cs, t.pc, t.cpl);
     return true;
 }
 

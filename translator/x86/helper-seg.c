@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Segment register loads, descriptor table registers, LAR/LSL/VERR/VERW/ARPL, BOUND. */
+#include "translator/x86/decode.h"
 #include "translator/x86/helpers.h"
 
 uint64_t helper_load_seg(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
@@ -19,7 +20,8 @@ uint64_t helper_load_seg(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         cpu_raise(cpu, f);
     cpu->seg[which] = seg;
     if (which == SEG_SS) {
-        debug_begin_shadow(cpu, true);
+        if (!(a & LOAD_BY_LSS)) /* SDM 3A "Masking Exceptions and Interrupts When Switching Stacks" */
+            debug_begin_shadow(cpu, true);
         cpu_update_mode(cpu);
     } else {
         cpu_update_data_segment(cpu, which);
@@ -76,6 +78,8 @@ static void store_table(CpuX86 *cpu, const DescTable *table, uint64_t ref, uint6
     const gva_t end = (uint32_t)(gva + 5) & GUEST_PAGE_MASK;
     gpa_t gpa;
     Fault f;
+    cpu_check_alignment(cpu, gva, 2); /* SDM 3A "Pseudo-descriptor Format" */
+    cpu_check_alignment(cpu, gva + 2, 4);
     /* Nothing is stored if the second page would fault. */
     if (!mmu_translate(&cpu->v.mmu, gva, MMU_WRITE, mode, &gpa, &f) ||
         (end != (gva & GUEST_PAGE_MASK) &&
@@ -166,7 +170,8 @@ uint64_t helper_lar(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     Desc d;
     const bool ok = query_segment(cpu, (uint16_t)a, LAR_TYPES, &d);
     set_zf(cpu, ok);
-    return ok ? d.hi & 0x00f0ff00u : 0;
+    /* Manuals leave bits 19:16 open; CPUs give those of the limit. */
+    return ok ? d.hi & 0x00ffff00u : 0;
 }
 
 uint64_t helper_lsl(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
@@ -193,6 +198,21 @@ uint64_t helper_verw(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     Desc d;
     const bool ok = query_segment(cpu, (uint16_t)a, 0, &d);
     set_zf(cpu, ok && (d.hi & (DESC_CODE | DESC_RW)) == DESC_RW);
+    return 0;
+}
+
+uint64_t helper_check_store(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    const unsigned size = ref_op_size(a);
+    const gva_t gva = cpu_ref_linear(cpu, a, b, size, true);
+    const int mode = cpu_mmu_mode(cpu);
+    gpa_t gpa;
+    Fault f;
+    cpu_check_alignment(cpu, gva, size);
+    if (!mmu_translate(&vcpu->mmu, gva, MMU_WRITE, mode, &gpa, &f) ||
+        !mmu_translate(&vcpu->mmu, (uint32_t)(gva + size - 1), MMU_WRITE, mode, &gpa, &f))
+        cpu_raise(cpu, f);
     return 0;
 }
 

@@ -114,7 +114,7 @@ static bool deliver_task(CpuX86 *cpu, const Event *event, const Desc *gate, Faul
     const uint16_t selector = (uint16_t)(gate->lo >> 16);
     Desc tss;
     if (!task_fetch_tss(cpu, selector, VEC_GP, false, &tss, f) ||
-        !task_switch(cpu, TASK_GATE, selector, &tss, event->return_pc, f))
+        !task_switch(cpu, TASK_GATE, selector, &tss, event->return_pc, pushed_eflags(cpu, event), f))
         return false;
     if (!event->has_error)
         return true;
@@ -134,9 +134,7 @@ static bool fetch_handler(CpuX86 *cpu, const Desc *gate, Desc *code, Fault *f)
         return false;
     if (!desc_is_code(code) || desc_dpl(code) > cpu->cpl)
         return fault_selector(cpu, f, VEC_GP, selector);
-    if (!(code->hi & DESC_P))
-        return fault_selector(cpu, f, VEC_NP, selector);
-    return desc_set_accessed(cpu, code, f);
+    return code->hi & DESC_P || fault_selector(cpu, f, VEC_NP, selector);
 }
 
 /* The stack that the frame goes to: the current one, or the handler level's from the TSS. */
@@ -156,8 +154,8 @@ static bool handler_stack(CpuX86 *cpu, unsigned level, bool inner, Stack *st, Fa
     return true;
 }
 
-static bool push_frame(CpuX86 *cpu, const Event *event, Stack *st, unsigned width, bool inner,
-                       Fault *f)
+static bool push_frame(CpuX86 *cpu, const Event *event, FarTarget *t, Stack *st, unsigned width,
+                       bool inner, Fault *f)
 {
     uint32_t words[10];
     unsigned n = 0;
@@ -175,7 +173,8 @@ static bool push_frame(CpuX86 *cpu, const Event *event, Stack *st, unsigned widt
     words[n++] = event->return_pc;
     if (event->has_error)
         words[n++] = event->error_code;
-    if (!stack_reserve(cpu, st, width, n, f))
+    if (!stack_room(cpu, st, width, n, f) || !far_settle(cpu, t, f) ||
+        !stack_reserve(cpu, st, width, n, f))
         return false;
     for (unsigned i = 0; i < n; i++) {
         if (!stack_push(cpu, st, width, words[i], f))
@@ -199,9 +198,8 @@ static bool deliver_gate(CpuX86 *cpu, const Event *event, const Desc *gate, Faul
     if (!handler_stack(cpu, level, inner, &st, f))
         return false;
     const SegReg cs = desc_segment((uint16_t)((selector & ~3u) | level), &code);
-    if (gate_offset(gate) > cs.limit)
-        return fault_code(f, VEC_GP, cpu->in_delivery ? 1 : 0);
-    if (!push_frame(cpu, event, &st, desc_type(gate) & SYS_32 ? 4 : 2, inner, f))
+    FarTarget target = {cs, code, gate_offset(gate), level};
+    if (!push_frame(cpu, event, &target, &st, desc_type(gate) & SYS_32 ? 4 : 2, inner, f))
         return false;
     stack_commit(cpu, &st);
     if (inner)
@@ -212,7 +210,7 @@ static bool deliver_gate(CpuX86 *cpu, const Event *event, const Desc *gate, Faul
     }
     const bool trap = desc_type(gate) & 1;
     cpu_set_eflags(cpu, 0, EFLAGS_TF | EFLAGS_NT | EFLAGS_VM | EFLAGS_RF | (trap ? 0u : EFLAGS_IF));
-    cpu_set_cs(cpu, cs, gate_offset(gate), level);
+    cpu_set_cs(cpu, target.cs, target.pc, level);
     return true;
 }
 

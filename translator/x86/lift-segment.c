@@ -41,11 +41,11 @@ static bool load_is_plain(const Lift *l, unsigned seg)
     return lift_real(l) && seg != SEG_SS && mode_seg_use(l->mode, seg) == IR_SEG_64K;
 }
 
-/* Segment register = selector (zero-extended); the selector's temp is used up. */
-static void load_segment(Lift *l, unsigned seg, IrOpd selector)
+/* Segment register = selector (zero-extended); the selector's temp is used up. `how`: 0, LOAD_BY_LSS */
+static void load_segment(Lift *l, unsigned seg, IrOpd selector, unsigned how)
 {
     if (!load_is_plain(l, seg)) {
-        lift_call(l, HELPER_load_seg, 2, (IrOpd[]){ir_imm(), selector}, (int64_t[]){seg, 0});
+        lift_call(l, HELPER_load_seg, 2, (IrOpd[]){ir_imm(), selector}, (int64_t[]){seg | how, 0});
         l->mode_only = true;
         return;
     }
@@ -72,7 +72,7 @@ void lift_mov_to_seg(Lift *l, int arg)
         lift_raise(l, VEC_UD, false, 0);
         return;
     }
-    load_segment(l, seg, selector_value(l, 1));
+    load_segment(l, seg, selector_value(l, 1), 0);
 }
 
 void lift_push_seg(Lift *l, int arg)
@@ -89,7 +89,7 @@ void lift_pop_seg(Lift *l, int arg)
         op->src_width = 2;
         op->d = op->a = selector;
     }
-    load_segment(l, l->insn->opd[0].reg, selector);
+    load_segment(l, l->insn->opd[0].reg, selector, 0);
     lift_add_esp(l, size);
 }
 
@@ -98,7 +98,7 @@ void lift_load_far(Lift *l, int seg)
 {
     unsigned size = l->insn->op_size;
     IrOpd offset = lift_load(l, size, 0);
-    load_segment(l, (unsigned)seg, lift_load(l, 2, size));
+    load_segment(l, (unsigned)seg, lift_load(l, 2, size), seg == SEG_SS ? LOAD_BY_LSS : 0);
     lift_store(l, 0, offset, size);
 }
 
@@ -125,13 +125,14 @@ void lift_lar_lsl(Lift *l, int helper)
     op->a = value;
 }
 
-/* The helper sets ZF, so a destination in memory is first stored back unchanged: that store faults
- * if the last one would. */
+/* A destination in memory is one that is written, also where it is only read. */
 void lift_arpl(Lift *l, int arg)
 {
+    if (l->insn->opd[0].kind == OPD_MEM) {
+        IrOpd checked[] = {ir_imm(), lift_address(l)};
+        lift_call(l, HELPER_check_store, 2, checked, (int64_t[]){lift_ref(l, 2), 0});
+    }
     IrOpd destination = selector_value(l, 0);
-    if (l->insn->opd[0].kind == OPD_MEM)
-        lift_store(l, 0, destination, 2);
     IrOpd args[] = {destination, selector_value(l, 1)};
     lift_call(l, HELPER_arpl, 2, args, NULL)->d = destination;
     lift_store(l, 0, destination, 2);

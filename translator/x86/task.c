@@ -198,10 +198,9 @@ static bool links(TaskCause cause)
 }
 
 bool task_switch(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, uint32_t next_pc,
-                 Fault *f)
+                 uint32_t eflags, Fault *f)
 {
     SegReg tss = desc_segment(selector, d);
-    const uint32_t saved = cpu_eflags(cpu) & ~(cause == TASK_IRET ? EFLAGS_NT : 0u);
     const gva_t old_desc = cpu->gdtr.base + (cpu->tr.selector & 0xfff8u);
     TaskState t;
     if (tss.limit + 1u < layout_of(tss.attr)->size && tss.limit != 0xffffffffu)
@@ -211,7 +210,7 @@ bool task_switch(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, uint3
     if (cpu->v.host_pc) /* stores all over the place: without a block that could be in the way */
         return fault_plain(f, FAULT_SMC);
     log_printf(LOG_PCALL, "task switch %04x -> %04x cause %d", cpu->tr.selector, selector, cause);
-    if (!read_task(cpu, &tss, &t, f) || !save_task(cpu, next_pc, saved, f))
+    if (!read_task(cpu, &tss, &t, f) || !save_task(cpu, next_pc, eflags, f))
         return false;
     if (links(cause) && !mem_write(cpu, tss.base, 2, MMU_SUPERVISOR, cpu->tr.selector, f))
         return false;

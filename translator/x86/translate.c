@@ -75,13 +75,10 @@ static void lift_fetch_fault(Lift *l, unsigned seen)
     l->ir->guest_insns += 1;
 }
 
-/* IP wraps at 64 KiB in ordinary 16-bit segments only. */
+/* Beyond 64 KiB 16-bit code meets its limit and does not wrap. MANUAL: silent; processors do so. */
 static uint64_t next_pc(const Lift *l, uint64_t pc)
 {
-    if (l->mode & MODE_LONG64)
-        return pc;
-    bool small = !(l->mode & MODE_CODE32) && l->cs_limit <= 0xffff;
-    return pc & (small ? 0xffff : 0xffffffff);
+    return l->mode & MODE_LONG64 ? pc : pc & 0xffffffff;
 }
 
 static unsigned count_side_exits(const IrBlock *block, unsigned from)

@@ -191,6 +191,24 @@ tests:
         at
         nop
         want_db BS
+        dbg "TF: LSS does not"
+        mov [DATA], esp
+        mov [DATA + 4], ss
+        step_on
+        lss esp, [DATA]
+        at
+        nop
+        want_db BS
+        dbg "TF: MOV SS, then a fault: no trap is left over"
+        mov eax, ss
+        step_on
+        mov ss, ax
+        at
+        ud2
+        want UD, 0
+        mov edx, dr6
+        eq "DR6", edx, 0xffff0ff0
+        want_at
         dbg "TF: MOV SS by POPF holds back POPF's own TF only for one"
         push dword TF | 2
         mov eax, ss
@@ -469,6 +487,20 @@ tests:
         at
         nop
         want_db BHIT | 1
+        dbg "the frame of a #DB on watched data"
+        arm 0, W1, DATA
+        lea edx, [esp - 4]
+        mov dr1, edx
+        mov edx, (W1 << 16) | (W4 << 20) | 0x40a
+        mov dr7, edx
+        mov [DATA], al
+        nop
+        want DB_, 0
+        mov edx, dr6
+        and edx, 2                      ; the first trap's bit may be gone
+        eq "DR6.B1", edx, 2
+        eq "EIP: the first instruction of the handler", [t_eip], stubs + 16
+        done
         dbg "a fault: no data breakpoint is left over"
         arm 0, W1, DATA
         xor eax, eax

@@ -11,6 +11,7 @@
         sel CODE_ABSENT, 0, 0xfffff, 0x1b, 0xc
         sel CODE_SMALL, 0, 0xfff, 0x9b, 4
         sel CODE3_ABSENT, 0, 0xfffff, 0x7b, 0xc
+        sel CODE3_SMALL, 0, 0xfff, 0xfa, 4              ; not yet accessed
         sel RO1, 0, 0xfffff, 0xb1, 0xc
         sel ABSENT1, 0, 0xfffff, 0x33, 0xc
         sel SMALL1, 0, 0x20, 0xb3, 4
@@ -321,6 +322,12 @@ tests:
         retf_bad "RETF outwards, read-only SS", GP, RO3, RO3 + 3, STACK3, UCODE, snap
         retf_bad "RETF outwards, absent SS", SS_, ABSENT3, ABSENT3 + 3, STACK3, UCODE, snap
         retf_bad "RETF outwards to absent code", NP, CODE3_ABSENT, UDATA, STACK3, CODE3_ABSENT + 3, snap
+        retf_bad "RETF outwards beyond the limit", GP, 0, UDATA, STACK3, CODE3_SMALL + 3, snap
+        retf_bad "RETF outwards beyond the limit: SS first", SS_, ABSENT3, ABSENT3 + 3, STACK3, CODE3_SMALL + 3, snap
+        begin "code that was refused is not marked accessed"
+        want NONE
+        eq "type", [gdt + CODE3_SMALL + 4], 0x0040fa00
+        done
         retf_bad "RETF to CODE with RPL 3", GP, CODE, UDATA, STACK3, CODE + 3, snap
         begin "RETF outwards: DS of DPL 0 becomes null, conforming stays"
         mov ax, CONF

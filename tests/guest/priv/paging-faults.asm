@@ -57,6 +57,7 @@ crossing:
         second "bound eax, [edx - 4]", 0
         second "jmp far [edx - 4]", 0
         second "call far [edx - 4]", 0
+        second "arpl [edx - 1], bx", 2
         second "shld [edx - 2], ebx, 8", 2
         second "bts dword [edx - 2], 31", 2
         begin_user "user write across, second page absent"

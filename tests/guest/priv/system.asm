@@ -269,6 +269,8 @@ align_: mov eax, cr4
         ac "mov ax, [ebx]", DATA + 1, 1, ACF
         ac "mov ax, [ebx] ", DATA + 2, 0, ACF
         ac "mov al, [ebx]", DATA + 1, 0, ACF
+        ac "sidt [ebx]", DATA, 1, ACF
+        ac "sidt [ebx] ", DATA + 2, 0, ACF
         ac "add [ebx], eax", DATA + 2, 1, ACF
         ac "movzx eax, word [ebx]", DATA + 1, 1, ACF
         ac "push dword [ebx]", DATA + 2, 1, ACF
@@ -678,6 +680,12 @@ real:   begin_real "limit 64 KiB"
         popf
         want NONE
         eq "EFLAGS", ebx, 0x3002
+        done
+        begin_real "IP does not wrap at 64 KiB"
+        mov byte [cs:0xffff], 0x90
+        jmp 0xffff + image
+        want GP
+        eq "IP", [t_eip], 0x10000
         done
         begin_real "IP wraps at 64 KiB: a jump past it"
         mov eax, 0x10000

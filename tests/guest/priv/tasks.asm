@@ -266,6 +266,9 @@ tests:
 %$back: jmp %$fin
 %$second: mov eax, [tss + EIP_]
         mov [seen + 48], eax
+        mov eax, [tss + EFL_]
+        and eax, RF
+        mov [seen + 52], eax
         mov dword [tss + EIP_], %$back
         add esp, 4
         iretd
@@ -273,6 +276,7 @@ tests:
         eq "ESP", [seen + 16], STACK2 - 4
         eq "error code", [seen + 44], TSS_SEL
         eq "EIP saved", [seen + 48], %$at_
+        eq "RF saved", [seen + 52], RF
         done
         pop dword [idt + 13 * 8 + 4]
         pop dword [idt + 13 * 8]

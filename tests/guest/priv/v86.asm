@@ -396,6 +396,11 @@ vme:    mov dword [0x60 * 4], (h8086 - image) | 0x10000000
         sti
         want GP, 0
         want_at
+        begin_v86 "VME: VIF and VIP when an instruction begins", VIF | VIP
+        at
+        nop
+        want GP, 0
+        want_at
         begin_v86 "VME: STI with VIP, IOPL 3", VIP | IOPL3
         sti
         cli
@@ -466,6 +471,11 @@ vme:    mov dword [0x60 * 4], (h8086 - image) | 0x10000000
         begin_user "PVI: STI with VIP", VIP
         at
         sti
+        want GP, 0
+        want_at
+        begin_user "PVI: VIF and VIP when an instruction begins", VIF | VIP
+        at
+        nop
         want GP, 0
         want_at
         begin_user "PVI: POPF does not touch VIF", VIF
