@@ -29,10 +29,12 @@ static bool deliver_ivt(CpuX86 *cpu, const Event *event, uint64_t table, uint32_
 {
     uint64_t entry;
     Stack st = stack_current(cpu);
-    if (!mem_read(cpu, table + event->vector * 4u, 4, cpu_mmu_mode(cpu), &entry, f) ||
-        !stack_reserve(cpu, &st, 2, 3, f) || !stack_push(cpu, &st, 2, flags & 0xffff, f) ||
+    /* The frame may lie on the table, which is read last (SDM 2 "INT", REAL-ADDRESS-MODE). */
+    if (!stack_room(cpu, &st, 2, 3, f) || !stack_reserve(cpu, &st, 2, 3, f) ||
+        !stack_push(cpu, &st, 2, flags & 0xffff, f) ||
         !stack_push(cpu, &st, 2, cpu->seg[SEG_CS].selector, f) ||
-        !stack_push(cpu, &st, 2, event->return_pc & 0xffff, f))
+        !stack_push(cpu, &st, 2, event->return_pc & 0xffff, f) ||
+        !mem_read(cpu, table + event->vector * 4u, 4, cpu_mmu_mode(cpu), &entry, f))
         return false;
     const uint16_t selector = (uint16_t)(entry >> 16);
     SegReg cs = cpu_vm86(cpu) ? seg_vm86(selector) : seg_real(cpu, SEG_CS, selector);
