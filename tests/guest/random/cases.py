@@ -75,7 +75,7 @@ IDT_GATES = {                           # besides handlers of CPL 0
     50: (0xee, CODE3, HANDLERS, 0), 51: (0x6e, CODE0, HANDLERS, 0), 52: (0xee, CODE1, HANDLERS, 0),
     53: (0xe5, TSS_16_SELECTOR, 0, 0), 54: (0xee, 0x58, HANDLERS, 0), 55: (0xef, CODE0_16, HANDLERS_16, 0),
 }
-FIELDS = ["mode", "cr0", "cr3", "cr4", "efer", "dr0", "dr7", "sysenter_cs", "sysenter_esp",
+FIELDS = ["number", "mode", "cr0", "cr3", "cr4", "efer", "dr0", "dr7", "sysenter_cs", "sysenter_esp",
           "sysenter_eip", "gdtr", "gdtr_high", "idtr", "idtr_high", "ldtr", "tr", "eflags", "cs",
           "eip", "ss", "esp", "ds", "es", "fs", "gs", "eax", "ecx", "edx", "ebx", "ebp", "esi",
           "edi"]
@@ -222,7 +222,7 @@ class Case:
     def __init__(self, number):
         self.number = number
         self.rng = Rng(number)
-        self.field = dict.fromkeys(FIELDS, 0)
+        self.field = dict.fromkeys(FIELDS, 0) | {"number": number}
         self.patches = []
         self.code = []                  # bytes of each instruction
         Maker(self)

@@ -60,7 +60,6 @@ entry32:
         mov dword [s_magic], MAGIC
         mov eax, [first]
         mov [s_next], eax
-        mov dword [s_index], -1
         jmp next
 .again: mov esi, txt_reset
         call print
@@ -88,14 +87,13 @@ flat:   pop ebx
 
 ; ---------------------------------------------------------------- a case
 MAGIC   equ 0x52554e21
-next:   inc dword [s_index]
-        mov esi, [s_next]
+next:   mov esi, [s_next]
         lodsd                           ; its bytes behind this
         test eax, eax
         jz finish
         add eax, 4
         add [s_next], eax
-        mov eax, [s_index]
+        mov eax, [esi]                  ; `c_number`
         mov ebx, '#'
         call print_start
         call end_line
@@ -441,6 +439,7 @@ MODE_V86 equ 2
 MODE_REAL equ 4
         align 4
 c_first:                                ; cases.py: `FIELDS`
+c_number: dd 0
 c_mode: dd 0
 c_cr0:  dd 0
 c_cr3:  dd 0
@@ -507,4 +506,3 @@ first:  dd 0                            ; address of the first case
         absolute 0x40000
 s_magic: resd 1
 s_next: resd 1
-s_index: resd 1
