@@ -348,7 +348,8 @@ class Maker:
 
     def access(self, system):
         rng = self.rng
-        kind = rng.bits(4) if rng.chance(60) else rng.pick([1, 2, 4, 5, 6, 7, 9, 11, 12, 14, 15] if system else [0, 2, 8, 10, 12])
+        good = [1, 2, 4, 5, 6, 7, 9, 11, 12, 14, 15] if system else [0, 2, 8, 10, 12]
+        kind = rng.bits(4) if rng.chance(60) else rng.pick(good)
         return self.flag(0x80, 90) | rng.pick([0, 0x60, 0x60, 0x20, 0x40]) | (0 if system else 0x10) | kind
 
     def offset(self):
@@ -363,8 +364,10 @@ class Maker:
 
     def random_gate(self, kinds):
         rng = self.rng
-        access = self.flag(0x80, 90) | rng.pick([0x60, 0x60, 0, 0x20]) | (rng.pick(kinds) if rng.chance(90) else rng.bits(5))
-        selector = self.rng.pick([OTHER_TSS_SELECTOR, TSS_16_SELECTOR]) if access & 15 == 5 and rng.chance(80) else self.selector()
+        access = self.flag(0x80, 90) | rng.pick([0x60, 0x60, 0, 0x20]) | (
+            rng.pick(kinds) if rng.chance(90) else rng.bits(5))
+        is_task = access & 15 == 5 and rng.chance(80)
+        selector = rng.pick([OTHER_TSS_SELECTOR, TSS_16_SELECTOR]) if is_task else self.selector()
         return gate(access, selector, self.offset(), rng.pick([0, 0, 0, 1, 2, 3, 31, 0x40]))
 
     def spoil_segment(self):
@@ -403,9 +406,11 @@ class Maker:
         elif what < 8:
             self.patch(at + 72 + 4 * rng.below(7), struct.pack("<H", self.selector()))
         elif what < 9:
-            self.patch(at + 36, struct.pack("<I", 2 | rng.pick([NT, VM, VM | IOPL, TF, IF, RF, AC, 0xffffffff & ~(VM | TF)])))
+            self.patch(at + 36, struct.pack("<I", 2 | rng.pick(
+                [NT, VM, VM | IOPL, TF, IF, RF, AC, 0xffffffff & ~(VM | TF)])))
         else:
-            self.patch(at + rng.pick([0, 0x64]), struct.pack("<H", rng.pick([1, OTHER_TSS_SELECTOR, TSS_16_SELECTOR, 0])))
+            self.patch(at + rng.pick([0, 0x64]), struct.pack(
+                "<H", rng.pick([1, OTHER_TSS_SELECTOR, TSS_16_SELECTOR, 0])))
 
     def spoil_page(self):
         rng = self.rng
@@ -423,7 +428,8 @@ class Maker:
         if at == POINTERS:
             self.patch(at, struct.pack("<Q", target | rng.pick([0, P, P | 2, P | US, P | A])))
             return
-        bits = self.flag(P, 85) | self.flag(RW, 60) | self.flag(US, 70) | self.flag(A, 50) | self.flag(D, 50) | self.flag(G, 20)
+        bits = (self.flag(P, 85) | self.flag(RW, 60) | self.flag(US, 70) | self.flag(A, 50) | self.flag(D, 50) |
+                self.flag(G, 20))
         if page == 0x10 or at in (DIRECTORY, PAE_DIRECTORY):
             bits |= P | RW              # the runner
             high &= ~(1 << 63)
@@ -449,7 +455,7 @@ class Maker:
         if at is None:
             at = rng.pick(self.addresses)
             if rng.chance(30):
-                return bytes([reg << 3 | rng.pick([0, 1, 2, 3, 6, 7])])[:1] if address32 else bytes([reg << 3 | rng.pick([0, 1, 2, 3, 4, 5, 7])])
+                return bytes([reg << 3 | rng.pick([0, 1, 2, 3, 6, 7] if address32 else [0, 1, 2, 3, 4, 5, 7])])
         elif self.kind in ("v86", "real") and 16 * self.field["ds"] < at:
             at -= 16 * self.field["ds"]
         if address32:
@@ -521,7 +527,8 @@ class Maker:
             self.patch(at, data)
 
     def outer_stack(self):
-        return [STACKS + STACK_SIZE * self.rng.below(4) + 0x100, self.rng.pick([DATA3 | 3, DATA3 | 3, DATA1 | 1, self.selector()])]
+        return [STACKS + STACK_SIZE * self.rng.below(4) + 0x100,
+                self.rng.pick([DATA3 | 3, DATA3 | 3, DATA1 | 1, self.selector()])]
 
     def return_target(self, far):
         offset, selector = self.target(far)
@@ -549,8 +556,8 @@ class Maker:
 
     def interrupt(self):
         rng = self.rng
-        self.emit(rng.pick([b"\xcd" + bytes([rng.pick(list(range(48, 58)) + [3, 4, 8, 13, 14, 63, 64, 65, 255, 0x40, 0x44, 0x80])])] * 6 +
-                           [b"\xcc", b"\xce", b"\xf1"]))
+        vector = rng.pick(list(range(48, 58)) + [3, 4, 8, 13, 14, 63, 64, 65, 255, 0x40, 0x44, 0x80])
+        self.emit(rng.pick([b"\xcd" + bytes([vector])] * 6 + [b"\xcc", b"\xce", b"\xf1"]))
 
     def table(self):
         rng = self.rng
@@ -578,10 +585,12 @@ class Maker:
         rng = self.rng
         which = rng.below(5)
         if which == 0:
-            self.load_register(0, self.field["cr0"] ^ rng.pick([self.kind == "real", 2, 4, 8, 0x20, 0x10000, 0x40000, 0x80000000, 0x20000000, 0x40000000]))
+            self.load_register(0, self.field["cr0"] ^ rng.pick(
+                [self.kind == "real", 2, 4, 8, 0x20, 0x10000, 0x40000, 0x80000000, 0x20000000, 0x40000000]))
             self.emit(b"\x0f\x22\xc0")
         elif which == 1:
-            self.load_register(0, self.field["cr4"] ^ rng.pick([1, 2, 4, 8, 0x10, 0x20, 0x80, 0x100, 0x200, 0x80000000, 0x1000000]))
+            self.load_register(0, self.field["cr4"] ^ rng.pick(
+                [1, 2, 4, 8, 0x10, 0x20, 0x80, 0x100, 0x200, 0x80000000, 0x1000000]))
             self.emit(b"\x0f\x22\xe0")
         elif which == 2:
             store = rng.chance(30)
@@ -596,24 +605,29 @@ class Maker:
     def debug_register(self):
         rng = self.rng
         if rng.chance(40):
-            self.emit(b"\x0f", rng.pick([b"\x21", b"\x23"]), bytes([0xc0 | rng.pick([0, 6, 7, 6] if self.level else [0, 4, 5, 6, 7]) << 3 | rng.below(8)]))
+            opcode, number = rng.pick([b"\x21", b"\x23"]), rng.pick([0, 6, 7, 6] if self.level else [0, 4, 5, 6, 7])
+            self.emit(b"\x0f", opcode, bytes([0xc0 | number << 3 | rng.below(8)]))
             return
-        self.load_register(0, rng.pick([OTHER_CODE, DATA, DATA + 4, STACKS + 0x1fc, CODE + 40, HANDLERS + 3 * HANDLER_SIZE]))
+        self.load_register(0, rng.pick(
+            [OTHER_CODE, DATA, DATA + 4, STACKS + 0x1fc, CODE + 40, HANDLERS + 3 * HANDLER_SIZE]))
         self.emit(b"\x0f\x23\xc0")
-        self.load_register(0, 0x400 | rng.pick([1, 2, 3]) | rng.pick([0, 1, 3]) << 16 | rng.pick([0, 0, 1, 3]) << 18 | self.flag(0x300, 30) | self.flag(0x2000, 10))
+        self.load_register(0, 0x400 | rng.pick([1, 2, 3]) | rng.pick([0, 1, 3]) << 16 | (
+            rng.pick([0, 0, 1, 3]) << 18 | self.flag(0x300, 30) | self.flag(0x2000, 10)))
         self.emit(b"\x0f\x23\xf8")
 
     def plain(self):
         """What checks privilege and nothing else."""
-        self.emit(self.rng.pick([b"\x0f\x06", b"\x0f\x08", b"\x0f\x09", b"\xf4" if self.level else b"\xfb", b"\xfa", b"\xfb",
-                                 b"\x9b", b"\xd9\xe8", b"\x0f\x77", b"\x0f\x57\xc0", b"\x0f\xae\xf8", b"\x0f\x0b", b"\x0f\xff",
+        self.emit(self.rng.pick([b"\x0f\x06", b"\x0f\x08", b"\x0f\x09", b"\xf4" if self.level else b"\xfb",
+                                 b"\xfa", b"\xfb", b"\x9b", b"\xd9\xe8", b"\x0f\x77", b"\x0f\x57\xc0",
+                                 b"\x0f\xae\xf8", b"\x0f\x0b", b"\x0f\xff",
                                  b"\x90", b"\x0f\xaa", b"\xd6", b"\x62\xc0", b"\x0f\x01\xc1"]))
 
     def flags(self):
         prefix, o32, _ = self.prefixes()
         value = self.rng.pick([0x3f7fd7, 0x202, 0x3202, 0x7002, 0x40002, 0x180002, 0x302, 2])
         if self.rng.chance(60):
-            self.emit(b"\x66" if self.small == o32 else b"", b"\x68", struct.pack("<I" if o32 else "<H", value & (0xffffffff if o32 else 0xffff)))
+            self.emit(b"\x66" if self.small == o32 else b"", b"\x68",
+                      struct.pack("<I", value) if o32 else struct.pack("<H", value & 0xffff))
             self.emit(prefix, b"\x9d")
         else:
             self.emit(prefix, self.rng.pick([b"\x9c", b"\x9d", b"\xfa", b"\xfb", b"\x9e", b"\x9f"]))
@@ -622,9 +636,11 @@ class Maker:
         rng = self.rng
         what = rng.below(5)
         if what == 0:
-            self.emit(self.prefixes()[0], rng.pick([b"\x60", b"\x61", b"\xc9", b"\x06", b"\x0e", b"\x16", b"\x1e", b"\x54", b"\x5c"]))
+            self.emit(self.prefixes()[0], rng.pick(
+                [b"\x60", b"\x61", b"\xc9", b"\x06", b"\x0e", b"\x16", b"\x1e", b"\x54", b"\x5c"]))
         elif what == 1:
-            self.emit(self.prefixes()[0], b"\xc8", struct.pack("<HB", rng.pick([0, 4, 0x20, 0x1fe]), rng.pick([0, 0, 1, 2, 4, 33])))
+            self.emit(self.prefixes()[0], b"\xc8",
+                      struct.pack("<HB", rng.pick([0, 4, 0x20, 0x1fe]), rng.pick([0, 0, 1, 2, 4, 33])))
         elif what == 2:
             self.rm(rng.pick([b"\xff", b"\x8f"]), rng.pick([6, 6, 0]), 20)
         elif what == 3:
@@ -636,7 +652,8 @@ class Maker:
         rng = self.rng
         what = rng.below(4)
         if what == 0:
-            self.rm(rng.pick([b"\x8b", b"\x89", b"\x88", b"\x8a", b"\x01", b"\x11", b"\x87", b"\x39", b"\x0f\xb1", b"\x0f\xc1", b"\x62"]), rng.pick([0, 1, 2, 3, 6]), 0)
+            self.rm(rng.pick([b"\x8b", b"\x89", b"\x88", b"\x8a", b"\x01", b"\x11", b"\x87", b"\x39", b"\x0f\xb1",
+                              b"\x0f\xc1", b"\x62"]), rng.pick([0, 1, 2, 3, 6]), 0)
         elif what == 1:
             prefix, _, _ = self.prefixes(True)
             self.load_register(1, rng.pick([0, 1, 2, 7, 0x40]))
