@@ -149,6 +149,9 @@ static bool stack_aligned(const CpuX86 *cpu, const Stack *s, uint32_t at, unsign
 
 bool stack_room(const CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f)
 {
+    const uint32_t bytes = size * count, low = (s->sp - bytes) & s->mask;
+    if (low <= s->mask - bytes && stack_access(cpu, s, low, bytes, true, f))
+        return true;
     for (unsigned i = 1; i <= count; i++) {
         if (!stack_access(cpu, s, (s->sp - size * i) & s->mask, size, true, f))
             return false;
