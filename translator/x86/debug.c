@@ -145,7 +145,7 @@ static bool deliver_traps(CpuX86 *cpu)
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         cpu->pending_db |= mmu->watch_hits & DEBUG_WATCHES;
         mmu->watch_hits &= ~DEBUG_WATCHES;
-        if (!cpu->pending_db || cpu->shadow_ss)
+        if (!cpu->pending_db || cpu->shadow_ss || cpu->shutdown)
             break;
         deliver_db(cpu, EVENT_TRAP, cpu->pending_db);
         moved = true;

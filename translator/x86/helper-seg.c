@@ -71,20 +71,26 @@ static void load_table(CpuX86 *cpu, DescTable *table, uint64_t ref, uint64_t off
     *table = (DescTable){base, (uint16_t)limit};
 }
 
-static void store_table(CpuX86 *cpu, const DescTable *table, uint64_t ref, uint64_t offset)
+/* Raises what a store would, before anything is stored. */
+static void require_writable(CpuX86 *cpu, gva_t gva, unsigned size)
 {
-    const gva_t gva = cpu_ref_linear(cpu, ref, offset, 6, true);
     const int mode = cpu_mmu_mode(cpu);
-    const gva_t end = (uint32_t)(gva + 5) & GUEST_PAGE_MASK;
+    const gva_t end = (uint32_t)(gva + size - 1) & GUEST_PAGE_MASK;
     gpa_t gpa;
     Fault f;
-    cpu_check_alignment(cpu, gva, 2); /* SDM 3A "Pseudo-descriptor Format" */
-    cpu_check_alignment(cpu, gva + 2, 4);
-    /* Nothing is stored if the second page would fault. */
     if (!mmu_translate(&cpu->v.mmu, gva, MMU_WRITE, mode, &gpa, &f) ||
         (end != (gva & GUEST_PAGE_MASK) &&
          !mmu_translate(&cpu->v.mmu, end, MMU_WRITE, mode, &gpa, &f)))
         cpu_raise(cpu, f);
+}
+
+static void store_table(CpuX86 *cpu, const DescTable *table, uint64_t ref, uint64_t offset)
+{
+    const gva_t gva = cpu_ref_linear(cpu, ref, offset, 6, true);
+    const int mode = cpu_mmu_mode(cpu);
+    cpu_check_alignment(cpu, gva, 2); /* SDM 3A "Pseudo-descriptor Format" */
+    cpu_check_alignment(cpu, gva + 2, 4);
+    require_writable(cpu, gva, 6);
     cpu_store(cpu, gva, 2, mode, table->limit);
     /* MANUAL: with 16-bit operands the SDM says that byte 5 is zero; since the 386 CPUs store it. */
     cpu_store(cpu, gva + 2, 4, mode, table->base);
@@ -206,13 +212,8 @@ uint64_t helper_check_store(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     CpuX86 *cpu = cpu_x86(vcpu);
     const unsigned size = ref_op_size(a);
     const gva_t gva = cpu_ref_linear(cpu, a, b, size, true);
-    const int mode = cpu_mmu_mode(cpu);
-    gpa_t gpa;
-    Fault f;
     cpu_check_alignment(cpu, gva, size);
-    if (!mmu_translate(&vcpu->mmu, gva, MMU_WRITE, mode, &gpa, &f) ||
-        !mmu_translate(&vcpu->mmu, (uint32_t)(gva + size - 1), MMU_WRITE, mode, &gpa, &f))
-        cpu_raise(cpu, f);
+    require_writable(cpu, gva, size);
     return 0;
 }
 
