@@ -143,7 +143,7 @@ void access_commit(Mmu *mmu, MemAccess *access)
         phys_copy(mmu, access->gpa[1], buffer + access->first, access->size - access->first, true);
 }
 
-static void *tlb_lookup(Mmu *mmu, gva_t gva, unsigned size, int mode, bool write)
+void *mmu_tlb_lookup(Mmu *mmu, gva_t gva, unsigned size, int mode, bool write)
 {
     TlbArrays *tlb = &mmu->tlb[mode];
     uint32_t i = (gva >> GUEST_PAGE_BITS) & (TLB_ENTRIES - 1);
@@ -153,16 +153,58 @@ static void *tlb_lookup(Mmu *mmu, gva_t gva, unsigned size, int mode, bool write
     return (void *)(uintptr_t)(gva + tlb->addend[i]);
 }
 
+/* The usual sizes as one access: a copy of a variable size would be a call. */
+static uint64_t load_bytes(const void *host, unsigned size)
+{
+    uint64_t value = 0;
+    switch (size) {
+    case 1:
+        return *(const uint8_t *)host;
+    case 2:
+        memcpy(&value, host, 2);
+        return value;
+    case 4:
+        memcpy(&value, host, 4);
+        return value;
+    case 8:
+        memcpy(&value, host, 8);
+        return value;
+    default:
+        memcpy(&value, host, size);
+        return value;
+    }
+}
+
+static void store_bytes(void *host, unsigned size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        *(uint8_t *)host = (uint8_t)value;
+        break;
+    case 2:
+        memcpy(host, &value, 2);
+        break;
+    case 4:
+        memcpy(host, &value, 4);
+        break;
+    case 8:
+        memcpy(host, &value, 8);
+        break;
+    default:
+        memcpy(host, &value, size);
+        break;
+    }
+}
+
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault)
 {
     MemAccess access;
-    void *host = tlb_lookup(mmu, gva, size, mode, false);
+    void *host = mmu_tlb_lookup(mmu, gva, size, mode, false);
     if (!host)
         host = access_begin(mmu, &access, gva, size, true, false, mode, fault);
     if (!host)
         return false;
-    *value = 0;
-    memcpy(value, host, size);
+    *value = load_bytes(host, size);
     return true;
 }
 
@@ -180,7 +222,7 @@ StoreProbe mmu_probe_store(Mmu *mmu, gva_t gva, unsigned size, int mode)
 {
     MemAccess access;
     Fault fault;
-    if (tlb_lookup(mmu, gva, size, mode, true) ||
+    if (mmu_tlb_lookup(mmu, gva, size, mode, true) ||
         access_begin(mmu, &access, gva, size, false, true, mode, &fault))
         return STORE_DONE;
     return mmu->self_modified ? STORE_GIVES_UP : STORE_FAULTS;
@@ -188,16 +230,16 @@ StoreProbe mmu_probe_store(Mmu *mmu, gva_t gva, unsigned size, int mode)
 
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault)
 {
-    void *host = tlb_lookup(mmu, gva, size, mode, true);
+    void *host = mmu_tlb_lookup(mmu, gva, size, mode, true);
     if (host) {
-        memcpy(host, &value, size);
+        store_bytes(host, size, value);
         return true;
     }
     MemAccess access;
     host = access_begin(mmu, &access, gva, size, false, true, mode, fault);
     if (!host)
         return false;
-    memcpy(host, &value, size);
+    store_bytes(host, size, value);
     access_commit(mmu, &access);
     return true;
 }

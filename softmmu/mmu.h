@@ -109,6 +109,9 @@ WalkMemory mmu_walk_memory(Mmu *mmu, bool marks);
  * in the way. */
 void *mmu_store_beside_code(Mmu *mmu, gva_t gva, unsigned size, int mode);
 
+/* Host pointer to RAM (for reads, ROM too) if all bytes are in one page that the TLB has for such an
+ * access; else NULL: the access takes another way. */
+void *mmu_tlb_lookup(Mmu *mmu, gva_t gva, unsigned size, int mode, bool write);
 /* Plain loads and stores for helpers, 1..8 bytes, any alignment. false: as access_begin's NULL. */
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault);
 bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fault *fault);

@@ -2,6 +2,8 @@
  * Guest memory as helpers see it: linear accesses, segment checks, stacks. */
 #include "translator/x86/cpu-priv.h"
 
+#include <string.h>
+
 void cpu_raise(CpuX86 *cpu, Fault fault)
 {
     cpu->in_delivery = false;
@@ -159,6 +161,19 @@ bool stack_room(const CpuX86 *cpu, const Stack *s, unsigned size, unsigned count
     return true;
 }
 
+/* Host memory of `count` words up to `top` on the stack, if they lie in a row and plain accesses reach
+ * them without a fault; else NULL. */
+static uint8_t *stack_row(CpuX86 *cpu, const Stack *s, uint32_t top, unsigned size, unsigned count,
+                          bool write)
+{
+    const uint32_t bytes = size * count, low = (top - bytes) & s->mask;
+    Fault f;
+    if (low > s->mask - bytes || !stack_access(cpu, s, low, bytes, write, &f) ||
+        !stack_aligned(cpu, s, low, size, &f))
+        return NULL;
+    return mmu_tlb_lookup(&cpu->v.mmu, (uint32_t)(s->ss.base + low), bytes, s->mode, write);
+}
+
 bool stack_reserve(CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f)
 {
     if (!cpu->v.host_pc) /* no block that could be in the way */
@@ -200,6 +215,44 @@ bool stack_pop(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *value, Fault *f)
         return false;
     *value = (uint32_t)word;
     s->sp = (s->sp & ~s->mask) | ((at + size) & s->mask);
+    return true;
+}
+
+bool stack_push_all(CpuX86 *cpu, Stack *s, unsigned size, const uint32_t *words, unsigned count,
+                    Fault *f)
+{
+    uint8_t *row = stack_row(cpu, s, s->sp, size, count, true);
+    if (row) {
+        for (unsigned i = count; i-- > 0; row += size)
+            memcpy(row, &words[i], size == 4 ? 4 : 2);
+        s->sp = (s->sp & ~s->mask) | ((s->sp - size * count) & s->mask);
+        return true;
+    }
+    if (!stack_reserve(cpu, s, size, count, f))
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (!stack_push(cpu, s, size, words[i], f))
+            return false;
+    }
+    return true;
+}
+
+bool stack_pop_all(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *words, unsigned count, Fault *f)
+{
+    const uint32_t top = (s->sp + size * count) & s->mask;
+    const uint8_t *row = stack_row(cpu, s, top, size, count, false);
+    if (row) {
+        for (unsigned i = 0; i < count; i++, row += size) {
+            words[i] = 0;
+            memcpy(&words[i], row, size == 4 ? 4 : 2);
+        }
+        s->sp = (s->sp & ~s->mask) | top;
+        return true;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (!stack_pop(cpu, s, size, &words[i], f))
+            return false;
+    }
     return true;
 }
 

@@ -65,6 +65,14 @@ static inline void cpu_set_reg(CpuX86 *cpu, unsigned n, unsigned size, uint32_t 
         cpu->v.gpr[n] = value;
 }
 
+/* The state that must not begin an instruction: VIF and VIP, where CR4 gives them a meaning. */
+static inline bool cpu_virtual_interrupt_due(const CpuX86 *cpu)
+{
+    const uint32_t both = EFLAGS_VIF | EFLAGS_VIP;
+    return (cpu->eflags & both) == both && cpu->cpl == 3 &&
+           (cpu->cr4 & (cpu_vm86(cpu) ? CR4_VME : CR4_PVI));
+}
+
 static inline unsigned cpu_code_size(const CpuX86 *cpu)
 {
     return cpu->seg[SEG_CS].attr & SEG_ATTR_DB ? 4 : 2;
@@ -150,6 +158,10 @@ bool stack_room(const CpuX86 *cpu, const Stack *s, unsigned size, unsigned count
 bool stack_reserve(CpuX86 *cpu, const Stack *s, unsigned size, unsigned count, Fault *f);
 bool stack_push(CpuX86 *cpu, Stack *s, unsigned size, uint32_t value, Fault *f);
 bool stack_pop(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *value, Fault *f);
+/* Several words of one instruction, words[0] first. Pushes reserve first. */
+bool stack_push_all(CpuX86 *cpu, Stack *s, unsigned size, const uint32_t *words, unsigned count,
+                    Fault *f);
+bool stack_pop_all(CpuX86 *cpu, Stack *s, unsigned size, uint32_t *words, unsigned count, Fault *f);
 void stack_commit(CpuX86 *cpu, const Stack *s); /* ESP only */
 
 /* --- segments.c --- */
@@ -253,6 +265,8 @@ bool event_deliver(CpuX86 *cpu, Event event);
 bool x86_debug_boundary(VCpu *vcpu);
 void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size);
 bool debug_code_armed(const CpuX86 *cpu); /* code breakpoints */
+/* EFLAGS_RF if loading it has a meaning, else 0. */
+uint32_t debug_rf_mask(const CpuX86 *cpu);
 bool debug_armed(const CpuX86 *cpu);      /* code, data or I/O breakpoints */
 /* DR7 or an address register changed. */
 void debug_update_watches(CpuX86 *cpu);
@@ -280,8 +294,6 @@ extern const GuestField x86_state_fields[X86_STATE_FIELDS];
 void cpu_update_data_segment(CpuX86 *cpu, unsigned which);
 /* As cpu_update_mode when only EFLAGS bits or debug state changed (not VM). */
 void cpu_update_flags_mode(CpuX86 *cpu);
-/* The state that must not begin an instruction: VIF and VIP, where CR4 gives them a meaning. */
-bool cpu_virtual_interrupt_due(const CpuX86 *cpu);
 void cpu_set_cpl(CpuX86 *cpu, unsigned cpl);
 /* CS:pc of a far transfer: seg[CS], cpl, pc, mode. */
 void cpu_set_cs(CpuX86 *cpu, SegReg cs, uint32_t pc, unsigned cpl);

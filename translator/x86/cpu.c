@@ -141,13 +141,6 @@ static unsigned segment_use(const CpuX86 *cpu, unsigned which)
     return s->limit == 0xffff ? IR_SEG_64K : IR_SEG_CHECK;
 }
 
-bool cpu_virtual_interrupt_due(const CpuX86 *cpu)
-{
-    const uint32_t both = EFLAGS_VIF | EFLAGS_VIP;
-    return (cpu->eflags & both) == both && cpu->cpl == 3 &&
-           (cpu->cr4 & (cpu_vm86(cpu) ? CR4_VME : CR4_PVI));
-}
-
 /* Mode bits that EFLAGS, shadows and armed traps decide. TF's trap and pending ones hold the bit
  * until debug_boundary has seen them, also when the instruction cleared TF. */
 static uint32_t flags_mode(const CpuX86 *cpu)

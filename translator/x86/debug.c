@@ -39,6 +39,13 @@ bool debug_armed(const CpuX86 *cpu)
     return debug_code_armed(cpu);
 }
 
+/* RF only matters to code breakpoints; without any it would have been cleared after the next
+ * instruction, so it is dropped at once. */
+uint32_t debug_rf_mask(const CpuX86 *cpu)
+{
+    return debug_code_armed(cpu) ? EFLAGS_RF : 0;
+}
+
 static unsigned break_length(const CpuX86 *cpu, unsigned i)
 {
     static const uint8_t lengths[] = {1, 2, 8, 4};

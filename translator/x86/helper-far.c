@@ -137,8 +137,8 @@ uint64_t helper_far_jmp(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 
 static bool push_return(CpuX86 *cpu, Stack *st, unsigned size, uint32_t next_pc, Fault *f)
 {
-    return stack_push(cpu, st, size, cpu->seg[SEG_CS].selector, f) &&
-           stack_push(cpu, st, size, next_pc & (uint32_t)width_mask(size), f);
+    const uint32_t words[] = {cpu->seg[SEG_CS].selector, next_pc};
+    return stack_push_all(cpu, st, size, words, G_N_ELEMENTS(words), f);
 }
 
 /* Through a call gate to an inner level: new stack, old SS:ESP, parameters, return address. */
@@ -146,7 +146,8 @@ static bool call_inner(CpuX86 *cpu, const Desc *gate, FarTarget *t, uint32_t nex
 {
     const unsigned width = desc_type(gate) & SYS_32 ? 4 : 2;
     const unsigned count = gate->hi & 31;
-    uint32_t params[31], esp;
+    uint32_t params[31], words[2 + 31 + 2], esp;
+    unsigned n = 0;
     uint16_t selector;
     SegReg ss;
     if (!tss_inner_stack(cpu, t->cpl, &selector, &esp, f) ||
@@ -156,19 +157,15 @@ static bool call_inner(CpuX86 *cpu, const Desc *gate, FarTarget *t, uint32_t nex
     Stack st = stack_make(cpu, ss, esp, t->cpl, true);
     if (!stack_room(cpu, &st, width, count + 4, f) || !far_settle(cpu, t, f))
         return false;
-    for (unsigned i = 0; i < count; i++) {
-        if (!stack_pop(cpu, &old, width, &params[i], f))
-            return false;
-    }
-    if (!stack_reserve(cpu, &st, width, count + 4, f) ||
-        !stack_push(cpu, &st, width, cpu->seg[SEG_SS].selector, f) ||
-        !stack_push(cpu, &st, width, cpu_reg(cpu, REG_ESP), f))
+    if (!stack_pop_all(cpu, &old, width, params, count, f))
         return false;
-    for (unsigned i = count; i-- > 0;) {
-        if (!stack_push(cpu, &st, width, params[i], f))
-            return false;
-    }
-    if (!push_return(cpu, &st, width, next_pc, f))
+    words[n++] = cpu->seg[SEG_SS].selector;
+    words[n++] = cpu_reg(cpu, REG_ESP);
+    for (unsigned i = count; i-- > 0;)
+        words[n++] = params[i];
+    words[n++] = cpu->seg[SEG_CS].selector;
+    words[n++] = next_pc;
+    if (!stack_push_all(cpu, &st, width, words, n, f))
         return false;
     cpu->seg[SEG_SS] = ss;
     stack_commit(cpu, &st);
@@ -179,7 +176,7 @@ static bool call_same(CpuX86 *cpu, unsigned width, FarTarget *t, uint32_t next_p
 {
     Stack st = stack_current(cpu);
     if (!stack_room(cpu, &st, width, 2, f) || !far_settle(cpu, t, f) ||
-        !stack_reserve(cpu, &st, width, 2, f) || !push_return(cpu, &st, width, next_pc, f))
+        !push_return(cpu, &st, width, next_pc, f))
         return false;
     stack_commit(cpu, &st);
     return true;
@@ -233,7 +230,7 @@ uint64_t helper_far_call(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         Stack st = stack_current(cpu);
         const SegReg cs = plain_cs(cpu, (uint16_t)a);
         ok = stack_room(cpu, &st, size, 2, &f) && (pc <= cs.limit || fault_code(&f, VEC_GP, 0)) &&
-             stack_reserve(cpu, &st, size, 2, &f) && push_return(cpu, &st, size, (uint32_t)c, &f);
+             push_return(cpu, &st, size, (uint32_t)c, &f);
         if (ok) {
             stack_commit(cpu, &st);
             cpu_set_cs(cpu, cs, pc, cpu->cpl);

@@ -4,13 +4,6 @@
 
 #define EFLAGS_ALWAYS (FLAGS_ARITH | EFLAGS_TF | EFLAGS_DF | EFLAGS_NT)
 
-/* RF only matters to code breakpoints; without any it would have been cleared after the next
- * instruction, so it is dropped at once. */
-static uint32_t rf_mask(const CpuX86 *cpu)
-{
-    return debug_code_armed(cpu) ? EFLAGS_RF : 0;
-}
-
 /* Which EFLAGS bits the return may change. */
 static uint32_t iret_mask(const CpuX86 *cpu, unsigned size)
 {
@@ -20,7 +13,7 @@ static uint32_t iret_mask(const CpuX86 *cpu, unsigned size)
     if (cpu->cpl == 0)
         mask |= EFLAGS_IOPL;
     if (size == 4) {
-        mask |= EFLAGS_AC | EFLAGS_ID | rf_mask(cpu);
+        mask |= EFLAGS_AC | EFLAGS_ID | debug_rf_mask(cpu);
         if (cpu->cpl == 0)
             mask |= EFLAGS_VIF | EFLAGS_VIP;
     }
@@ -29,15 +22,19 @@ static uint32_t iret_mask(const CpuX86 *cpu, unsigned size)
 
 typedef struct {
     uint32_t pc, cs, eflags;
-    Stack st;
+    Stack st; /* behind these */
 } Frame;
 
 static bool pop_frame(CpuX86 *cpu, unsigned size, Frame *frame, Fault *f)
 {
+    uint32_t words[3];
     frame->st = stack_current(cpu);
-    return stack_pop(cpu, &frame->st, size, &frame->pc, f) &&
-           stack_pop(cpu, &frame->st, size, &frame->cs, f) &&
-           stack_pop(cpu, &frame->st, size, &frame->eflags, f);
+    if (!stack_pop_all(cpu, &frame->st, size, words, G_N_ELEMENTS(words), f))
+        return false;
+    frame->pc = words[0];
+    frame->cs = words[1];
+    frame->eflags = words[2];
+    return true;
 }
 
 static bool iret_real(CpuX86 *cpu, unsigned size, Fault *f)
@@ -73,7 +70,7 @@ static bool iret_v86(CpuX86 *cpu, unsigned size, Fault *f)
         return fault_code(f, VEC_GP, 0);
     uint32_t mask = EFLAGS_ALWAYS | (virtual_if ? 0u : EFLAGS_IF);
     if (size == 4)
-        mask |= EFLAGS_AC | EFLAGS_ID | rf_mask(cpu);
+        mask |= EFLAGS_AC | EFLAGS_ID | debug_rf_mask(cpu);
     stack_commit(cpu, &frame.st);
     cpu_set_eflags(cpu, frame.eflags, mask);
     if (virtual_if)
@@ -96,21 +93,17 @@ static bool iret_task(CpuX86 *cpu, uint32_t next_pc, Fault *f)
 static bool iret_to_v86(CpuX86 *cpu, Frame *frame, Fault *f)
 {
     static const uint8_t order[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
-    uint32_t esp, ss, data[4];
-    Stack *st = &frame->st;
-    bool ok = stack_pop(cpu, st, 4, &esp, f) && stack_pop(cpu, st, 4, &ss, f);
-    for (unsigned i = 0; ok && i < G_N_ELEMENTS(order); i++)
-        ok = stack_pop(cpu, st, 4, &data[i], f);
-    if (!ok)
+    uint32_t words[6]; /* ESP, SS, then these */
+    if (!stack_pop_all(cpu, &frame->st, 4, words, G_N_ELEMENTS(words), f))
         return false;
     if ((frame->pc & 0xffff0000u) != 0)
         return fault_code(f, VEC_GP, 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(order); i++)
-        cpu->seg[order[i]] = seg_vm86((uint16_t)data[i]);
-    cpu->seg[SEG_SS] = seg_vm86((uint16_t)ss);
-    cpu->v.gpr[REG_ESP] = esp;
+        cpu->seg[order[i]] = seg_vm86((uint16_t)words[2 + i]);
+    cpu->seg[SEG_SS] = seg_vm86((uint16_t)words[1]);
+    cpu->v.gpr[REG_ESP] = words[0];
     cpu->cpl = 3;
-    cpu_set_eflags(cpu, frame->eflags, ~EFLAGS_RF | rf_mask(cpu));
+    cpu_set_eflags(cpu, frame->eflags, ~EFLAGS_RF | debug_rf_mask(cpu));
     cpu_set_cs(cpu, seg_vm86((uint16_t)frame->cs), frame->pc, 3);
     return true;
 }
@@ -119,14 +112,13 @@ static bool iret_outer(CpuX86 *cpu, unsigned size, Frame *frame, FarTarget *t, F
 {
     const unsigned rpl = t->cpl;
     const uint32_t mask = iret_mask(cpu, size);
-    uint32_t esp, selector;
+    uint32_t words[2]; /* ESP, SS */
     SegReg ss;
-    if (!stack_pop(cpu, &frame->st, size, &esp, f) ||
-        !stack_pop(cpu, &frame->st, size, &selector, f) ||
-        !seg_check_stack(cpu, (uint16_t)selector, rpl, VEC_GP, &ss, f) || !far_settle(cpu, t, f))
+    if (!stack_pop_all(cpu, &frame->st, size, words, G_N_ELEMENTS(words), f) ||
+        !seg_check_stack(cpu, (uint16_t)words[1], rpl, VEC_GP, &ss, f) || !far_settle(cpu, t, f))
         return false;
     cpu->seg[SEG_SS] = ss;
-    cpu_set_reg(cpu, REG_ESP, ss.attr & SEG_ATTR_DB ? 4 : 2, esp);
+    cpu_set_reg(cpu, REG_ESP, ss.attr & SEG_ATTR_DB ? 4 : 2, words[0]);
     cpu->cpl = rpl;
     seg_drop_inner(cpu);
     cpu_set_eflags(cpu, frame->eflags, mask);

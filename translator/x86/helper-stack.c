@@ -6,11 +6,12 @@ uint64_t helper_pusha(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     Stack st = stack_current(cpu);
+    uint32_t values[8];
     Fault f;
-    for (unsigned i = 0; i < 8; i++) { /* ESP as it was before the first push */
-        if (!stack_push(cpu, &st, a & 0xff, cpu_reg(cpu, i), &f))
-            cpu_raise(cpu, f);
-    }
+    for (unsigned i = 0; i < 8; i++)
+        values[i] = cpu_reg(cpu, i);
+    if (!stack_push_all(cpu, &st, a & 0xff, values, 8, &f))
+        cpu_raise(cpu, f);
     stack_commit(cpu, &st);
     return 0;
 }
@@ -21,13 +22,11 @@ uint64_t helper_popa(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     Stack st = stack_current(cpu);
     uint32_t values[8];
     Fault f;
-    for (unsigned i = 8; i-- > 0;) {
-        if (!stack_pop(cpu, &st, a & 0xff, &values[i], &f))
-            cpu_raise(cpu, f);
-    }
+    if (!stack_pop_all(cpu, &st, a & 0xff, values, 8, &f)) /* EDI first */
+        cpu_raise(cpu, f);
     for (unsigned i = 0; i < 8; i++) {
         if (i != REG_ESP)
-            cpu_set_reg(cpu, i, a & 0xff, values[i]);
+            cpu_set_reg(cpu, i, a & 0xff, values[7 - i]);
     }
     stack_commit(cpu, &st);
     return 0;

@@ -30,10 +30,8 @@ static bool deliver_ivt(CpuX86 *cpu, const Event *event, uint64_t table, uint32_
     uint64_t entry;
     Stack st = stack_current(cpu);
     /* The frame may lie on the table, which is read last (SDM 2 "INT", REAL-ADDRESS-MODE). */
-    if (!stack_room(cpu, &st, 2, 3, f) || !stack_reserve(cpu, &st, 2, 3, f) ||
-        !stack_push(cpu, &st, 2, flags & 0xffff, f) ||
-        !stack_push(cpu, &st, 2, cpu->seg[SEG_CS].selector, f) ||
-        !stack_push(cpu, &st, 2, event->return_pc & 0xffff, f) ||
+    const uint32_t words[] = {flags, cpu->seg[SEG_CS].selector, event->return_pc};
+    if (!stack_room(cpu, &st, 2, 3, f) || !stack_push_all(cpu, &st, 2, words, 3, f) ||
         !mem_read(cpu, table + event->vector * 4u, 4, cpu_mmu_mode(cpu), &entry, f))
         return false;
     const uint16_t selector = (uint16_t)(entry >> 16);
@@ -175,14 +173,8 @@ static bool push_frame(CpuX86 *cpu, const Event *event, FarTarget *t, Stack *st,
     words[n++] = event->return_pc;
     if (event->has_error)
         words[n++] = event->error_code;
-    if (!stack_room(cpu, st, width, n, f) || !far_settle(cpu, t, f) ||
-        !stack_reserve(cpu, st, width, n, f))
-        return false;
-    for (unsigned i = 0; i < n; i++) {
-        if (!stack_push(cpu, st, width, words[i], f))
-            return false;
-    }
-    return true;
+    return stack_room(cpu, st, width, n, f) && far_settle(cpu, t, f) &&
+           stack_push_all(cpu, st, width, words, n, f);
 }
 
 static bool deliver_gate(CpuX86 *cpu, const Event *event, const Desc *gate, Fault *f)
@@ -331,7 +323,8 @@ bool event_deliver(CpuX86 *cpu, Event event)
         cpu->in_delivery = !is_software(event.kind);
         record(cpu, &event, first);
         first = false;
-        ok = event_deliver_once(cpu, &event, &f) || ++rounds == ROUNDS_MAX;
+        ok = event_deliver_once(cpu, &event, &f) ||
+             (event.vector != VEC_DF && ++rounds == ROUNDS_MAX);
         if (ok || event.vector == VEC_DF)
             break;
         if (f.vector == FAULT_SMC) { /* no block runs now: the engine never answers this here */
