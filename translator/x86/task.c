@@ -172,14 +172,14 @@ static bool enter_task(CpuX86 *cpu, const TaskState *t, uint32_t eflags, Fault *
     for (unsigned i = 0; i < 8; i++)
         cpu->v.gpr[i] = t->gpr[i];
     cpu->v.pc = t->eip;
-    cpu_set_eflags(cpu, eflags, ~0u);
+    cpu->dr[7] &= ~UINT64_C(0x155); /* L0-L3, LE: breakpoints of the old task */
+    cpu_set_eflags(cpu, eflags, ~EFLAGS_RF | debug_rf_mask(cpu));
     for (unsigned i = 0; i < SEG_COUNT; i++)
         cpu->seg[i] = (SegReg){.selector = t->seg[i]};
     cpu->ldtr = (SegReg){.selector = t->ldt};
     cpu->cpl = cpu_vm86(cpu) ? 3 : t->seg[SEG_CS] & 3;
     cpu->cr0 |= CR0_TS;
     cpu->v.mmu.paging.cr0 = cpu->cr0;
-    cpu->dr[7] &= ~UINT64_C(0x155); /* L0-L3, LE: breakpoints of the old task */
     debug_update_watches(cpu);
     if (t->trap & 1)
         cpu->pending_db |= DR6_BT;

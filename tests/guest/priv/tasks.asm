@@ -444,6 +444,14 @@ tests:
         eq "DR7", ebx, 0x400
         call setup
         done
+        task "RF in the new task lasts for one instruction"
+        mov dword [tss2 + EFL_], RF | 2
+        jmp TSS2:0
+        jmp %$fin
+%$second: jmp TSS_SEL:0
+%$fin:  want NONE
+        eq "EFLAGS saved", [tss2 + EFL_], 2
+        done
 ; ---- 286 TSS
         task "JMP to a 286 TSS"
         mov eax, 0x12345678
