@@ -85,10 +85,10 @@ static void channel_move(I8237 *dma, int channel, uint8_t *buffer, unsigned byte
 
     switch (dma->channel[channel].mode >> 2 & 3) {
     case TRANSFER_TO_MEMORY:
-        address_space_dma_write(dma->as, where, buffer, bytes);
+        address_space_bus_write(dma->as, where, buffer, bytes);
         break;
     case TRANSFER_FROM_MEMORY:
-        address_space_dma_read(dma->as, where, buffer, bytes);
+        address_space_bus_read(dma->as, where, buffer, bytes);
         break;
     default:
         break; /* verify */

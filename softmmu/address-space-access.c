@@ -217,17 +217,48 @@ void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, uns
 
 /* ---- DMA and loaders ---- */
 
-bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
+/* What bus masters, loaders and debuggers reach beside RAM. */
+typedef enum { REACH_RAM, REACH_ROM, REACH_DEVICES } Reach;
+
+/* A device's memory, in naturally aligned pieces of up to eight bytes. */
+static void device_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size, bool write)
+{
+    for (uint64_t done = 0, n; done < size; done += n) {
+        const uint64_t offset = target->region_offset + done;
+        n = MIN(8 - (offset & 7), size - done);
+        uint64_t value = 0;
+        if (write) {
+            memcpy(&value, buffer + done, n);
+            region_write(target->region, offset, value, (unsigned)n);
+        } else {
+            value = region_read(target->region, offset, (unsigned)n);
+            memcpy(buffer + done, &value, n);
+        }
+    }
+}
+
+/* False: this is no memory. */
+static bool device_access(AddressSpace *as, const PhysTarget *target, uint8_t *buffer,
+                          uint64_t size, bool write, Reach reach)
+{
+    if (target->kind != REGION_MMIO || reach != REACH_DEVICES || as->bus_access)
+        return false;
+    as->bus_access = true;
+    device_copy(target, buffer, size, write);
+    as->bus_access = false;
+    return true;
+}
+
+static bool read_reach(AddressSpace *as, gpa_t gpa, uint8_t *to, uint64_t size, Reach reach)
 {
     bool all = true;
-    uint8_t *to = buffer;
     address_space_lock(as);
     for (uint64_t done = 0, n; done < size; done += n) {
-        PhysTarget target = address_space_find(as, gpa + done);
+        PhysTarget target = address_space_find_bus(as, gpa + done);
         n = MIN(target.length, size - done);
         if (target.kind == REGION_RAM || target.kind == REGION_ROM) {
             copy_whole(to + done, ram_hva(as->ram, target.ram_offset), n);
-        } else {
+        } else if (!device_access(as, &target, to + done, n, false, reach)) {
             memset(to + done, 0xff, n);
             all = false;
         }
@@ -236,29 +267,41 @@ bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t 
     return all;
 }
 
+bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
+{
+    return read_reach(as, gpa, buffer, size, REACH_ROM);
+}
+
+bool address_space_bus_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
+{
+    return read_reach(as, gpa, buffer, size, REACH_DEVICES);
+}
+
 /* Much is about to be written: if it goes into one piece of RAM, have all its pages at once. */
 static void prefault_target(AddressSpace *as, gpa_t gpa, uint64_t size)
 {
     if (size < PREFAULT_STEP)
         return;
-    const PhysTarget first = address_space_find(as, gpa);
-    const PhysTarget last = address_space_find(as, gpa + size - 1);
+    const PhysTarget first = address_space_find_bus(as, gpa);
+    const PhysTarget last = address_space_find_bus(as, gpa + size - 1);
     if (first.kind == REGION_RAM && last.kind == REGION_RAM &&
         last.ram_offset - first.ram_offset == size - 1)
         prefault_write(ram_hva(as->ram, first.ram_offset), size);
 }
 
-static bool write_backed(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64_t size, bool rom)
+static bool write_reach(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64_t size,
+                        Reach reach)
 {
     bool all = true;
     address_space_lock(as);
     prefault_target(as, gpa, size);
     for (uint64_t done = 0, n; done < size; done += n) {
-        PhysTarget target = address_space_find(as, gpa + done);
+        PhysTarget target = address_space_find_bus(as, gpa + done);
+        uint8_t *part = (uint8_t *)(uintptr_t)(from + done); /* only read */
         n = MIN(target.length, size - done);
-        if (target.kind == REGION_RAM || (rom && target.kind == REGION_ROM))
-            address_space_ram_write(as, target.ram_offset, from + done, n);
-        else
+        if (target.kind == REGION_RAM || (target.kind == REGION_ROM && reach == REACH_ROM))
+            address_space_ram_write(as, target.ram_offset, part, n);
+        else if (!device_access(as, &target, part, n, true, reach))
             all = false;
     }
     address_space_unlock(as);
@@ -267,10 +310,15 @@ static bool write_backed(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint6
 
 bool address_space_dma_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
 {
-    return write_backed(as, gpa, buffer, size, false);
+    return write_reach(as, gpa, buffer, size, REACH_RAM);
+}
+
+bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
+{
+    return write_reach(as, gpa, buffer, size, REACH_DEVICES);
 }
 
 bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
 {
-    return write_backed(as, gpa, buffer, size, true);
+    return write_reach(as, gpa, buffer, size, REACH_ROM);
 }

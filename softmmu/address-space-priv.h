@@ -44,6 +44,7 @@ struct AddressSpace {
     guint last_hit; /* index into flat; a hint, read and written atomically */
     Region **ports[PORT_COUNT / PORT_BLOCK]; /* by block; NULL: nothing answers there */
     uint64_t a20_mask;
+    bool bus_access; /* a bus master is in a device's memory */
     unsigned depth;
     Dirty dirty_memory;
     Dirty dirty_io;
@@ -54,6 +55,9 @@ struct AddressSpace {
     uint8_t *code_pages;
     TopTable port_counts, mmio_counts; /* CPU accesses */
 };
+
+/* What a bus master finds at gpa: no gate. */
+PhysTarget address_space_find_bus(AddressSpace *as, gpa_t gpa);
 
 static inline Region *port_region(const AddressSpace *as, uint16_t port)
 {

@@ -217,6 +217,11 @@ bool address_space_a20(const AddressSpace *as)
     return as->a20_mask == ~UINT64_C(0);
 }
 
+gpa_t address_space_behind_a20(const AddressSpace *as, gpa_t gpa)
+{
+    return gpa & as->a20_mask;
+}
+
 /* ---- construction ---- */
 
 static void region_free(void *p)
@@ -401,7 +406,11 @@ static const FlatRange *flat_find(AddressSpace *as, uint64_t address, uint64_t *
 
 PhysTarget address_space_find(AddressSpace *as, gpa_t gpa)
 {
-    gpa &= as->a20_mask;
+    return address_space_find_bus(as, address_space_behind_a20(as, gpa));
+}
+
+PhysTarget address_space_find_bus(AddressSpace *as, gpa_t gpa)
+{
     uint64_t last = UINT64_MAX;
     PhysTarget target = {.kind = REGION_UNASSIGNED, .ram_offset = RAM_OFF_NONE};
     const FlatRange *range = flat_find(as, gpa, &last);

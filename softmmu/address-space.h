@@ -69,11 +69,14 @@ void address_space_set_map_listener(AddressSpace *as, MapListener fn, void *opaq
 typedef void (*CodeWriteListener)(void *opaque, ram_off_t offset, uint64_t size);
 void address_space_set_code_write_listener(AddressSpace *as, CodeWriteListener fn, void *opaque);
 
-/* The A20 gate: off masks bit 20 of every CPU and DMA address. Tells the map listener. */
+/* The A20 gate: off masks bit 20 of the CPU's addresses (A20M# is a pin of the CPU; bus masters
+ * drive whole addresses). Tells the map listener. */
 void address_space_set_a20(AddressSpace *as, bool enabled);
 bool address_space_a20(const AddressSpace *as);
+/* The CPU's address as it leaves the gate. */
+gpa_t address_space_behind_a20(const AddressSpace *as, gpa_t gpa);
 
-/* What lies at gpa (A20 applied). `end_offset`: bytes from gpa that this answer holds for (>= 1,
+/* What the CPU finds at gpa. `end_offset`: bytes from gpa that this answer holds for (>= 1,
  * never past the region or the guest page). */
 typedef struct {
     RegionKind kind;
@@ -91,11 +94,15 @@ void address_space_write(AddressSpace *as, gpa_t gpa, uint64_t value, unsigned s
 uint64_t address_space_io_read(AddressSpace *as, uint16_t port, unsigned size);
 void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, unsigned size);
 
-/* Bus-master and loader access: RAM and (reads) ROM only, so that no device is ever
- * re-entered by DMA. Bytes that hit anything else read as 0xff / are dropped, and the
- * function returns false. Writes tell the code-write listener. Any thread. */
+/* Bus-master, loader and debugger access: RAM and (reads) ROM only. Bytes that hit anything else
+ * read as 0xff / are dropped, and the function returns false. Writes tell the code-write
+ * listener. Any thread. */
 bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
 bool address_space_dma_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
+/* A bus master's access that reaches other devices' memory, too (video memory, say). Not from inside
+ * such an access: what lies there is no memory then. */
+bool address_space_bus_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
+bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
 /* A device's write to RAM that it names by offset, mapped or not (shadow RAM). Within one page.
  * Tells the code-write listener. */
 void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size);

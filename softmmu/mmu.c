@@ -22,7 +22,7 @@ static bool walk_update(void *opaque, gpa_t gpa, unsigned size, uint64_t old, ui
 {
     Mmu *mmu = opaque;
     (void)old;
-    address_space_dma_write(mmu->as, gpa, &new_value, size);
+    address_space_write(mmu->as, gpa, new_value, size);
     return true;
 }
 
@@ -262,6 +262,7 @@ static bool debug_copy(Mmu *mmu, gva_t gva, uint8_t *buffer, unsigned size, bool
         gpa_t gpa;
         if (!mmu_translate_debug(mmu, gva, &gpa))
             return false;
+        gpa = address_space_behind_a20(mmu->as, gpa);
         bool ok = write ? address_space_rom_write(mmu->as, gpa, buffer, n)
                         : address_space_dma_read(mmu->as, gpa, buffer, n);
         if (!ok)

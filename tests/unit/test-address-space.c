@@ -234,7 +234,7 @@ Test(address_space, batches_tell_the_listener_once)
     bed_free(b);
 }
 
-Test(address_space, a20_off_masks_cpu_and_dma)
+Test(address_space, a20_off_masks_the_cpu_only)
 {
     Bed *b = bed_new();
     uint8_t byte = 0;
@@ -248,13 +248,17 @@ Test(address_space, a20_off_masks_cpu_and_dma)
     cr_assert_not(address_space_a20(b->as));
     cr_assert_eq(address_space_read(b->as, 0x100010, 1), 0x12);
     cr_assert_eq(address_space_find(b->as, 0x300010).ram_offset, b->main + 0x200010);
+    cr_assert_eq(address_space_behind_a20(b->as, 0x100010), 0x10);
     cr_assert(address_space_dma_read(b->as, 0x100010, &byte, 1));
-    cr_assert_eq(byte, 0x12);
+    cr_assert_eq(byte, 0x34, "A20M# is a pin of the CPU");
+    byte = 0x56;
+    cr_assert(address_space_bus_write(b->as, 0x100010, &byte, 1));
+    cr_assert_eq(address_space_read(b->as, 0x100010, 1), 0x12);
     /* FFFFE wraps to 0, which is how the gate earned its place */
     address_space_write(b->as, 0xffffe, 0xddccbbaa, 4);
     cr_assert_eq(address_space_read(b->as, 0, 2), 0xddcc);
     address_space_set_a20(b->as, true);
-    cr_assert_eq(address_space_read(b->as, 0x100010, 1), 0x34);
+    cr_assert_eq(address_space_read(b->as, 0x100010, 1), 0x56);
     bed_free(b);
 }
 
