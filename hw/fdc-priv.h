@@ -60,7 +60,7 @@ typedef struct {
 typedef struct {
     FdcDriveType type; /* NONE: no drive */
     Block *block;      /* owned; NULL: no disk */
-    const FdcFormat *format;
+    FdcFormat format;  /* of the disk */
     uint8_t track;
     uint8_t next_id; /* rotates for READ ID */
     bool changed;

@@ -206,7 +206,7 @@ void fdc_cmd_format(Fdc *fdc)
     fdc->head = fdc->fifo[1] >> 2 & 1;
     fdc->sector = 1;
     fdc->format_left = fdc->fifo[3];
-    if (!drive->block || fdc->rate != drive->format->rate)
+    if (!drive->block || fdc->rate != drive->format.rate)
         st1 = ST1_NO_ADDRESS;
     else if (block_read_only(drive->block))
         st1 = ST1_PROTECTED;
@@ -227,7 +227,7 @@ void fdc_cmd_format(Fdc *fdc)
 void fdc_cmd_read_id(Fdc *fdc)
 {
     FdcDrive *drive = fdc_selected(fdc);
-    const FdcFormat *f = drive->format;
+    const FdcFormat *f = &drive->format;
     fdc->cylinder = drive->track;
     fdc->head = fdc->fifo[1] >> 2 & 1;
     fdc->sector = 1;

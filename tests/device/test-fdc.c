@@ -147,7 +147,7 @@ Test(fdc, transfers_by_pio)
 {
     Board *b = board_new(720 * 1024);
     uint8_t r[16];
-    cr_assert_eq(fdc_drive_type(b->fdc, 0), FDC_DRIVE_720K);
+    cr_assert_eq(fdc_drive_type(b->fdc, 0), FDC_DRIVE_1440K);
     SEND(b, 3, 0xdf, 0x03);
     out(b, 0x3f7, 2);
     SEND(b, 0x46, 0, 0, 0, 8, 2, 9, 0x1b, 0xff);
