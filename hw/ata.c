@@ -11,8 +11,6 @@ enum {
     MULTIPLE_MAX = 16,
     DMA_SECTORS = IDE_BUFFER / SECTOR, /* per step */
     LBA28_MAX = 0x0fffffff,
-    DEFAULT_HEADS = 16,
-    DEFAULT_SECTORS = 63,
     CYLINDERS_MAX = 16383,
     MODE_ACTIVE = 0xff,
     MODE_STANDBY = 0x00,
@@ -21,6 +19,7 @@ enum {
 typedef struct {
     IdeDrive drive;
     uint64_t sectors;
+    DiskGeometry geometry; /* the default */
     uint16_t heads, track; /* current translation (INITIALIZE DEVICE PARAMETERS) */
     uint8_t multiple;      /* 0: READ/WRITE MULTIPLE are off */
     uint8_t transfer_mode; /* as SET FEATURES gave it */
@@ -43,7 +42,7 @@ enum { EXT = 1, MULTIPLE = 2, DMA = 4, WRITE = 8 };
 static uint16_t cylinders_of(const AtaDisk *disk)
 {
     uint64_t cylinders = disk->sectors / ((uint32_t)disk->heads * disk->track);
-    return (uint16_t)MIN(cylinders, CYLINDERS_MAX);
+    return (uint16_t)CLAMP(cylinders, 1, CYLINDERS_MAX);
 }
 
 /* UINT64_MAX: no such sector. */
@@ -321,19 +320,26 @@ static void cmd_seek(AtaDisk *disk, unsigned flags)
         ide_drive_fail(&disk->drive, IDE_ERROR_IDNF);
 }
 
-static void cmd_flush(AtaDisk *disk, unsigned flags)
+/* False: the command has failed. */
+static bool flush(AtaDisk *disk)
 {
-    if (block_flush(disk->drive.block) == 0) {
-        ide_drive_finish(&disk->drive);
-        return;
-    }
+    if (block_flush(disk->drive.block) == 0)
+        return true;
     ide_drive_fail(&disk->drive, IDE_ERROR_ABRT);
     disk->drive.status |= IDE_STATUS_DF;
+    return false;
+}
+
+static void cmd_flush(AtaDisk *disk, unsigned flags)
+{
+    if (flush(disk))
+        ide_drive_finish(&disk->drive);
 }
 
 static void cmd_standby(AtaDisk *disk, unsigned flags)
 {
-    block_flush(disk->drive.block);
+    if (!flush(disk))
+        return;
     disk->standby = true;
     ide_drive_finish(&disk->drive);
 }
@@ -392,7 +398,8 @@ static void cmd_set_features(AtaDisk *disk, unsigned flags)
         break;
     case 0x82:
         disk->write_cache = false;
-        block_flush(disk->drive.block);
+        if (!flush(disk))
+            return;
         break;
     case 0x03:
         if (mode > 0x0c && (mode < 0x20 || mode > 0x22) && (mode < 0x40 || mode > 0x45)) {
@@ -426,11 +433,11 @@ static void cmd_identify(AtaDisk *disk, unsigned flags)
     uint32_t chs = MIN((uint64_t)cylinders_of(disk) * disk->heads * disk->track, disk->sectors);
     uint32_t lba28 = (uint32_t)MIN(disk->sectors, LBA28_MAX);
     w[0] = 0x0040; /* fixed */
-    w[1] = (uint16_t)MIN(disk->sectors / (DEFAULT_HEADS * DEFAULT_SECTORS), CYLINDERS_MAX);
-    w[3] = DEFAULT_HEADS;
-    w[4] = SECTOR * DEFAULT_SECTORS;
+    w[1] = disk->geometry.cylinders;
+    w[3] = disk->geometry.heads;
+    w[4] = (uint16_t)(SECTOR * disk->geometry.sectors);
     w[5] = SECTOR;
-    w[6] = DEFAULT_SECTORS;
+    w[6] = disk->geometry.sectors;
     ide_put_string(w + 10, 10, disk->drive.serial);
     w[20] = 3; /* dual-ported cache of */
     w[21] = 512;
@@ -543,8 +550,8 @@ static const IdeDriveOps disk_ops = {disk_command, disk_data_done, disk_dma, dis
 static void disk_reset(Device *device)
 {
     AtaDisk *disk = (AtaDisk *)device;
-    disk->heads = DEFAULT_HEADS;
-    disk->track = DEFAULT_SECTORS;
+    disk->heads = disk->geometry.heads;
+    disk->track = disk->geometry.sectors;
     disk->multiple = MULTIPLE_MAX;
     disk->transfer_mode = 0x22; /* multiword DMA 2 */
     disk->write_cache = true;
@@ -590,7 +597,13 @@ IdeDrive *ata_disk_new(const DeviceBus *bus, Block *block)
     disk->drive.ops = &disk_ops;
     disk->drive.block = block;
     disk->sectors = block_size(block) / SECTOR;
-    disk->heads = DEFAULT_HEADS;
-    disk->track = DEFAULT_SECTORS;
+    disk->geometry = disk_geometry_guess(block);
+    disk->heads = disk->geometry.heads;
+    disk->track = disk->geometry.sectors;
     return &disk->drive;
+}
+
+const DiskGeometry *ata_disk_geometry(const IdeDrive *drive)
+{
+    return drive->ops == &disk_ops ? &((const AtaDisk *)drive)->geometry : NULL;
 }

@@ -111,6 +111,8 @@ void ide_drive_send_words(IdeDrive *drive, const uint16_t *words, unsigned count
 /* ---- constructors of drives ---- */
 
 IdeDrive *ata_disk_new(const DeviceBus *bus, Block *block);
+/* NULL: no hard disk. */
+const DiskGeometry *ata_disk_geometry(const IdeDrive *drive);
 IdeDrive *atapi_cdrom_new(const DeviceBus *bus, Block *block);
 bool atapi_cdrom_change(IdeDrive *drive, Block *block, bool force, GError **error);
 bool atapi_is_cdrom(const IdeDrive *drive);

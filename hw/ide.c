@@ -49,6 +49,7 @@ struct IdeChannel {
     uint8_t select; /* the device register */
     uint8_t control;
     bool interrupt; /* INTRQ before nIEN */
+    bool wire;      /* INTRQ */
     BusMaster bm;
 };
 
@@ -62,15 +63,20 @@ struct Ide {
 
 /* ---- interrupt ---- */
 
+/* Bus Master IDE 1.0 "Bus Master IDE Status Register": Interrupt is set by the rising edge of INTRQ,
+ * which nIEN holds down. */
 static void wire_update(IdeChannel *channel)
 {
-    irq_set(&channel->irq, channel->interrupt && !(channel->control & CONTROL_NIEN));
+    const bool level = channel->interrupt && !(channel->control & CONTROL_NIEN);
+    if (level && !channel->wire)
+        channel->bm.status |= BM_INTERRUPT;
+    channel->wire = level;
+    irq_set(&channel->irq, level);
 }
 
 void ide_channel_interrupt(IdeChannel *channel)
 {
     channel->interrupt = true;
-    channel->bm.status |= BM_INTERRUPT;
     wire_update(channel);
 }
 
@@ -113,9 +119,9 @@ uint32_t ide_channel_dma(IdeChannel *channel, void *buffer, uint32_t size, bool 
             break;
         uint32_t n = MIN(bm->left, size - done);
         if (to_memory)
-            address_space_dma_write(as, bm->address, bytes + done, n); /* ROM drops it */
+            address_space_bus_write(as, bm->address, bytes + done, n); /* ROM drops it */
         else
-            *failed = !address_space_dma_read(as, bm->address, bytes + done, n);
+            *failed = !address_space_bus_read(as, bm->address, bytes + done, n);
         bm->address += n;
         bm->left -= n;
         done += n;
@@ -451,8 +457,9 @@ static void ide_reset(Device *device)
 
 #define CHANNEL_STATE(n)                                                                           \
     STATE(Ide, channels[n].select), STATE(Ide, channels[n].control),                               \
-        STATE(Ide, channels[n].interrupt), STATE(Ide, channels[n].bm.command),                     \
-        STATE(Ide, channels[n].bm.status), STATE(Ide, channels[n].bm.table),                       \
+        STATE(Ide, channels[n].interrupt), STATE(Ide, channels[n].wire),                           \
+        STATE(Ide, channels[n].bm.command), STATE(Ide, channels[n].bm.status),                     \
+        STATE(Ide, channels[n].bm.table),                                                          \
         STATE(Ide, channels[n].bm.next), STATE(Ide, channels[n].bm.entries),                       \
         STATE(Ide, channels[n].bm.address), STATE(Ide, channels[n].bm.left),                       \
         STATE(Ide, channels[n].bm.last)
@@ -576,6 +583,12 @@ bool ide_cdrom_locked(const Ide *ide, unsigned channel, unsigned unit)
 {
     const IdeDrive *drive = drive_at(ide, channel, unit);
     return drive && atapi_is_cdrom(drive) && atapi_is_locked(drive);
+}
+
+const DiskGeometry *ide_disk_geometry(const Ide *ide, unsigned channel, unsigned unit)
+{
+    const IdeDrive *drive = drive_at(ide, channel, unit);
+    return drive ? ata_disk_geometry(drive) : NULL;
 }
 
 Block *ide_drive_block(const Ide *ide, unsigned channel, unsigned unit)

@@ -5,6 +5,7 @@
 #define HW_IDE_H
 
 #include "hw/block/block.h"
+#include "hw/disk-geometry.h"
 #include "hw/pci.h"
 
 typedef struct Ide Ide;
@@ -34,6 +35,8 @@ typedef void (*IdeErrorHook)(void *opaque, const Block *block, int err);
 void ide_set_error_hook(Ide *ide, IdeErrorHook hook, void *opaque);
 void ide_retry(Ide *ide);
 typedef enum { IDE_NOTHING, IDE_DISK, IDE_CDROM } IdeKind;
+/* NULL: no hard disk there. */
+const DiskGeometry *ide_disk_geometry(const Ide *ide, unsigned channel, unsigned unit);
 IdeKind ide_drive_kind(const Ide *ide, unsigned channel, unsigned unit);
 /* The guest holds the CD-ROM's tray shut. */
 bool ide_cdrom_locked(const Ide *ide, unsigned channel, unsigned unit);

@@ -53,12 +53,16 @@ enum { IOAPIC_VERSION = 0x11 };
 /* CMOS bytes that firmware reads (the IBM AT's layout, with QEMU's additions). */
 enum {
     CMOS_FLOPPY_TYPES = 0x10,
+    CMOS_DISK_TYPES = 0x12,
     CMOS_EQUIPMENT = 0x14,
     CMOS_BASE_KB = 0x15,
     CMOS_EXT_KB = 0x17,
+    CMOS_DISK_TYPE = 0x19,     /* a byte a disk */
+    CMOS_DISK_GEOMETRY = 0x1b, /* 9 bytes a disk */
     CMOS_EXT_KB_2 = 0x30,
     CMOS_ABOVE_16M = 0x34,
     CMOS_BOOT_3 = 0x38,
+    CMOS_DISK_TRANSLATION = 0x39,
     CMOS_BOOT_12 = 0x3d,
     CMOS_ABOVE_4G = 0x5b,
     CMOS_CPUS = 0x5f,
@@ -278,6 +282,37 @@ static void cmos_word(Pc *pc, unsigned index, unsigned value)
     mc146818_set_cmos(pc->rtc, index + 1, (value >> 8) & 0xff);
 }
 
+/* The AT's table of a user-defined disk type, for systems that know no other way to find a disk. */
+static void cmos_disk_type(Pc *pc, unsigned disk, const DiskGeometry *g)
+{
+    enum { USER_TYPE = 47, MORE_THAN_8_HEADS = 0x08, NO_RETRY = 0xc0, NO_PRECOMPENSATION = 0xffff };
+    const unsigned at = CMOS_DISK_GEOMETRY + 9 * disk;
+    mc146818_set_cmos(pc->rtc, CMOS_DISK_TYPE + disk, USER_TYPE);
+    cmos_word(pc, at, g->cylinders);
+    mc146818_set_cmos(pc->rtc, at + 2, (uint8_t)g->heads);
+    cmos_word(pc, at + 3, NO_PRECOMPENSATION);
+    mc146818_set_cmos(pc->rtc, at + 5, NO_RETRY | (g->heads > 8 ? MORE_THAN_8_HEADS : 0));
+    cmos_word(pc, at + 6, g->cylinders); /* landing zone */
+    mc146818_set_cmos(pc->rtc, at + 8, (uint8_t)g->sectors);
+}
+
+static void fill_cmos_disks(Pc *pc)
+{
+    unsigned types = 0, translations = 0;
+    for (unsigned i = 0; i < IDE_CHANNELS * IDE_UNITS; i++) {
+        const DiskGeometry *g = ide_disk_geometry(pc->ide, i / IDE_UNITS, i % IDE_UNITS);
+        if (!g)
+            continue;
+        translations |= (unsigned)g->translation << (2 * i);
+        if (i >= IDE_UNITS) /* the table has two places */
+            continue;
+        types |= i == 0 ? 0xf0u : 0x0fu; /* the type is in a byte of its own */
+        cmos_disk_type(pc, i, g);
+    }
+    mc146818_set_cmos(pc->rtc, CMOS_DISK_TYPES, (uint8_t)types);
+    mc146818_set_cmos(pc->rtc, CMOS_DISK_TRANSLATION, (uint8_t)translations);
+}
+
 static unsigned boot_device_code(char letter)
 {
     return letter == 'a' ? 1 : letter == 'c' ? 2 : letter == 'd' ? 3 : letter == 'n' ? 4 : 0;
@@ -303,6 +338,7 @@ static void fill_cmos(Pc *pc)
     /* Equipment: floppies present and how many, x87, PS/2 mouse. */
     unsigned equipment = (floppies ? 1 | (floppies - 1) << 6 : 0) | 0x06;
     mc146818_set_cmos(pc->rtc, CMOS_EQUIPMENT, (uint8_t)equipment);
+    fill_cmos_disks(pc);
     const char *order = c->boot_order ? c->boot_order : "cad";
     unsigned code[3] = {0};
     for (unsigned i = 0; i < 3 && order[i]; i++)

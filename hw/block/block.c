@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -30,6 +31,8 @@ struct Block {
     uint64_t size;
     bool read_only;
     int write_error; /* tests only */
+    int flush_test;  /* tests only: what the next flush meets */
+    int flush_error; /* sticks: what the host lost, no later flush brings back */
     int overlay_fd;  /* -1: no snapshot */
     uint8_t *bitmap; /* a bit per cluster that the overlay holds */
 };
@@ -209,6 +212,11 @@ void block_fail_writes_for_test(Block *block, int err)
     block->write_error = err;
 }
 
+void block_fail_flush_for_test(Block *block, int err)
+{
+    block->flush_test = err;
+}
+
 void block_free(Block *block)
 {
     if (!block)
@@ -378,12 +386,30 @@ int block_write(Block *block, uint64_t offset, const void *buffer, uint64_t size
     return 0;
 }
 
-int block_flush(Block *block)
+static int sync_file(Block *block)
 {
+    if (block->flush_test) {
+        int err = block->flush_test;
+        block->flush_test = 0;
+        return err;
+    }
     if (block->memory || block->bitmap || block->read_only)
         return 0;
     while (fdatasync(block->fd) < 0)
         if (errno != EINTR)
             return errno;
     return 0;
+}
+
+int block_flush(Block *block)
+{
+    if (block->flush_error)
+        return block->flush_error;
+    block->flush_error = sync_file(block);
+    if (block->flush_error)
+        fprintf(stderr,
+                "dbtvm: the host could not write '%s' back: %s; what the guest wrote since its last "
+                "flush may be lost\n",
+                block->path, g_strerror(block->flush_error));
+    return block->flush_error;
 }

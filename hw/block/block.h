@@ -25,6 +25,8 @@ Block *block_new_memory(uint64_t bytes);
 Block *block_new_buffer(uint8_t *contents, uint64_t bytes);
 /* From now on writes fail with err (0: no more). */
 void block_fail_writes_for_test(Block *block, int err);
+/* The next flush fails so. */
+void block_fail_flush_for_test(Block *block, int err);
 void block_free(Block *block); /* flushes */
 
 const char *block_path(const Block *block);
@@ -33,6 +35,7 @@ bool block_read_only(const Block *block);
 /* 0, or a positive errno. Out of range is EINVAL. */
 int block_read(Block *block, uint64_t offset, void *buffer, uint64_t size);
 int block_write(Block *block, uint64_t offset, const void *buffer, uint64_t size);
+/* Fails for ever after the first failure: the host reports lost data once (fsync(2)). */
 int block_flush(Block *block);
 
 #endif

@@ -267,6 +267,121 @@ Test(ide, writes_by_dma_and_survives_short_tables)
     board_free(b);
 }
 
+/* A device's memory that is no RAM: what a bus master does to it comes as accesses. */
+static uint64_t window_read(void *opaque, uint64_t offset, unsigned size)
+{
+    uint64_t value = 0;
+    memcpy(&value, (uint8_t *)opaque + offset, size);
+    return value;
+}
+
+static void window_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    memcpy((uint8_t *)opaque + offset, &value, size);
+}
+
+Test(ide, moves_data_to_other_devices_by_dma)
+{
+    static const RegionOps ops = {window_read, window_write, 1, 4};
+    enum { WINDOW = 0xa00000 };
+    static uint8_t window[0x1000];
+    Board *b = board_new();
+    uint32_t value = 0x12345678;
+    address_space_add_mmio(b->as, "window", WINDOW, sizeof(window), 0, &ops, window);
+    put_prd(b, 0, WINDOW + 2, 1024, true);
+    out(b, BM + 4, PRD, 4);
+    command(b, 30, 2, 0xc8);
+    out(b, BM, 9, 1);
+    cr_assert_eq(in(b, BM + 2, 1), 4);
+    for (unsigned i = 0; i < 2; i++) {
+        memcpy(&value, window + 2 + 512 * i, 4);
+        cr_assert_eq(value, 30 + i);
+    }
+    out(b, BM, 0, 1);
+    memset(window + 2, 0x77, 512);
+    command(b, 60, 2, 0xca);
+    out(b, BM, 1, 1);
+    cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+    block_read(b->disk, 60 * 512, &value, 4);
+    cr_assert_eq(value, 0x77777777);
+    block_read(b->disk, 61 * 512, &value, 4);
+    cr_assert_eq(value, 31);
+    board_free(b);
+}
+
+/* Bus Master IDE 1.0: Interrupt follows the wire, which nIEN holds down. */
+Test(ide, nien_holds_the_interrupt_bit_down)
+{
+    Board *b = board_new();
+    out(b, CONTROL, 2, 1);
+    command(b, 0, 1, 0xe7);
+    cr_assert_eq(in(b, BM + 2, 1), 0);
+    out(b, CONTROL, 0, 1);
+    cr_assert_eq(b->edges[0], 1);
+    cr_assert_eq(in(b, BM + 2, 1), 4);
+    out(b, BM + 2, 4, 1);
+    cr_assert_eq(in(b, BM + 2, 1), 0, "only the edge sets it");
+    board_free(b);
+}
+
+/* The host tells of lost data once; the guest hears it at every flush from then on. */
+Test(ide, data_that_the_host_lost_stays_lost)
+{
+    static const struct {
+        uint8_t code, features;
+    } cases[] = {{0xe7, 0}, {0xe7, 0}, {0xea, 0}, {0xe0, 0}, {0xe2, 0}, {0xe6, 0}, {0x94, 0}, {0xef, 0x82}};
+    Board *b = board_new();
+    block_fail_flush_for_test(b->disk, EIO);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        out(b, 0x1f1, cases[i].features, 1);
+        command(b, 0, 0, cases[i].code);
+        cr_assert_eq(in(b, 0x1f7, 1), 0x71, "case %u", i);
+        cr_assert_eq(in(b, 0x1f1, 1), 4, "case %u", i);
+    }
+    board_free(b);
+}
+
+/* A disk image of `sectors` whose one partition ends at this head and sector (0: no table). */
+static DiskGeometry guess(uint64_t sectors, unsigned head, unsigned sector)
+{
+    Block *block = block_new_memory(sectors * 512);
+    uint8_t mbr[512] = {[0x1be + 5] = (uint8_t)head, [0x1be + 6] = (uint8_t)sector, [0x1be + 12] = 1};
+    if (sector) {
+        mbr[510] = 0x55;
+        mbr[511] = 0xaa;
+    }
+    block_write(block, 0, mbr, sizeof(mbr));
+    DiskGeometry g = disk_geometry_guess(block);
+    block_free(block);
+    return g;
+}
+
+Test(ide, guesses_the_geometry_of_an_image)
+{
+    static const struct {
+        uint32_t sectors;
+        unsigned head, sector;
+        DiskGeometry want;
+    } cases[] = {
+        {1, 0, 0, {2, 16, 63, DISK_TRANSLATE_NONE}},
+        {DISK_SECTORS, 0, 0, {19, 16, 63, DISK_TRANSLATE_NONE}},
+        {1024 * 1008, 0, 0, {1024, 16, 63, DISK_TRANSLATE_NONE}},
+        {1025 * 1008, 0, 0, {1025, 16, 63, DISK_TRANSLATE_LBA}},
+        {306 * 4 * 17, 3, 17, {306, 4, 17, DISK_TRANSLATE_NONE}},
+        {306 * 4 * 17, 3, 17 | 0xc0, {306, 4, 17, DISK_TRANSLATE_NONE}}, /* cylinder bits */
+        {306 * 4 * 17, 0, 17, {20, 16, 63, DISK_TRANSLATE_NONE}},
+        {100000, 254, 63, {99, 16, 63, DISK_TRANSLATE_LARGE}},
+        {100, 15, 63, {2, 16, 63, DISK_TRANSLATE_NONE}},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const DiskGeometry g = guess(cases[i].sectors, cases[i].head, cases[i].sector);
+        const DiskGeometry *w = &cases[i].want;
+        cr_assert(g.cylinders == w->cylinders && g.heads == w->heads && g.sectors == w->sectors &&
+                      g.translation == w->translation,
+                  "case %u: %u/%u/%u translation %u", i, g.cylinders, g.heads, g.sectors, g.translation);
+    }
+}
+
 static void on_full(void *opaque, const Block *block, int err)
 {
     *(int *)opaque += err == ENOSPC;

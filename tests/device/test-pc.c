@@ -112,7 +112,7 @@ Test(pc, floppies)
     m.config.floppy[0] = block_new_memory(1474560);
     m.config.floppy[1] = block_new_memory(737280);
     machine_open(&m);
-    cr_assert_eq(cmos(&m, 0x10), 0x43, "1.44 MB is type 4, 720 KB type 3: %x", cmos(&m, 0x10));
+    cr_assert_eq(cmos(&m, 0x10), 0x44, "1.44 MB drives, for 720 KB, too: %x", cmos(&m, 0x10));
     cr_assert_eq(cmos(&m, 0x14) & 0xc1, 0x41, "two drives");
     cr_assert_not_null(pc_fdc(m.pc));
     cr_assert_not_null(pc_ide(m.pc));
@@ -127,6 +127,21 @@ Test(pc, floppy_of_no_format)
     m.config.floppy[1] = block_new_memory(12345 * 512);
     cr_assert_null(pc_new(&m.config, m.as, m.clock, &error));
     cr_assert_not_null(error);
+    machine_close(&m);
+}
+
+Test(pc, disks_in_cmos)
+{
+    static const uint8_t want[] = {47, 0, 0xd1, 0x07, 16, 0xff, 0xff, 0xc8, 0xd1, 0x07, 63};
+    Machine m;
+    machine_prepare(&m, 64 << 20);
+    m.config.drive[0] = (PcDrive){.block = block_new_memory(UINT64_C(2001) * 16 * 63 * 512)};
+    m.config.drive[2] = (PcDrive){.block = block_new_memory(UINT64_C(1000) * 16 * 63 * 512)};
+    machine_open(&m);
+    cr_assert_eq(cmos(&m, 0x12), 0xf0, "one in the table: %x", cmos(&m, 0x12));
+    for (unsigned i = 0; i < sizeof(want); i++)
+        cr_assert_eq(cmos(&m, 0x19 + i), want[i], "%x: %x", 0x19 + i, cmos(&m, 0x19 + i));
+    cr_assert_eq(cmos(&m, 0x39), 1, "LBA for the large one");
     machine_close(&m);
 }
 
