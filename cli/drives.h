@@ -5,6 +5,8 @@
 
 #include "cli/config.h"
 
+/* How the images of this drive are opened, the first and those it is changed to. */
+BlockOptions drive_block_options(const Config *config, const DriveConfig *drive);
 bool drives_open(const Config *config, PcConfig *pc, GError **error);
 
 #endif

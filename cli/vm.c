@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/check-report.h"
+#include "cli/drives.h"
 #include "cli/exit-codes.h"
 #include "cli/pid-file.h"
 #include "cli/sandbox.h"
@@ -309,7 +310,7 @@ static gpointer vcpu_thread(gpointer opaque)
         g_mutex_lock(&vm->lock);
         vm->in_engine = false;
         if (result == RUN_DEBUG || result == RUN_STEPPED)
-            stop_by_itself(vm, MACHINE_PAUSED, result);
+            stop_by_itself(vm, vm->wanted ? MACHINE_PAUSED : vm->stopped, result); /* a device may have */
         g_cond_broadcast(&vm->changed);
     }
     g_mutex_unlock(&vm->lock);
@@ -404,6 +405,8 @@ static void machine_go(Vm *vm, bool step, bool interrupts, bool timers)
     g_mutex_lock(&vm->lock);
     const bool resumed = !vm->wanted;
     const bool write_again = resumed && vm->stopped == MACHINE_IO_ERROR;
+    if (resumed)
+        vm->stopped = MACHINE_PAUSED; /* unless something stops it for another reason */
     vm->wanted = true;
     vm->step = step;
     vm->step_interrupts = interrupts;
@@ -486,7 +489,6 @@ static void fill_machine(Vm *vm)
         .ram_bytes = vm->config->ram_bytes,
         .symbols = vm->symbols,
         .name = vm->config->name,
-        .snapshot = vm->config->snapshot,
         .chardevs = vm->consoles.list,
         .running = machine_running,
         .state = machine_state,
@@ -499,6 +501,11 @@ static void fill_machine(Vm *vm)
         .pause = machine_pause,
         .resume = machine_resume,
     };
+    for (guint i = 0; i < vm->config->drives->len; i++) {
+        const DriveConfig *d = &g_array_index(vm->config->drives, DriveConfig, i);
+        if (d->interface == DRIVE_FLOPPY)
+            vm->machine.floppy_options[d->index] = drive_block_options(vm->config, d);
+    }
 }
 
 static bool open_gdb(Vm *vm, GError **error)

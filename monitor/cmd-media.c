@@ -72,17 +72,34 @@ static const MediaDrive *find_drive(Machine *machine, const char *name, GError *
     return NULL;
 }
 
-bool media_change(Machine *machine, const char *name, const char *path, bool read_only, bool force,
-                  GError **error)
+/* Changed floppies stay as protected as the first one was, unless the user says otherwise. */
+static bool choose_options(Machine *machine, const MediaDrive *drive, const char *mode,
+                           BlockOptions *options, GError **error)
+{
+    const bool writable = g_strcmp0(mode, "read-write") == 0;
+    const bool protected = g_strcmp0(mode, "read-only") == 0;
+    *options =
+        is_floppy(drive) ? machine->floppy_options[drive->unit] : (BlockOptions){.read_only = true};
+    if (mode && !writable && !protected && strcmp(mode, "retain") != 0)
+        return command_error(error, "'%s' is none of retain, read-only, read-write", mode);
+    if (writable && !is_floppy(drive))
+        return command_error(error, "a CD-ROM cannot be written to");
+    if (writable || protected)
+        options->read_only = protected;
+    return true;
+}
+
+bool media_change(Machine *machine, const char *name, const char *path, const char *mode,
+                  bool force, GError **error)
 {
     Block *block = NULL;
     bool done = false;
     const MediaDrive *drive = find_drive(machine, name, error);
     if (!drive)
         return false;
-    const BlockOptions options = {.read_only = read_only || !is_floppy(drive),
-                                  .snapshot = machine->snapshot && is_floppy(drive)};
-    if (path && !(block = block_open(path, &options, error)))
+    BlockOptions options;
+    if (!choose_options(machine, drive, mode, &options, error) ||
+        (path && !(block = block_open(path, &options, error))))
         return false;
     machine_enter(machine);
     if (is_floppy(drive))
@@ -91,6 +108,8 @@ bool media_change(Machine *machine, const char *name, const char *path, bool rea
         done =
             ide_cdrom_change(pc_ide(machine->pc), drive->channel, drive->unit, block, force, error);
     machine_leave(machine);
+    if (done && path && is_floppy(drive))
+        machine->floppy_options[drive->unit] = options;
     if (!done && block)
         block_free(block);
     return done;
@@ -109,8 +128,14 @@ bool command_change(Command *command, GError **error)
     bool force = take_force(command);
     g_autofree char *name = command_word(command, "drive", error);
     g_autofree char *path = name ? command_word(command, "file", error) : NULL;
+    g_autofree char *format =
+        path && command_has_more(command) ? command_word(command, "", NULL) : NULL;
+    g_autofree char *mode =
+        format && command_has_more(command) ? command_word(command, "", NULL) : NULL;
+    if (format && strcmp(format, "raw") != 0)
+        return command_error(error, "'%s' is no format that can be read; raw is", format);
     return path && command_end(command, error) &&
-           media_change(command->machine, name, path, false, force, error);
+           media_change(command->machine, name, path, mode, force, error);
 }
 
 bool command_eject(Command *command, GError **error)
@@ -118,5 +143,5 @@ bool command_eject(Command *command, GError **error)
     bool force = take_force(command);
     g_autofree char *name = command_word(command, "drive", error);
     return name && command_end(command, error) &&
-           media_change(command->machine, name, NULL, false, force, error);
+           media_change(command->machine, name, NULL, NULL, force, error);
 }

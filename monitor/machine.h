@@ -57,7 +57,7 @@ struct Machine {
     int64_t vcpu_thread_id;    /* the host's */
     const char *name;          /* -name; NULL: none */
     bool sandboxed;            /* no system call is left to look up names, to connect */
-    bool snapshot;             /* -snapshot: writes to any medium are kept in temporary files */
+    BlockOptions floppy_options[FDC_DRIVES]; /* how their next image is opened */
     MachineChardev *chardevs;  /* MACHINE_CHARDEVS, empty ones have no label */
     GArray *listeners;         /* machine_listen's; NULL: none */
     unsigned mouse_buttons;    /* held by mouse_button, as i8042_mouse takes them */

@@ -23,8 +23,9 @@ typedef struct {
 
 /* machine_enter first, to look into the block. */
 MediaState media_state(Machine *machine, const MediaDrive *drive);
-/* Put the image in (path NULL: eject). force: even if the guest has locked the tray. */
-bool media_change(Machine *machine, const char *name, const char *path, bool read_only, bool force,
+/* Put the image in (path NULL: eject). mode: "read-only", "read-write", "retain" (the drive's way so far)
+ * or NULL, the same. force: even if the guest has locked the tray. */
+bool media_change(Machine *machine, const char *name, const char *path, const char *mode, bool force,
                   GError **error);
 
 #endif

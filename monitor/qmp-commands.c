@@ -204,13 +204,12 @@ JsonNode *qmp_pmemsave(QmpCall *call, GError **error)
 
 static JsonNode *change_medium(QmpCall *call, const char *path, GError **error)
 {
-    const char *device = qmp_string(call, "device"), *mode = qmp_string(call, "read-only-mode");
+    const char *device = qmp_string(call, "device");
     device = device ? device : qmp_string(call, "id");
-    bool read_only = g_strcmp0(mode, "read-only") == 0;
     if (!device)
         command_error(error, "Parameter 'device' is missing");
-    else if (media_change(call->machine, device, path, read_only, qmp_boolean(call, "force"),
-                          error))
+    else if (media_change(call->machine, device, path, qmp_string(call, "read-only-mode"),
+                          qmp_boolean(call, "force"), error))
         return qmp_empty();
     return NULL;
 }
