@@ -246,6 +246,8 @@ bool mmu_fetch_page(Mmu *mmu, gva_t gva, int mode, FetchPage *page, Fault *fault
     }
     page->gpa = walk.gpa & GUEST_PAGE_MASK;
     page->global = walk.global || walk.depth == 0;
+    if (walk.page_bits > GUEST_PAGE_BITS && walk.page_bits < 32)
+        note_large_page(mmu, gva, walk.page_bits);
     PhysTarget target = address_space_find(mmu->as, page->gpa);
     bool memory = (target.kind == REGION_RAM || target.kind == REGION_ROM) &&
                   target.length >= GUEST_PAGE_SIZE;

@@ -43,7 +43,7 @@ typedef struct Mmu {
      * self_modified. */
     bool (*watch_access)(void *opaque);
     void *opaque; /* of the callbacks */
-    /* Large pages that were filled lie in here: INVLPG of one drops everything. */
+    /* Large pages that were filled or fetched from lie in here: INVLPG of one drops everything. */
     gva_t large_start, large_end;
     MmuWatch watch[MMU_WATCHES];
     unsigned watch_used;  /* bit i: slot i watches */

@@ -39,13 +39,20 @@ void clone_allow(Engine *engine, TranslationBlock *tb)
 
 /* ---- is a block still wanted where it is? ---- */
 
+/* Page tables of a process that is gone may be anything: no device is to notice the look. */
+static uint64_t read_memory(void *opaque, gpa_t gpa, unsigned size)
+{
+    uint64_t value = 0;
+    return address_space_dma_read(opaque, gpa, &value, size) ? value : 0;
+}
+
 /* A guess is enough: a block that was moved too early is made again. Page tables of a process that
  * is gone are empty, or another's. */
 static bool is_gone(Engine *engine, uint64_t space, gva_t page, ram_off_t ram_page)
 {
     Mmu *mmu = &engine->vcpu->mmu;
     PagingRegs regs = mmu->paging;
-    const WalkMemory memory = mmu_walk_memory(mmu, false);
+    const WalkMemory memory = {read_memory, NULL, engine->cache.as};
     regs.cr3 = space;
     if (space != mmu->paging.cr3 && (regs.cr4 & WALK_CR4_PAE) &&
         !walk_x86_load_pdptes(&regs, &memory))
@@ -97,9 +104,10 @@ static void move_code(Engine *engine, TranslationBlock *tb, uint64_t delta)
     tb->space = engine->vcpu->mmu.paging.cr3;
 }
 
+/* Neither in the block nor at its first byte, where it would be entered without a look. */
 static bool fits_breakpoints(const Engine *engine, uint64_t pc, unsigned size)
 {
-    return engine_room_to_breakpoint(engine, pc, size) >= size;
+    return engine_room_to_breakpoint(engine, pc - 1, size + 1) > size;
 }
 
 /* Is tb code of the same mapping as `first`? */

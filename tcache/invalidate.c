@@ -59,7 +59,7 @@ void cache_remove(Cache *cache, TranslationBlock *tb)
 {
     hash_remove(cache, tb);
     unlink_page(cache, tb, tb->phys >> GUEST_PAGE_BITS);
-    if (tb->second_page != RAM_OFF_NONE)
+    if (tb_in_second_list(tb))
         unlink_page(cache, tb, tb->second_page >> GUEST_PAGE_BITS);
     cache_cut_off(cache, tb);
     tb->valid = false;

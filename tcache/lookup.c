@@ -60,7 +60,7 @@ void cache_insert(Cache *cache, TranslationBlock *tb)
     tb->hash_next = *head;
     *head = tb;
     link_page(cache, tb, 0, tb->phys);
-    if (tb->second_page != RAM_OFF_NONE)
+    if (tb_in_second_list(tb))
         link_page(cache, tb, 1, tb->second_page);
     cache_cover_lines(cache, tb);
     tb->valid = true;

@@ -60,6 +60,13 @@ struct TranslationBlock {
     ExitSlot exits[];
 };
 
+/* A page that is mapped twice in a row may be a block's second one, too: it is in that list once. */
+static inline bool tb_in_second_list(const TranslationBlock *tb)
+{
+    return tb->second_page != RAM_OFF_NONE &&
+           tb->second_page >> GUEST_PAGE_BITS != tb->phys >> GUEST_PAGE_BITS;
+}
+
 /* A place that stores hit again and again, at most 4 bytes at once. */
 typedef struct {
     ram_off_t at;

@@ -298,3 +298,16 @@ def linux_686():
 @test
 def linux_686_pae():
     kernel_session("686-pae")
+
+
+@test
+def breakpoints_in_code_that_moves():
+    """A page's translations move with it when it is mapped elsewhere, but not onto a breakpoint."""
+    source = pathlib.Path(__file__).parent.parent / "guest/priv/code-pages.asm"
+    with tempfile.NamedTemporaryFile(suffix=".rom") as rom:
+        subprocess.run(["nasm", "-f", "bin", "-i", f"{source.parent}/", "-o", rom.name, source], check=True)
+        for engine in ENGINES:
+            with Debugged(["-m", "16", "-bios", rom.name, "-S", "-device",
+                           "isa-debug-exit,iobase=0xf4,iosize=0x04", *engine]) as g:
+                out = g.gdb(["break *0x801200"] + ["continue"] * 6)
+                assert out.count("Breakpoint 1, 0x00801200") == 5 and "exited" in out, (engine, out)
