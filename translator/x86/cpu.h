@@ -132,6 +132,7 @@ typedef struct CpuX86 {
     bool shadow;     /* interrupt shadow of STI, MOV SS, POP SS: one instruction */
     bool shadow_ss;  /* it also holds back debug exceptions */
     bool shadow_fresh; /* no boundary has seen it yet */
+    bool behind_sti;   /* helper_settle comes right behind an STI that set IF */
     bool kernel_uses_gs; /* code at CPL 0 does: GS is part of the mode there too */
     uint32_t kernel_gs_accesses; /* before it was seen to */
     bool step_armed;  /* the next instruction began with TF set: trap after it */

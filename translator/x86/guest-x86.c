@@ -63,7 +63,11 @@ bool cpu_event_due(CpuX86 *cpu)
 uint64_t helper_settle(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
+    const bool behind_sti = cpu->behind_sti;
+    cpu->behind_sti = false;
     if (cpu->mode != (uint32_t)b || cpu_event_due(cpu)) {
+        if (behind_sti)
+            debug_begin_shadow(cpu, false);
         vcpu->pc = a;
         vcpu_exit(vcpu, EXIT_LOOKUP);
     }

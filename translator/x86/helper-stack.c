@@ -150,8 +150,10 @@ uint64_t helper_sti(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         cpu->eflags |= EFLAGS_VIF;
     } else if (!(cpu->eflags & EFLAGS_IF)) {
         cpu->eflags |= EFLAGS_IF;
-        /* A block that goes on is not interrupted before its next instruction anyway. */
-        if (!a || cpu_event_due(cpu))
+        /* A block that goes on is not interrupted before its next instruction, unless it is left by
+         * helper_settle. */
+        cpu->behind_sti = a != 0;
+        if (!a)
             debug_begin_shadow(cpu, false);
     }
     return 0;

@@ -18,6 +18,16 @@ VEC     equ 0x33
         mov dword [ICR], 0x4400
 %endmacro
 ; ends the interrupt in service and unmasks NMI
+; a handler that counts, also those that came right behind STI
+count:  inc dword [came]
+        cmp dword [esp], behind_sti
+        jne .later
+        inc dword [early]
+.later: mov dword [EOI], 0
+        iretd
+        align 4
+came:   dd 0
+early:  dd 0
 calm:   push eax
         mov dword [EOI], 0
         pushfd
@@ -52,6 +62,38 @@ tests:
         eq "EFLAGS", [t_eflags], IF | 2
         want_at
         call calm
+        begin "STI: the shadow holds whenever an interrupt comes"
+        mov eax, [idt + 8 * VEC]
+        mov ebx, [idt + 8 * VEC + 4]
+        mov ecx, count
+        mov [idt + 8 * VEC], cx
+        shr ecx, 16
+        mov [idt + 8 * VEC + 6], cx
+        mov dword [0xfee003e0], 0xb     ; LVT timer: a tick a bus clock, periodic
+        mov dword [0xfee00320], 0x20000 | VEC
+        mov dword [0xfee00380], 50000
+        mov ecx, 100000000
+%$next: cli
+        nop
+        sti
+behind_sti:
+        nop
+        nop
+        cmp dword [came], 200
+        jae %$enough
+        loop %$next
+%$enough: cli
+        mov dword [0xfee00320], 0x10000
+        mov [idt + 8 * VEC], eax
+        mov [idt + 8 * VEC + 4], ebx
+        want NONE
+        mov eax, [came]
+        cmp eax, 200
+        setae al
+        and eax, 1
+        eq "interrupts came", eax, 1
+        eq "none right behind STI", [early], 0
+        done
         begin "STI; CLI lets nothing through"
         send
         sti
