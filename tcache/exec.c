@@ -269,14 +269,19 @@ bool engine_attend(Engine *engine)
     return bits & ATTENTION_STOP;
 }
 
-/* The alarm's signal ends a wait, unless it comes right before: hence the time. */
+/* The alarm's signal ends a wait, unless it comes right before: hence the time. It is read before the
+ * flag that the signal sets, since the signal forgets it. */
 void engine_wait_halted(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
     bool due = false;
     g_mutex_lock(&engine->lock);
-    while (!due && !atomic_load(&vcpu->attention) && !engine->guest->interrupt_ready(vcpu))
-        due = !g_cond_wait_until(&engine->wake, &engine->lock, alarm_due(engine) / 1000 + 1);
+    while (!due) {
+        const int64_t until = alarm_due(engine) / 1000 + 1;
+        if (atomic_load(&vcpu->attention) || engine->guest->interrupt_ready(vcpu))
+            break;
+        due = !g_cond_wait_until(&engine->wake, &engine->lock, until);
+    }
     g_mutex_unlock(&engine->lock);
     if (due)
         atomic_fetch_or(&vcpu->attention, ATTENTION_TIMERS);
