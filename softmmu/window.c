@@ -143,32 +143,37 @@ static void rev_add(WindowSet *set, uint32_t ram_page, Window *window, uint32_t 
     set->rev_head[ram_page] = n;
 }
 
-static void rev_remove(WindowSet *set, uint32_t ram_page, const Window *window, uint32_t page)
+/* Forget all places in [first, first + count) of the window where this RAM page is mapped: together,
+ * since there may be thousands (Linux's page of zeroes). */
+static void forget_ram_page(WindowSet *set, Window *window, uint32_t ram_page, uint32_t first,
+                            uint32_t count)
 {
-    unsigned w = window_index(set, window);
+    const unsigned w = window_index(set, window);
     uint32_t *link = &set->rev_head[ram_page];
     while (*link) {
-        RevNode *node = &g_array_index(set->rev, RevNode, *link);
-        if (node->page == page && node->window == w) {
-            uint32_t n = *link;
-            *link = node->next;
-            node->next = set->rev_free;
-            set->rev_free = n;
-            return;
+        const uint32_t n = *link;
+        RevNode *node = &g_array_index(set->rev, RevNode, n);
+        if (node->window != w || node->page - first >= count) {
+            link = &node->next;
+            continue;
         }
-        link = &node->next;
+        *link = node->next;
+        node->next = set->rev_free;
+        set->rev_free = n;
+        window->pages[node->page] = 0;
+        window->mapped--;
     }
 }
 
 /* ---- mapping ---- */
 
-static void forget_page(WindowSet *set, Window *window, uint32_t page)
+static void forget_pages(WindowSet *set, Window *window, uint32_t first, uint32_t count)
 {
-    if (!window->pages[page])
-        return;
-    rev_remove(set, window_ram_page(window->pages[page]), window, page);
-    window->pages[page] = 0;
-    window->mapped--;
+    for (uint32_t page = first; page < first + count; page++) {
+        if (window->pages[page])
+            forget_ram_page(set, window, window_ram_page(window->pages[page]), page,
+                            first + count - page);
+    }
 }
 
 /* Mappings of the host that a change may have added. Never more than this: pages alternate with holes. */
@@ -187,11 +192,11 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
             continue;
         first = MIN(first, i);
         last = i;
-        forget_page(set, window, page + i);
         set->counters.unmaps++;
     }
     if (first > last)
         return;
+    forget_pages(set, window, page + first, last - first + 1);
     /* Never munmap: another mmap of the process would land in the hole, open to the guest. */
     void *at = window->base + ((uint64_t)(page + first) << GUEST_PAGE_BITS);
     void *p = mmap(at, (uint64_t)(last - first + 1) << GUEST_PAGE_BITS, PROT_NONE,
@@ -207,8 +212,7 @@ static void forget_all_pages(WindowSet *set, Window *window)
     for (uint32_t chunk = 0; chunk < WINDOW_PAGES / WINDOW_CHUNK; chunk++) {
         if (!(window->touched[chunk / 64] >> (chunk % 64) & 1))
             continue;
-        for (uint32_t i = 0; i < WINDOW_CHUNK; i++)
-            forget_page(set, window, chunk * (uint32_t)WINDOW_CHUNK + i);
+        forget_pages(set, window, chunk * (uint32_t)WINDOW_CHUNK, WINDOW_CHUNK);
     }
     memset(window->touched, 0, sizeof window->touched);
 }
@@ -239,9 +243,8 @@ static bool map_run(WindowSet *set, Window *window, uint32_t page, uint32_t ram_
              ram_fd(set->ram), (off_t)((uint64_t)ram_page << GUEST_PAGE_BITS));
     if (p != at)
         return false;
+    forget_pages(set, window, page, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (window->pages[page + i])
-            forget_page(set, window, page + i);
         window->pages[page + i] = window_entry(ram_page + i, write);
         window->touched[(page + i) / WINDOW_CHUNK / 64] |= UINT64_C(1)
                                                            << ((page + i) / WINDOW_CHUNK % 64);
