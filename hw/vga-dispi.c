@@ -59,6 +59,12 @@ static void fix_mode(Vga *vga)
     d[DISPI_Y_OFFSET] = MIN(d[DISPI_Y_OFFSET], d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES]);
 }
 
+static void clear(Vga *vga, size_t size)
+{
+    memset(vga->vram, 0, size);
+    address_space_ram_written(vga->as, vga->vram_offset, size);
+}
+
 static void write_enable(Vga *vga, uint16_t value)
 {
     uint16_t *d = vga->dispi;
@@ -73,7 +79,7 @@ static void write_enable(Vga *vga, uint16_t value)
     fix_mode(vga);
     size_t shown = (size_t)d[DISPI_YRES] * vga_dispi_pitch(vga) * (d[DISPI_BPP] == 4 ? 4 : 1);
     if (!(value & DISPI_NOCLEARMEM))
-        memset(vga->vram, 0, MIN(shown, VGA_VRAM_SIZE));
+        clear(vga, MIN(shown, VGA_VRAM_SIZE));
 }
 
 void vga_dispi_write(Vga *vga, unsigned index, uint16_t value)

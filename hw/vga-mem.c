@@ -44,6 +44,21 @@ static uint8_t *linear_byte(const Vga *vga, unsigned address)
     return vga->vram + ((vga->dispi[DISPI_BANK] * VGA_BANK_SIZE + address) & (VGA_VRAM_SIZE - 1));
 }
 
+/* Through the frame buffer's BAR this is memory that code may run from. */
+static void note_write(Vga *vga, const void *at, unsigned size)
+{
+    const ram_off_t offset = vga->vram_offset + (ram_off_t)((const uint8_t *)at - vga->vram);
+    if (address_space_code_pages(vga->as)[offset >> GUEST_PAGE_BITS])
+        address_space_ram_written(vga->as, offset, size);
+}
+
+static void linear_write(Vga *vga, unsigned address, uint8_t byte)
+{
+    uint8_t *at = linear_byte(vga, address);
+    *at = byte;
+    note_write(vga, at, 1);
+}
+
 /* In odd/even modes address bit 0 chooses the plane; in the 128 KiB map bit 16 takes its place. */
 static unsigned odd_even_address(const Vga *vga, unsigned address)
 {
@@ -134,6 +149,7 @@ static void planes_write(Vga *vga, unsigned address, uint8_t byte)
     uint32_t *bytes = plane_bytes(vga, address);
     uint32_t mask = spread(planes);
     *bytes = (*bytes & ~mask) | (write_data(vga, byte) & mask);
+    note_write(vga, bytes, sizeof(*bytes));
 }
 
 static uint64_t window_read(void *opaque, uint64_t offset, unsigned size)
@@ -159,7 +175,7 @@ static void window_write(void *opaque, uint64_t offset, uint64_t value, unsigned
         if (!window_address(vga, offset + i, &address))
             continue;
         if (vga_dispi_linear(vga))
-            *linear_byte(vga, address) = byte;
+            linear_write(vga, address, byte);
         else
             planes_write(vga, address, byte);
     }

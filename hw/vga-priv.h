@@ -105,6 +105,7 @@ struct Vga {
     Clock *clock;
     uint8_t *vram; /* plane p of address a is vram[a * 4 + p] in VGA modes; linear in dispi ones */
     ram_off_t vram_offset;
+    AddressSpace *as;
 
     uint8_t misc, feature;
     uint8_t sr_index, gr_index, cr_index, ar_index;

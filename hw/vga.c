@@ -71,6 +71,7 @@ Vga *vga_new(const DeviceBus *bus)
     Vga *vga = device_register(bus, &vga_class, sizeof(*vga));
     Ram *ram = address_space_ram(bus->as);
     vga->clock = bus->clock;
+    vga->as = bus->as;
     vga->vram_offset = ram_alloc(ram, "vga.vram", VGA_VRAM_SIZE);
     vga->vram = ram_hva(ram, vga->vram_offset);
     address_space_add_mmio(bus->as, "vga.window", WINDOW_BASE, WINDOW_SIZE, WINDOW_PRIORITY,

@@ -91,10 +91,19 @@ static void copy_whole(void *to, const void *from, uint64_t size)
 void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size)
 {
     copy_whole(ram_hva(as->ram, offset), data, size);
+    address_space_ram_written(as, offset, size);
+}
+
+void address_space_ram_written(AddressSpace *as, ram_off_t offset, uint64_t size)
+{
     atomic_thread_fence(memory_order_seq_cst);
-    const uint8_t *mark = &as->code_pages[offset >> GUEST_PAGE_BITS];
-    if (__atomic_load_n(mark, __ATOMIC_RELAXED) && as->code_listener)
-        as->code_listener(as->code_opaque, offset, size);
+    for (uint64_t done = 0, n; done < size; done += n) {
+        const ram_off_t at = offset + done;
+        const uint8_t *mark = &as->code_pages[at >> GUEST_PAGE_BITS];
+        n = MIN(GUEST_PAGE_SIZE - (at & ~GUEST_PAGE_MASK), size - done);
+        if (__atomic_load_n(mark, __ATOMIC_RELAXED) && as->code_listener)
+            as->code_listener(as->code_opaque, at, n);
+    }
 }
 
 /* ---- CPU accesses ---- */

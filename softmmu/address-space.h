@@ -106,6 +106,8 @@ bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, ui
 /* A device's write to RAM that it names by offset, mapped or not (shadow RAM). Within one page.
  * Tells the code-write listener. */
 void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size);
+/* A device has just written there by itself: tell the code-write listener. */
+void address_space_ram_written(AddressSpace *as, ram_off_t offset, uint64_t size);
 /* Loader/debugger write that also reaches ROM. Stopped vCPU or vCPU thread only. */
 bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
 
