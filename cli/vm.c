@@ -235,6 +235,10 @@ static void do_reset(Vm *vm, Death death, const char *why)
                why ? "guest-reset" : "host-qmp-system-reset");
     if (why)
         report_reset(vm, death, why);
+    if (vm->config->no_reboot && vm->config->no_shutdown) {
+        request_stop(vm, MACHINE_OFF); /* as it was: somebody wants to look */
+        return;
+    }
     if (vm->config->no_reboot) {
         stop_for_good(vm, triple ? CODE_TRIPLE_FAULT : CODE_POWER_OFF);
         return;
@@ -421,14 +425,17 @@ static void machine_go(Vm *vm, bool step, bool interrupts, bool timers)
     }
 }
 
+/* A guest that has switched itself off stays off, until it is reset. */
 static void machine_cont(Machine *m)
 {
-    machine_go(vm_of(m), false, false, true);
+    if (machine_state(m) != MACHINE_OFF)
+        machine_go(vm_of(m), false, false, true);
 }
 
 static void machine_step(Machine *m, bool interrupts, bool timers)
 {
-    machine_go(vm_of(m), true, interrupts, timers);
+    if (machine_state(m) != MACHINE_OFF)
+        machine_go(vm_of(m), true, interrupts, timers);
 }
 
 static void machine_pause(Machine *m)

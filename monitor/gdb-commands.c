@@ -102,6 +102,10 @@ bool gdb_note_stop(GdbSession *s, RunResult why)
 static void go_on(GdbSession *s, bool step)
 {
     Machine *m = s->machine;
+    if (m->state(m) == MACHINE_OFF) { /* it stays where it is */
+        reply(s, s->stop_reply);
+        return;
+    }
     s->silent = true;
     s->running = true;
     if (step && (s->step_flags & GDB_STEP_ENABLE))
@@ -260,7 +264,7 @@ static bool read_memory(GdbSession *s, uint64_t address, uint8_t *buffer, unsign
 {
     Machine *m = s->machine;
     address_space_lock(m->as);
-    bool good = s->physical ? address_space_dma_read(m->as, address, buffer, size)
+    bool good = s->physical ? address_space_debug_read(m->as, address, buffer, size)
                             : mmu_debug_read(&m->cpu->v.mmu, address, buffer, size);
     address_space_unlock(m->as);
     return good;
@@ -270,7 +274,7 @@ static bool write_memory(GdbSession *s, uint64_t address, const uint8_t *buffer,
 {
     Machine *m = s->machine;
     address_space_lock(m->as);
-    bool good = s->physical ? address_space_rom_write(m->as, address, buffer, size)
+    bool good = s->physical ? address_space_debug_write(m->as, address, buffer, size)
                             : mmu_debug_write(&m->cpu->v.mmu, address, buffer, size);
     address_space_unlock(m->as);
     return good;

@@ -6,8 +6,8 @@ import random
 import re
 import time
 
-from bed import test
-from debugged import floppy, steps
+from bed import BUILD, test
+from debugged import Debugged, floppy, steps
 from remote import Remote
 
 
@@ -134,3 +134,21 @@ def a_client_that_does_not_read():
 def peak_megabytes(pid):
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"RssAnon:\s+(\d+)", text)[1]) >> 10
+
+
+@test
+def debuggers_of_a_guest_that_is_off():
+    """They may look; neither continuing nor leaving brings it back."""
+    rom = BUILD / "tests/guest/mishap-triple_protected.bin"
+    with Debugged(["-m", "16", "-vga", "none", "-bios", str(rom), "-no-reboot", "-no-shutdown",
+                   "-S"]) as g:
+        g.wait_stub()
+        with Remote(g.stub) as r:
+            assert r.ask("c").startswith("T02")
+            registers = r.ask("g")
+            for command in ("c", "s", "vCont;c"):
+                assert r.ask(command).startswith("T02"), command
+            assert r.ask("D") == "OK"
+        assert "paused (shutdown)" in g.monitor("info status")
+        with Remote(g.stub) as r:
+            assert r.ask("g") == registers
