@@ -181,4 +181,14 @@ static void window_write(void *opaque, uint64_t offset, uint64_t value, unsigned
     }
 }
 
-const RegionOps vga_window_ops = {window_read, window_write, 1, 8};
+/* Text and graphics as the guest would read them, but for the latches. */
+static uint8_t window_peek(void *opaque, uint64_t offset)
+{
+    Vga *vga = opaque;
+    const uint32_t latch = vga->latch;
+    const uint8_t byte = (uint8_t)window_read(vga, offset, 1);
+    vga->latch = latch;
+    return byte;
+}
+
+const RegionOps vga_window_ops = {window_read, window_write, 1, 8, window_peek};

@@ -27,7 +27,14 @@ static bool read_linear(Machine *machine, uint64_t address, void *buffer, unsign
 
 static bool read_physical(Machine *machine, uint64_t address, void *buffer, unsigned size)
 {
-    return address_space_dma_read(machine->as, address, buffer, size);
+    return address_space_debug_read(machine->as, address, buffer, size);
+}
+
+/* Of all there is: what is no memory reads as the CPU finds vacant places, all ones. */
+static bool read_everything(Machine *machine, uint64_t address, void *buffer, unsigned size)
+{
+    address_space_debug_read(machine->as, address, buffer, size);
+    return true;
 }
 
 static bool parse_format(const Command *command, Format *format, GError **error)
@@ -251,7 +258,7 @@ bool command_o(Command *command, GError **error)
 
 /* Files */
 
-/* Linear addresses wrap at 4 GiB: there it ends. */
+/* Linear addresses wrap at 4 GiB: there it ends. file NULL: only look whether it can be read. */
 static bool copy_to_file(Machine *machine, FILE *file, uint64_t address, uint64_t size,
                          MemoryRead read, GError **error)
 {
@@ -262,7 +269,7 @@ static bool copy_to_file(Machine *machine, FILE *file, uint64_t address, uint64_
         unsigned count = (unsigned)MIN(size, CHUNK - address % CHUNK);
         if (!read(machine, address, buffer, count))
             return command_error(error, "cannot access memory at 0x%" PRIx64, address);
-        if (fwrite(buffer, 1, count, file) != count)
+        if (file && fwrite(buffer, 1, count, file) != count)
             return command_error(error, "cannot write: %s", g_strerror(errno));
         address += count;
         size -= count;
@@ -270,6 +277,19 @@ static bool copy_to_file(Machine *machine, FILE *file, uint64_t address, uint64_
     return true;
 }
 
+static bool write_file(Machine *machine, const char *path, uint64_t address, uint64_t size,
+                       MemoryRead read, GError **error)
+{
+    FILE *file = fopen(path, "wbe");
+    if (!file)
+        return command_error(error, "cannot write '%s': %s", path, g_strerror(errno));
+    bool good = copy_to_file(machine, file, address, size, read, error);
+    if (fclose(file) != 0 && good)
+        return command_error(error, "cannot write '%s': %s", path, g_strerror(errno));
+    return good;
+}
+
+/* What cannot be read leaves the file alone. */
 static bool save_memory(Command *command, MemoryRead read, GError **error)
 {
     uint64_t address, size;
@@ -281,14 +301,10 @@ static bool save_memory(Command *command, MemoryRead read, GError **error)
     g_autofree char *path = command_word(command, "file", error);
     if (!path || !command_end(command, error))
         return false;
-    FILE *file = fopen(path, "wbe");
-    if (!file)
-        return command_error(error, "cannot write '%s': %s", path, g_strerror(errno));
     machine_enter(command->machine);
-    bool good = copy_to_file(command->machine, file, address, size, read, error);
+    bool good = copy_to_file(command->machine, NULL, address, size, read, error) &&
+                write_file(command->machine, path, address, size, read, error);
     machine_leave(command->machine);
-    if (fclose(file) != 0 && good)
-        return command_error(error, "cannot write '%s': %s", path, g_strerror(errno));
     return good;
 }
 
@@ -299,5 +315,5 @@ bool command_memsave(Command *command, GError **error)
 
 bool command_pmemsave(Command *command, GError **error)
 {
-    return save_memory(command, read_physical, error);
+    return save_memory(command, read_everything, error);
 }

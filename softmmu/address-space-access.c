@@ -227,7 +227,7 @@ void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, uns
 /* ---- DMA and loaders ---- */
 
 /* What bus masters, loaders and debuggers reach beside RAM. */
-typedef enum { REACH_RAM, REACH_ROM, REACH_DEVICES } Reach;
+typedef enum { REACH_RAM, REACH_ROM, REACH_DEVICES, REACH_DEBUG } Reach;
 
 /* A device's memory, in naturally aligned pieces of up to eight bytes. */
 static void device_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size, bool write)
@@ -246,10 +246,27 @@ static void device_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size
     }
 }
 
+static bool debug_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size, bool write)
+{
+    const RegionOps *ops = target->region->ops;
+    if (!ops->peek)
+        return false;
+    for (uint64_t i = 0; i < size; i++) {
+        const uint64_t offset = target->region_offset + i;
+        if (write)
+            region_write(target->region, offset, buffer[i], 1);
+        else
+            buffer[i] = ops->peek(target->region->opaque, offset);
+    }
+    return true;
+}
+
 /* False: this is no memory. */
 static bool device_access(AddressSpace *as, const PhysTarget *target, uint8_t *buffer,
                           uint64_t size, bool write, Reach reach)
 {
+    if (target->kind == REGION_MMIO && reach == REACH_DEBUG)
+        return debug_copy(target, buffer, size, write);
     if (target->kind != REGION_MMIO || reach != REACH_DEVICES || as->bus_access)
         return false;
     as->bus_access = true;
@@ -308,7 +325,8 @@ static bool write_reach(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64
         PhysTarget target = address_space_find_bus(as, gpa + done);
         uint8_t *part = (uint8_t *)(uintptr_t)(from + done); /* only read */
         n = MIN(target.length, size - done);
-        if (target.kind == REGION_RAM || (target.kind == REGION_ROM && reach == REACH_ROM))
+        const bool rom = target.kind == REGION_ROM && (reach == REACH_ROM || reach == REACH_DEBUG);
+        if (target.kind == REGION_RAM || rom)
             address_space_ram_write(as, target.ram_offset, part, n);
         else if (!device_access(as, &target, part, n, true, reach))
             all = false;
@@ -330,4 +348,14 @@ bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, ui
 bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
 {
     return write_reach(as, gpa, buffer, size, REACH_ROM);
+}
+
+bool address_space_debug_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
+{
+    return read_reach(as, gpa, buffer, size, REACH_DEBUG);
+}
+
+bool address_space_debug_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
+{
+    return write_reach(as, gpa, buffer, size, REACH_DEBUG);
 }

@@ -24,6 +24,9 @@ typedef struct {
     void (*write)(void *opaque, uint64_t offset, uint64_t value, unsigned size);
     unsigned min_size;
     unsigned max_size;
+    /* A byte as a debugger may read it, with no effect at all; for what is like memory. NULL: the
+     * debugger may neither read nor write. */
+    uint8_t (*peek)(void *opaque, uint64_t offset);
 } RegionOps;
 
 typedef enum { REGION_RAM, REGION_ROM, REGION_MMIO, REGION_UNASSIGNED } RegionKind;
@@ -94,7 +97,7 @@ void address_space_write(AddressSpace *as, gpa_t gpa, uint64_t value, unsigned s
 uint64_t address_space_io_read(AddressSpace *as, uint16_t port, unsigned size);
 void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, unsigned size);
 
-/* Bus-master, loader and debugger access: RAM and (reads) ROM only. Bytes that hit anything else
+/* Bus-master and loader access: RAM and (reads) ROM only. Bytes that hit anything else
  * read as 0xff / are dropped, and the function returns false. Writes tell the code-write
  * listener. Any thread. */
 bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
@@ -108,8 +111,12 @@ bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, ui
 void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size);
 /* A device has just written there by itself: tell the code-write listener. */
 void address_space_ram_written(AddressSpace *as, ram_off_t offset, uint64_t size);
-/* Loader/debugger write that also reaches ROM. Stopped vCPU or vCPU thread only. */
+/* Loader's write that also reaches ROM. Stopped vCPU or vCPU thread only. */
 bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
+/* Debugger's access: RAM, ROM and what RegionOps.peek serves. Vacant bytes as with dma_read; writes as
+ * rom_write. */
+bool address_space_debug_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
+bool address_space_debug_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
 
 /* `info mtree`: one line a region. */
 void address_space_print(AddressSpace *as, GString *out);

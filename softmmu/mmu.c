@@ -265,8 +265,8 @@ static bool debug_copy(Mmu *mmu, gva_t gva, uint8_t *buffer, unsigned size, bool
         if (!mmu_translate_debug(mmu, gva, &gpa))
             return false;
         gpa = address_space_behind_a20(mmu->as, gpa);
-        bool ok = write ? address_space_rom_write(mmu->as, gpa, buffer, n)
-                        : address_space_dma_read(mmu->as, gpa, buffer, n);
+        bool ok = write ? address_space_debug_write(mmu->as, gpa, buffer, n)
+                        : address_space_debug_read(mmu->as, gpa, buffer, n);
         if (!ok)
             return false;
         gva += n;
