@@ -143,10 +143,12 @@ static int acknowledge_pic(void *opaque)
     return i8259_acknowledge(opaque);
 }
 
+/* INT64_MAX: never, within 292 years. */
 static int64_t tsc_to_ns(void *opaque, uint64_t tsc)
 {
     Pc *pc = opaque;
-    return (int64_t)((unsigned __int128)tsc * NS_PER_SEC / pc->config.tsc_hz);
+    unsigned __int128 ns = (unsigned __int128)tsc * NS_PER_SEC / pc->config.tsc_hz;
+    return (int64_t)MIN(ns, INT64_MAX);
 }
 
 /* ---- memory ---- */

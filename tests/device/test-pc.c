@@ -207,6 +207,23 @@ Test(pc, tsc_deadline)
     machine_close(&m);
 }
 
+/* The TSC counts to 2^64, our nanoseconds to 2^63. */
+Test(pc, tsc_deadline_beyond_the_clock)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    m.config.tsc_hz = NS_PER_SEC;
+    machine_open(&m);
+    pic_init(&m, PIC1, 0x08, 4, 0xff);
+    address_space_write(m.as, LAPIC_BASE + 0xf0, 0x1ff, 4);
+    address_space_write(m.as, LAPIC_BASE + 0x320, 0x40031, 4);
+    pc_set_tsc_deadline(m.pc, UINT64_MAX);
+    clock_fake_advance(m.clock, NS_PER_SEC);
+    cr_assert(!m.intr.level);
+    cr_assert_eq(pc_tsc_deadline(m.pc), UINT64_MAX);
+    machine_close(&m);
+}
+
 /* Port 92h and the keyboard controller both drive A20; port 92h and CF9h ask for a reset. */
 Test(pc, a20_and_reset)
 {
