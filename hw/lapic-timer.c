@@ -131,8 +131,7 @@ void lapic_timer_write_lvt(Lapic *lapic, uint32_t value)
         lapic->initial_count = 0;
         lapic->tsc_deadline = 0;
     }
-    if (timer_mode(lapic) != TIMER_TSC_DEADLINE)
-        lapic_timer_rearm(lapic);
+    lapic_timer_rearm(lapic);
 }
 
 uint64_t lapic_tsc_deadline(const Lapic *lapic)
