@@ -415,10 +415,3 @@ void fpu_update_ignne(CpuX86 *cpu)
     if (cpu->board.ferr)
         cpu->board.ferr(cpu->board.opaque, false);
 }
-
-/* CR0.NE = 0 and an exception is pending before a waiting x87 instruction: FERR# rises, and the
- * board makes IRQ 13 of it (SDM 1 "MS-DOS* Compatibility Sub-mode"). */
-uint64_t helper_fpu_unmasked(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
-{
-    cpu_raise_plain(cpu_x86(vcpu), VEC_MF);
-}
