@@ -96,6 +96,7 @@ bool vm_build_board(Vm *vm, GError **error)
         .intr = {cpu_pin, vm, CPU_LINE_INTR},
         .nmi = {cpu_pin, vm, CPU_LINE_NMI},
         .init = {cpu_pin, vm, CPU_LINE_INIT},
+        .ignne = {cpu_pin, vm, CPU_LINE_IGNNE},
         .opaque = vm,
         .request_reset = vm_request_reset,
         .request_power_off = vm_request_power_off,

@@ -78,16 +78,15 @@ static unsigned best_priority(const Chip *c, uint8_t bits)
 static int chip_request(const Chip *c, bool is_master)
 {
     unsigned wanted = best_priority(c, chip_irr(c) & (uint8_t)~c->imr);
+    int irq = (int)((wanted + c->highest) & 7);
     uint8_t blocking = c->isr;
 
     if (c->special_mask)
         blocking &= (uint8_t)~c->imr;
     /* 8259A "Special Fully Nested Mode": a slave in service does not lock itself out. */
-    if (c->fully_nested && is_master)
+    if (c->fully_nested && is_master && irq == CASCADE_IRQ)
         blocking &= (uint8_t)~BIT(CASCADE_IRQ);
-    if (wanted == 8 || wanted >= best_priority(c, blocking))
-        return -1;
-    return (int)((wanted + c->highest) & 7);
+    return wanted < best_priority(c, blocking) ? irq : -1;
 }
 
 static void pic_update(I8259 *pic)

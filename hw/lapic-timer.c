@@ -112,15 +112,12 @@ void lapic_timer_write_initial(Lapic *lapic, uint32_t value)
     lapic_timer_rearm(lapic);
 }
 
-/* A running count goes on from where it is with the new divider. */
+/* The count goes on from where it is with the new divider; at zero it stays there. */
 void lapic_timer_write_divide(Lapic *lapic, uint32_t value)
 {
-    uint32_t current = lapic_timer_current(lapic);
+    int64_t done = (int64_t)lapic->initial_count - lapic_timer_current(lapic);
     lapic->divide = value & 0xb;
-    if (current) {
-        int64_t done = (int64_t)(lapic->initial_count - current) * timer_count_ns(lapic);
-        lapic->count_start = clock_now(lapic->clock) - done;
-    }
+    lapic->count_start = clock_now(lapic->clock) - done * timer_count_ns(lapic);
     lapic_timer_rearm(lapic);
 }
 
@@ -134,8 +131,7 @@ void lapic_timer_write_lvt(Lapic *lapic, uint32_t value)
         lapic->initial_count = 0;
         lapic->tsc_deadline = 0;
     }
-    if (timer_mode(lapic) != TIMER_TSC_DEADLINE)
-        lapic_timer_rearm(lapic);
+    lapic_timer_rearm(lapic);
 }
 
 uint64_t lapic_tsc_deadline(const Lapic *lapic)

@@ -46,6 +46,7 @@ struct Mc146818 {
     int64_t base_ns;      /* ...and 0..999999999 more */
     int64_t seen_seconds; /* up to which date UF and AF are worked out */
     int64_t seen_tick;    /* up to which 32768 Hz tick PF is */
+    int64_t written_seconds; /* while the date is this, the registers are as the guest wrote them */
     Clock *clock;
     Timer *timer;
     IrqLine irq;
@@ -104,12 +105,20 @@ static int rtc_decode_hours(const Mc146818 *rtc, uint8_t v)
     return rtc_decode(rtc, v & (uint8_t)~HOURS_PM) % 12 + (v & HOURS_PM ? 12 : 0);
 }
 
+/* Until the first update after it, a date is what the guest wrote, possible or not. */
+static bool rtc_as_written(const Mc146818 *rtc)
+{
+    int64_t ns;
+
+    return rtc_now(rtc, &ns) == rtc->written_seconds;
+}
+
 /* Put the running date into the registers; a stopped clock's registers are the guest's. */
 static void rtc_load_registers(Mc146818 *rtc)
 {
     int64_t ns;
 
-    if (!rtc_running(rtc))
+    if (!rtc_running(rtc) || rtc_as_written(rtc))
         return;
     GDateTime *date = g_date_time_new_from_unix_utc(rtc_now(rtc, &ns));
     if (!date) /* after the year 9999: it stands still there */
@@ -125,8 +134,8 @@ static void rtc_load_registers(Mc146818 *rtc)
     g_date_time_unref(date);
 }
 
-/* The registers become the date. Guests write them one by one, so impossible ones occur; they
- * are carried over (February 30 is March 1 or 2). */
+/* The registers become the date. Guests write them one by one, so impossible ones occur; the next
+ * update carries them over (February 30 is March 1 or 2). */
 static void rtc_store_registers(Mc146818 *rtc, int64_t ns)
 {
     const uint8_t *r = rtc->cmos;
@@ -140,6 +149,7 @@ static void rtc_store_registers(Mc146818 *rtc, int64_t ns)
     seconds += rtc_decode_hours(rtc, r[REG_HOURS]) * 3600;
     seconds += rtc_decode(rtc, r[REG_MINUTES]) * 60 + rtc_decode(rtc, r[REG_SECONDS]);
     rtc_set_now(rtc, seconds, ns);
+    rtc->written_seconds = seconds;
 }
 
 static bool rtc_is_date_register(unsigned index)
@@ -264,7 +274,7 @@ static void rtc_timer_fired(void *opaque)
 
 static void rtc_write_control(Mc146818 *rtc, unsigned index, uint8_t value)
 {
-    bool was_running = rtc_running(rtc);
+    bool from_registers = !rtc_running(rtc) || rtc_as_written(rtc);
     bool was_held = (rtc->cmos[REG_A] & A_DIVIDER_RESET) == A_DIVIDER_RESET;
     int64_t ns;
 
@@ -274,7 +284,7 @@ static void rtc_write_control(Mc146818 *rtc, unsigned index, uint8_t value)
         rtc->cmos[REG_A] = value & (uint8_t)~A_UIP;
     else
         rtc->cmos[REG_B] = value & B_SET ? value & (uint8_t)~B_UIE : value;
-    if (!was_running && rtc_running(rtc))
+    if (from_registers && rtc_running(rtc))
         rtc_store_registers(rtc, was_held ? FIRST_UPDATE_NS : ns);
     rtc_sync_flags(rtc);
     rtc_update_irq(rtc);
@@ -420,7 +430,8 @@ static const StateField mc146818_state[] = {
     STATE(Mc146818, ext_index),    STATE(Mc146818, nmi_masked),
     STATE(Mc146818, base_seconds), STATE(Mc146818, base_ns),
     STATE(Mc146818, seen_seconds), STATE(Mc146818, seen_tick),
-    STATE_TIMER(Mc146818, timer),  STATE_END,
+    STATE(Mc146818, written_seconds), STATE_TIMER(Mc146818, timer),
+    STATE_END,
 };
 
 static const DeviceClass mc146818_class = {
@@ -442,6 +453,7 @@ Mc146818 *mc146818_new(const DeviceBus *bus, IrqLine irq, int64_t unix_seconds)
     rtc->timer = timer_new(bus->clock, rtc_timer_fired, rtc);
     rtc->base_seconds = unix_seconds;
     rtc->seen_seconds = unix_seconds;
+    rtc->written_seconds = INT64_MIN;
     rtc->cmos[REG_A] = A_DEFAULT;
     rtc->cmos[REG_B] = B_24H;
     rtc->cmos[REG_D] = D_VRT;

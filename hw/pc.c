@@ -43,7 +43,6 @@ enum {
     IRQ_RTC = 8,
     IRQ_SCI = 9,
     IRQ_MOUSE = 12,
-    IRQ_FPU = 13,
     IRQ_IDE1 = 14,
     IRQ_IDE2 = 15,
 };
@@ -147,10 +146,12 @@ static int acknowledge_pic(void *opaque)
     return i8259_acknowledge(opaque);
 }
 
+/* INT64_MAX: never, within 292 years. */
 static int64_t tsc_to_ns(void *opaque, uint64_t tsc)
 {
     Pc *pc = opaque;
-    return (int64_t)((unsigned __int128)tsc * NS_PER_SEC / pc->config.tsc_hz);
+    unsigned __int128 ns = (unsigned __int128)tsc * NS_PER_SEC / pc->config.tsc_hz;
+    return (int64_t)MIN(ns, INT64_MAX);
 }
 
 /* ---- memory ---- */
@@ -239,15 +240,16 @@ static void add_hpet(Pc *pc)
 static void add_pci_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
-    const IrqLine reset = {on_reset, pc, RESET_PIIX3}, power_off = {on_power_off, pc, 0};
-    IrqLine pirq[PCI_PIRQS], isa[PC_ISA_IRQS];
+    const IrqLine power_off = {on_power_off, pc, 0};
+    Piix3Wires south = {.reset = {on_reset, pc, RESET_PIIX3}, .ignne = c->ignne};
+    IrqLine pirq[PCI_PIRQS], *isa = south.irq;
     for (int i = 0; i < PCI_PIRQS; i++)
         pirq[i] = (IrqLine){piix3_pirq_handler, &pc->piix3, i};
     for (int i = 0; i < PC_ISA_IRQS; i++)
         isa[i] = isa_line(pc, i);
     pc->pci = pci_bus_new(&pc->bus, pirq);
     i440fx_new(&pc->bus, pc->pci, &(I440fxMemory){pc->ram + SHADOW_BASE, pc->bios, c->bios_size});
-    pc->piix3 = piix3_new(&pc->bus, pc->pci, isa, &reset);
+    pc->piix3 = piix3_new(&pc->bus, pc->pci, &south);
     pc->ide = ide_new(&pc->bus, pc->pci, (const IrqLine[]){isa[IRQ_IDE1], isa[IRQ_IDE2]});
     pc->pm = piix4_pm_new(&pc->bus, pc->pci, &isa[IRQ_SCI], &power_off);
     if (c->vga) {
@@ -464,8 +466,9 @@ uint64_t pc_tsc(Pc *pc)
 
 void pc_ferr(Pc *pc, bool level)
 {
+    const IrqLine ferr = piix3_ferr_input(pc->piix3);
     address_space_lock(pc->bus.as);
-    isa_irq(pc, IRQ_FPU, level);
+    irq_set(&ferr, level);
     address_space_unlock(pc->bus.as);
 }
 

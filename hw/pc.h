@@ -48,7 +48,7 @@ typedef struct {
     /* Host time-stamp counter frequency that guests see, Hz. */
     uint64_t tsc_hz;
     /* CPU pins. */
-    IrqLine intr, nmi, init;
+    IrqLine intr, nmi, init, ignne;
     /* What the board asks of the machine; on the thread that caused it, io lock held. */
     void *opaque;
     void (*request_reset)(void *opaque, const char *cause); /* cause: static text */

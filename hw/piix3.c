@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * PCI-to-ISA bridge, see piix3.h. Source: Intel 82371FB/82371SB data sheet (PIIX/PIIX3),
- * "PIRQ[A:D] Route Control Register" and "Reset Control Register". */
+ * "PIRQ[A:D] Route Control Register", "Reset Control Register", "Coprocessor Error Register".
+ *
+ * DEVIATES: FERR# makes IRQ 13 whatever bit 5 of the X-bus chip select register says, since firmware
+ * for virtual machines does not set it. */
 #include "hw/piix3.h"
 
 enum {
@@ -11,14 +14,15 @@ enum {
     RESET_SYSTEM = 0x02,
     RESET_CPU = 0x04,
 };
+enum { COPROCESSOR_ERROR = 0xf0, IRQ_FPU = 13 };
 
 struct Piix3 {
     PciFunction pci;
-    IrqLine irq[16];
-    IrqLine reset;
+    Piix3Wires wires;
     uint8_t pirq_levels; /* bit per PIRQ */
     uint16_t irq_levels; /* what the outputs show */
     uint8_t reset_control;
+    uint8_t ferr; /* the CPU's pin */
 };
 
 static void routes_update(Piix3 *piix)
@@ -34,7 +38,7 @@ static void routes_update(Piix3 *piix)
     piix->irq_levels = levels;
     for (unsigned i = 0; i < 16; i++)
         if (changed >> i & 1)
-            irq_set(&piix->irq[i], levels >> i & 1);
+            irq_set(&piix->wires.irq[i], levels >> i & 1);
 }
 
 void piix3_pirq_handler(void *piix3_pointer, int number, bool level)
@@ -65,10 +69,34 @@ static void cf9_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
     Piix3 *piix = opaque;
     piix->reset_control = value & RESET_SYSTEM;
     if (value & RESET_CPU)
-        irq_pulse(&piix->reset);
+        irq_pulse(&piix->wires.reset);
 }
 
 static const RegionOps cf9_ops = {cf9_read, cf9_write, 1, 1};
+
+/* FERR# rising is latched as IRQ 13; falling, it takes IGNNE# along. */
+static void ferr_set(void *opaque, int number, bool level)
+{
+    Piix3 *piix = opaque;
+    piix->ferr = level;
+    irq_set(level ? &piix->wires.irq[IRQ_FPU] : &piix->wires.ignne, level);
+}
+
+static uint64_t coprocessor_error_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return 0xff; /* write only */
+}
+
+/* Whatever is written lowers IRQ 13, and asserts IGNNE# while FERR# is asserted. */
+static void coprocessor_error_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    Piix3 *piix = opaque;
+    irq_set(&piix->wires.irq[IRQ_FPU], false);
+    irq_set(&piix->wires.ignne, piix->ferr);
+}
+
+static const RegionOps coprocessor_error_ops = {coprocessor_error_read, coprocessor_error_write, 1,
+                                                1};
 
 static const PciIds ids = {
     .vendor = 0x8086,
@@ -101,6 +129,8 @@ static void piix3_reset(Device *device)
     Piix3 *piix = (Piix3 *)device;
     pci_function_reset(&piix->pci);
     piix->reset_control = 0;
+    piix->ferr = 0;
+    coprocessor_error_write(piix, 0, 0, 1);
     routes_update(piix);
 }
 
@@ -109,6 +139,7 @@ static const StateField piix3_state[] = {
     STATE(Piix3, pirq_levels),
     STATE(Piix3, irq_levels),
     STATE(Piix3, reset_control),
+    STATE(Piix3, ferr),
     STATE_END,
 };
 
@@ -134,16 +165,20 @@ static const DeviceClass piix3_class = {
     .info = piix3_info,
 };
 
-Piix3 *piix3_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[16], const IrqLine *reset)
+IrqLine piix3_ferr_input(Piix3 *piix)
+{
+    return (IrqLine){ferr_set, piix, 0};
+}
+
+Piix3 *piix3_new(const DeviceBus *bus, PciBus *pci, const Piix3Wires *wires)
 {
     Piix3 *piix = device_register(bus, &piix3_class, sizeof(*piix));
-    for (unsigned i = 0; i < 16; i++)
-        piix->irq[i] = irq[i];
-    if (reset)
-        piix->reset = *reset;
+    piix->wires = *wires;
     pci_function_init(&piix->pci, pci, PCI_DEVFN(1, 0), &ids);
     pci_function_add_config(&piix->pci, config_rows, G_N_ELEMENTS(config_rows));
     piix->pci.config_written = config_written;
     pci_bus_set_cf9(pci, &cf9_ops, piix);
+    address_space_add_io(bus->as, "piix3.fpu-error", COPROCESSOR_ERROR, 1, 0, &coprocessor_error_ops,
+                         piix);
     return piix;
 }

@@ -27,6 +27,13 @@ enum {
 };
 enum { DEFAULT_RATE = 0x2b };
 enum { LONGEST_KEY = 8 };
+enum { KEY_PRINT = 0xe037, KEY_SYSRQ = 0x54 };
+enum { HELD_CTRL = 0x03, HELD_ALT = 0x0c, HELD_SYSRQ = 0x10 };
+
+static const struct {
+    uint16_t set1;
+    uint8_t held;
+} modifiers[] = {{0x1d, 0x01}, {0xe01d, 0x02}, {0x38, 0x04}, {0xe038, 0x08}};
 
 /* Set 2 to set 1; the rest, from 85h on, is the same in both. */
 static const uint8_t set2_to_set1[0x85] = {
@@ -92,23 +99,51 @@ static void push_key(Ps2Keyboard *kbd, unsigned scancode, bool down)
     ps2_queue_push(&kbd->keys, kbd->scan_set == 2 ? set1_to_set2(set1) : set1_to_set3(scancode));
 }
 
-/* Pause sends make and break at once and nothing on release. */
+/* Pause sends make and break at once and nothing on release; with Ctrl it is Break, another key but
+ * for set 3. */
 static void push_pause(Ps2Keyboard *kbd)
 {
-    static const uint8_t set1[] = {0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5};
-    static const uint8_t set2[] = {0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77};
-    static const uint8_t set3[] = {0x62, 0xf0, 0x62};
     static const struct {
-        const uint8_t *bytes;
-        size_t count;
-    } sets[] = {{set1, sizeof(set1)}, {set2, sizeof(set2)}, {set3, sizeof(set3)}};
+        uint8_t count, bytes[LONGEST_KEY];
+    } codes[2][3] = {
+        {{6, {0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5}},
+         {8, {0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77}},
+         {3, {0x62, 0xf0, 0x62}}},
+        {{4, {0xe0, 0x46, 0xe0, 0xc6}},
+         {5, {0xe0, 0x7e, 0xe0, 0xf0, 0x7e}},
+         {3, {0x62, 0xf0, 0x62}}},
+    };
+    unsigned is_break = (kbd->held & HELD_CTRL) != 0, set = kbd->scan_set - 1u;
 
-    for (size_t i = 0; i < sets[kbd->scan_set - 1].count; i++)
-        ps2_queue_push(&kbd->keys, sets[kbd->scan_set - 1].bytes[i]);
+    for (unsigned i = 0; i < codes[is_break][set].count; i++)
+        ps2_queue_push(&kbd->keys, codes[is_break][set].bytes[i]);
+}
+
+static void hold(Ps2Keyboard *kbd, uint8_t bit, bool down)
+{
+    kbd->held = (uint8_t)(down ? kbd->held | bit : kbd->held & ~bit);
+}
+
+static void note_modifier(Ps2Keyboard *kbd, unsigned scancode, bool down)
+{
+    for (size_t i = 0; i < sizeof(modifiers) / sizeof(modifiers[0]); i++)
+        if (modifiers[i].set1 == scancode)
+            hold(kbd, modifiers[i].held, down);
+}
+
+/* With Alt, Print Screen is SysRq, and remains so until it is released. */
+static unsigned print_or_sysrq(Ps2Keyboard *kbd, bool down)
+{
+    bool sysrq = kbd->held & (down ? HELD_SYSRQ | HELD_ALT : HELD_SYSRQ);
+    hold(kbd, HELD_SYSRQ, down && sysrq);
+    return sysrq ? KEY_SYSRQ : KEY_PRINT;
 }
 
 void ps2_keyboard_key(Ps2Keyboard *kbd, unsigned scancode, bool down)
 {
+    note_modifier(kbd, scancode, down);
+    if (scancode == KEY_PRINT)
+        scancode = print_or_sysrq(kbd, down);
     if (!kbd->scanning || !ps2_queue_has_room(&kbd->keys, LONGEST_KEY))
         return;
     if (scancode >> 8 == PREFIX_PAUSE || scancode >> 16 == PREFIX_PAUSE) {

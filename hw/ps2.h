@@ -49,6 +49,8 @@ typedef struct {
     uint8_t leds; /* bit 0 scroll, 1 num, 2 caps */
     uint8_t rate;
     uint8_t last; /* for "resend" */
+    uint8_t held; /* HELD_*: keys that change what others send */
+    uint8_t reserved; /* no padding: the struct is state as a whole */
 } Ps2Keyboard;
 
 typedef struct {

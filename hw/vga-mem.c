@@ -16,13 +16,15 @@ static uint32_t replicate(uint8_t byte)
     return byte * 0x01010101u;
 }
 
-/* Window offset (from A0000) to display memory address; false when not decoded. */
+/* Window offset (from A0000) to display memory address; false when not decoded. A dispi mode's bank
+ * is at A0000 (Bochs "VBE Display API"), whatever map the VGA mode before had. */
 static bool window_address(const Vga *vga, uint64_t offset, unsigned *address)
 {
+    enum { MAP_BANK = 1 };
     static const struct {
         uint32_t start, size;
     } maps[4] = {{0, 0x20000}, {0, 0x10000}, {0x10000, 0x8000}, {0x18000, 0x8000}};
-    unsigned map = (vga->gr[GR_MISC] >> 2) & 3;
+    unsigned map = vga_dispi_on(vga) ? MAP_BANK : (vga->gr[GR_MISC] >> 2) & 3;
     if (!(vga->misc & MISC_RAM_ENABLE) || offset < maps[map].start ||
         offset - maps[map].start >= maps[map].size)
         return false;

@@ -235,6 +235,47 @@ Test(lapic, timer_modes)
     rig_close(&r);
 }
 
+/* SDM 3A "APIC Timer": the count stays at zero until the initial count is written again. */
+Test(lapic, divider_does_not_revive_a_one_shot)
+{
+    Rig r;
+    rig_open(&r);
+    wr(&r, 0xf0, 0x1ff);
+    wr(&r, 0x3e0, 0xb); /* divide by 1 */
+    wr(&r, 0x320, 0x40);
+    wr(&r, 0x380, 1000);
+    clock_fake_advance(r.bus->clock, 1000);
+    cr_assert_eq(lapic_acknowledge(r.lapic), 0x40);
+    wr(&r, 0xb0, 0);
+    wr(&r, 0x3e0, 0xa); /* by 128 */
+    cr_assert_eq(rd(&r, 0x390), 0);
+    cr_assert_eq(rd(&r, 0x380), 1000);
+    clock_fake_advance(r.bus->clock, 1000000);
+    cr_assert(!r.intr);
+    rig_close(&r);
+}
+
+/* SDM 3A "TSC-Deadline Mode": a switch to it, or from it, disarms the timer. */
+Test(lapic, change_of_mode_disarms)
+{
+    Rig r;
+    rig_open(&r);
+    wr(&r, 0xf0, 0x1ff);
+    wr(&r, 0x3e0, 0xb);
+    for (unsigned mode = 0; mode < 2; mode++) {
+        wr(&r, 0x320, mode << 17 | 0x41);
+        wr(&r, 0x380, 1000);
+        wr(&r, 0x320, 0x40042);
+        clock_fake_advance(r.bus->clock, 10000);
+        cr_assert(!r.intr, "mode %u to deadline", mode);
+        lapic_set_tsc_deadline(r.lapic, 2 * (uint64_t)clock_now(r.bus->clock) + 2000);
+        wr(&r, 0x320, mode << 17 | 0x43);
+        clock_fake_advance(r.bus->clock, 10000);
+        cr_assert(!r.intr, "deadline to mode %u", mode);
+    }
+    rig_close(&r);
+}
+
 /* LINT1 by its delivery mode; a level-triggered fixed pin requests once until its EOI (SDM 3A
  * "Local Vector Table": remote IRR). */
 Test(lapic, lint_modes)

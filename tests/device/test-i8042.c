@@ -150,6 +150,60 @@ Test(i8042, scan_sets_untranslated)
     kbc_teardown(f);
 }
 
+static void press(Fixture *f, unsigned modifier, unsigned key)
+{
+    i8042_key(f->kbc, modifier, true);
+    i8042_key(f->kbc, key, true);
+    i8042_key(f->kbc, key, false);
+    i8042_key(f->kbc, modifier, false);
+}
+
+/* Keys 124 and 126 of the scan code tables: with Alt SysRq, with Ctrl Break. */
+Test(i8042, sysrq_and_break)
+{
+    static const struct {
+        unsigned set, modifier, key;
+        const char *bytes;
+    } keys[] = {
+        {1, 0x1d, I8042_KEY_PAUSE, "1d e0 46 e0 c6 9d"},
+        {1, 0xe01d, I8042_KEY_PAUSE, "e0 1d e0 46 e0 c6 e0 9d"},
+        {1, 0x2a, I8042_KEY_PAUSE, "2a e1 1d 45 e1 9d c5 aa"},
+        {1, 0x38, 0xe037, "38 54 d4 b8"},
+        {1, 0x1d, 0xe037, "1d e0 37 e0 b7 9d"},
+        {2, 0x1d, I8042_KEY_PAUSE, "14 e0 7e e0 f0 7e f0 14"},
+        {2, 0x38, 0xe037, "11 84 f0 84 f0 11"},
+        {2, 0xe038, 0xe037, "e0 11 84 f0 84 e0 f0 11"},
+        {3, 0x1d, I8042_KEY_PAUSE, "11 62 f0 62 f0 11"},
+        {3, 0x38, 0xe037, "19 57 f0 57 f0 19"},
+    };
+    Fixture *f = kbc_setup();
+    set_mode(f, 0x00);
+    for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++) {
+        outb(f->bus, 0x60, 0xf0);
+        expect(f, "fa");
+        outb(f->bus, 0x60, keys[i].set);
+        expect(f, "fa");
+        press(f, keys[i].modifier, keys[i].key);
+        expect(f, keys[i].bytes);
+    }
+    kbc_teardown(f);
+}
+
+Test(i8042, sysrq_stays_sysrq_until_released)
+{
+    Fixture *f = kbc_setup();
+    set_mode(f, 0x41);
+    i8042_key(f->kbc, 0x38, true);
+    i8042_key(f->kbc, 0xe037, true);
+    i8042_key(f->kbc, 0x38, false);
+    i8042_key(f->kbc, 0xe037, true);
+    i8042_key(f->kbc, 0xe037, false);
+    expect(f, "38 54 b8 54 d4");
+    i8042_key(f->kbc, 0xe037, true);
+    expect(f, "e0 37");
+    kbc_teardown(f);
+}
+
 Test(i8042, keyboard_commands)
 {
     Fixture *f = kbc_setup();

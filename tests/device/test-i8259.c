@@ -146,3 +146,21 @@ Test(i8259, poll_acknowledges)
     cr_assert_not(f->intr.level);
     pic_teardown(f);
 }
+
+/* A slave in service lets more of its own through, but nothing below it. */
+Test(i8259, special_fully_nested_mode)
+{
+    Fixture *f = pic_setup(0x11);
+    set_irq(f, 12, true);
+    cr_assert_eq(i8259_acknowledge(f->pic), 0x74);
+    set_irq(f, 4, true);
+    cr_assert_not(f->intr.level, "IR4 waits for IR2");
+    set_irq(f, 8, true);
+    cr_assert_eq(i8259_acknowledge(f->pic), 0x70);
+    cr_assert_not(f->intr.level);
+    set_irq(f, 1, true);
+    cr_assert_eq(i8259_acknowledge(f->pic), 0x09);
+    set_irq(f, 13, true);
+    cr_assert_not(f->intr.level, "the slave's own order");
+    pic_teardown(f);
+}

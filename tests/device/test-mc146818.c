@@ -97,6 +97,38 @@ Test(mc146818, guest_sets_the_date)
     rtc_teardown(f);
 }
 
+static void expect_date(Fixture *f, unsigned month, unsigned day)
+{
+    cr_assert_eq(get(f, 8), month, "month %02x", get(f, 8));
+    cr_assert_eq(get(f, 7), day, "day %02x", get(f, 7));
+}
+
+/* INT 1Ah AH=05 stops no clock: a date that is impossible between two writes is not carried over. */
+Test(mc146818, guest_sets_the_date_of_a_running_clock)
+{
+    Fixture *f = rtc_setup();
+    put(f, 4, 0x12);
+    put(f, 7, 0x31);
+    put(f, 8, 0x03);
+    expect_date(f, 0x03, 0x31);
+    put(f, 8, 0x04);
+    expect_date(f, 0x04, 0x31);
+    put(f, 7, 0x15);
+    expect_date(f, 0x04, 0x15);
+    run(f, NS_PER_SEC);
+    expect_date(f, 0x04, 0x15);
+    put(f, 7, 0x31);
+    put(f, 0x0b, 0x82);
+    put(f, 8, 0x05);
+    put(f, 0x0b, 0x02);
+    expect_date(f, 0x05, 0x31);
+    put(f, 8, 0x06);
+    expect_date(f, 0x06, 0x31);
+    run(f, NS_PER_SEC);
+    expect_date(f, 0x07, 0x01);
+    rtc_teardown(f);
+}
+
 Test(mc146818, update_in_progress_comes_before_the_second)
 {
     Fixture *f = rtc_setup();

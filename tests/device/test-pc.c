@@ -16,7 +16,7 @@ typedef struct {
     AddressSpace *as;
     Clock *clock;
     Pc *pc;
-    Wire intr;
+    Wire intr, ignne;
     PcConfig config;
     unsigned resets;
 } Machine;
@@ -40,6 +40,7 @@ static void machine_prepare(Machine *m, uint64_t ram_bytes)
         .bios_size = BIOS_BYTES,
         .tsc_hz = TSC_HZ,
         .intr = wire_line(&m->intr),
+        .ignne = wire_line(&m->ignne),
         .opaque = m,
         .request_reset = count_reset,
     };
@@ -165,16 +166,27 @@ static void pic_init(Machine *m, uint16_t port, unsigned vector, unsigned cascad
     outb(pc_bus(m->pc), port + 1, mask);
 }
 
+static void enable_irq_13(Machine *m)
+{
+    pic_init(m, PIC1, 0x08, 4, 0xfb);
+    pic_init(m, PIC2, 0x70, 2, 0xdf);
+    address_space_write(m->as, LAPIC_BASE + 0xf0, 0x1ff, 4);  /* on */
+    address_space_write(m->as, LAPIC_BASE + 0x350, 0x700, 4); /* LINT0: ExtINT */
+}
+
+static void end_of_interrupt(Machine *m)
+{
+    outb(pc_bus(m->pc), PIC2, 0x20);
+    outb(pc_bus(m->pc), PIC1, 0x20);
+}
+
 /* FERR# is IRQ 13: slave 8259, master 8259, LINT0 of the local APIC, the CPU's pin. */
 Test(pc, ferr_reaches_the_cpu)
 {
     Machine m;
     machine_prepare(&m, 1 << 20);
     machine_open(&m);
-    pic_init(&m, PIC1, 0x08, 4, 0xfb);
-    pic_init(&m, PIC2, 0x70, 2, 0xdf);
-    address_space_write(m.as, LAPIC_BASE + 0xf0, 0x1ff, 4);  /* on */
-    address_space_write(m.as, LAPIC_BASE + 0x350, 0x700, 4); /* LINT0: ExtINT */
+    enable_irq_13(&m);
     cr_assert(!m.intr.level);
     pc_ferr(m.pc, true);
     cr_assert(m.intr.level);
@@ -182,7 +194,49 @@ Test(pc, ferr_reaches_the_cpu)
     cr_assert_eq(pc_irq_count(m.pc, PC_ISA_IRQS), 0);
     cr_assert_eq(pc_acknowledge(m.pc), FPU_VECTOR);
     cr_assert(!m.intr.level);
-    pc_ferr(m.pc, false);
+    machine_close(&m);
+}
+
+/* PIIX3 "Coprocessor Error Register": a write lowers IRQ 13, so that the next error is an edge, and
+ * asserts IGNNE# until FERR# falls. */
+Test(pc, port_f0_answers_ferr)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    machine_open(&m);
+    enable_irq_13(&m);
+    outb(pc_bus(m.pc), 0xf0, 0);
+    cr_assert(!m.ignne.level, "no FERR#, no IGNNE#");
+    for (unsigned error = 0; error < 3; error++) {
+        pc_ferr(m.pc, true);
+        cr_assert(m.intr.level, "error %u", error);
+        cr_assert_eq(pc_acknowledge(m.pc), FPU_VECTOR);
+        cr_assert(!m.ignne.level);
+        outb(pc_bus(m.pc), 0xf0, 0);
+        cr_assert(m.ignne.level);
+        pc_ferr(m.pc, false);
+        cr_assert(!m.ignne.level);
+        end_of_interrupt(&m);
+        cr_assert(!m.intr.level);
+    }
+    machine_close(&m);
+}
+
+Test(pc, reset_lowers_irq_13)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    machine_open(&m);
+    enable_irq_13(&m);
+    pc_ferr(m.pc, true);
+    outb(pc_bus(m.pc), 0xf0, 0);
+    pc_ferr(m.pc, true);
+    pc_reset(m.pc);
+    cr_assert(!m.ignne.level);
+    enable_irq_13(&m);
+    cr_assert(!m.intr.level);
+    pc_ferr(m.pc, true);
+    cr_assert(m.intr.level);
     machine_close(&m);
 }
 
@@ -219,6 +273,23 @@ Test(pc, tsc_deadline)
     cr_assert(m.intr.level);
     cr_assert_eq(pc_acknowledge(m.pc), 0x31);
     cr_assert_eq(pc_tsc_deadline(m.pc), 0);
+    machine_close(&m);
+}
+
+/* The TSC counts to 2^64, our nanoseconds to 2^63. */
+Test(pc, tsc_deadline_beyond_the_clock)
+{
+    Machine m;
+    machine_prepare(&m, 1 << 20);
+    m.config.tsc_hz = NS_PER_SEC;
+    machine_open(&m);
+    pic_init(&m, PIC1, 0x08, 4, 0xff);
+    address_space_write(m.as, LAPIC_BASE + 0xf0, 0x1ff, 4);
+    address_space_write(m.as, LAPIC_BASE + 0x320, 0x40031, 4);
+    pc_set_tsc_deadline(m.pc, UINT64_MAX);
+    clock_fake_advance(m.clock, NS_PER_SEC);
+    cr_assert(!m.intr.level);
+    cr_assert_eq(pc_tsc_deadline(m.pc), UINT64_MAX);
     machine_close(&m);
 }
 

@@ -75,14 +75,15 @@ static Board *board_new(void)
     memset(ram_hva(ram, b->bios), 0x11, 0x20000);
     memset(ram_hva(ram, b->bios + 0x20000), 0xbb, 0x20000);
     address_space_add_ram(b->as, "low", 0, 0xa0000, 0, b->low);
-    IrqLine pirq[4], irq[16];
+    IrqLine pirq[4];
+    Piix3Wires wires = {.reset = {on_reset, b, 0}};
     for (int i = 0; i < 4; i++)
         pirq[i] = (IrqLine){piix3_pirq_handler, &b->piix3, i};
     for (int i = 0; i < 16; i++)
-        irq[i] = (IrqLine){on_irq, b, i};
+        wires.irq[i] = (IrqLine){on_irq, b, i};
     b->pci = pci_bus_new(b->bus, pirq);
     i440fx_new(b->bus, b->pci, &(I440fxMemory){b->low + 0xc0000, b->bios, 0x40000});
-    b->piix3 = piix3_new(b->bus, b->pci, irq, &(IrqLine){on_reset, b, 0});
+    b->piix3 = piix3_new(b->bus, b->pci, &wires);
     add_card(b);
     device_reset_all(b->bus);
     return b;

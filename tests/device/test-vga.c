@@ -491,6 +491,25 @@ Test(vga, dispi_virtual_screen_and_banks)
     vga_render(vga, &surface);
 }
 
+/* Enabled by its ports alone, without the BIOS: the bank is at A0000 and nowhere else. */
+Test(vga, dispi_bank_from_text_mode)
+{
+    set_mode(&mode_03);
+    poke(0xb8000, 'A');
+    dispi_mode(640, 480, 8, 0);
+    poke(0xa0010, 0x5a);
+    cr_assert_eq(peek(0xa0010), 0x5a);
+    dispi(5, 1);
+    cr_assert_eq(peek(0xa0010), 0);
+    poke(0xaffff, 0x77);
+    cr_assert_eq(ram_hva(address_space_ram(bus->as), vga_vram(vga))[0x1ffff], 0x77);
+    cr_assert_eq(peek(0xb0010), 0xff);
+    dispi(4, 0);
+    cr_assert_eq(peek(0xa0010), 0xff);
+    poke(0xb8000, 'B');
+    cr_assert_eq(peek(0xb8000), 'B', "text again");
+}
+
 Test(vga, dispi_16_colors_are_planar)
 {
     set_mode(&mode_12);

@@ -209,6 +209,8 @@ Test(monitor, keys)
     cr_expect_eq(keys.count, 3);
     cr_expect_eq(keys.scancode[0], 0x1d);
     cr_expect_eq(keys.scancode[2], 0xe053);
+    cr_assert(keys_parse("sysrq", &keys, NULL));
+    cr_expect_eq(keys.scancode[0], 0x54, "Print with Alt, whether Alt is held or not");
     cr_assert(keys_parse("0x1c", &keys, NULL));
     cr_expect_eq(keys.scancode[0], 0x1c);
     static const char *const bad[] = {

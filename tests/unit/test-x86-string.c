@@ -227,6 +227,53 @@ Test(x86_msr, unknown_and_invalid_are_gp)
     bed_free(&bed);
 }
 
+static uint64_t fixed_tsc(void *opaque)
+{
+    return 1000;
+}
+
+static void note_deadline(void *opaque, uint64_t value)
+{
+    *(uint64_t *)opaque = value;
+}
+
+static void write_msr(Bed *bed, uint32_t msr, uint64_t value)
+{
+    bed->cpu->v.gpr[REG_ECX] = msr;
+    bed->cpu->v.gpr[REG_EAX] = (uint32_t)value;
+    bed->cpu->v.gpr[REG_EDX] = value >> 32;
+    cr_assert_eq(bed_run(bed, wrmsr, 0, 0, 0), EXIT_REASONS);
+}
+
+/* The board counts to 1000; the guest writes its TSC, and a deadline by that. */
+Test(x86_msr, tsc_deadline_by_a_written_tsc)
+{
+    static const struct {
+        uint64_t tsc, deadline, board;
+    } rows[] = {
+        {1000, 1500, 1500},
+        {1000, UINT64_MAX, UINT64_MAX},
+        {100, 600, 1500},
+        {100, UINT64_MAX, UINT64_MAX}, /* never, not in the past */
+        {5000, 5500, 1500},
+        {5000, 3000, 1},
+        {5000, 0, 0},
+    };
+    enum { IA32_TSC = 0x10, IA32_TSC_DEADLINE = 0x6e0 };
+    Bed bed = bed_new("max");
+    uint64_t board = 0;
+    bed_protected(&bed, 0);
+    bed.cpu->board = (CpuBoard){
+        .opaque = &board, .tsc = fixed_tsc, .set_tsc_deadline = note_deadline};
+    bed.cpu->model.features[FEAT_TSC_DEADLINE / 64] |= UINT64_C(1) << FEAT_TSC_DEADLINE % 64;
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        write_msr(&bed, IA32_TSC, rows[i].tsc);
+        write_msr(&bed, IA32_TSC_DEADLINE, rows[i].deadline);
+        cr_assert_eq(board, rows[i].board, "row %u: %" PRIu64, i, board);
+    }
+    bed_free(&bed);
+}
+
 Test(x86_cr, cr0_and_cr4_rules)
 {
     Bed bed = bed_new("486");

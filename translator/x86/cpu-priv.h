@@ -285,8 +285,16 @@ bool io_check(CpuX86 *cpu, uint16_t port, unsigned size, Fault *f);
 /* --- helper-msr.c --- */
 uint64_t cpu_tsc(const CpuX86 *cpu); /* as the guest sees it */
 
+/* --- helper-fpu.c; FP state is not in the host's registers --- */
+/* The next instruction does not see the x87 error that is pending, and executes. */
+void fpu_hide_error(CpuX86 *cpu);
+/* It is over: exceptions that were hidden show again. */
+void fpu_show_error(CpuX86 *cpu);
+/* FERR# falls with the error, and so does IGNNE#. */
+void fpu_update_ignne(CpuX86 *cpu);
+
 /* --- state.c --- */
-enum { X86_STATE_FIELDS = 42 };
+enum { X86_STATE_FIELDS = 44 };
 extern const GuestField x86_state_fields[X86_STATE_FIELDS];
 
 /* --- cpu.c --- */

@@ -84,6 +84,8 @@ void cpu_reset(CpuX86 *cpu)
     cpu->dr[7] = DR7_FIXED;
     cpu->shadow = cpu->shadow_ss = cpu->shadow_fresh = cpu->step_armed = false;
     cpu->v.halted = cpu->nmi_masked = cpu->in_delivery = cpu->shutdown = false;
+    cpu->ignne = false;
+    cpu->x87_ignored = 0;
     cpu->pending_db = 0;
     atomic_fetch_and(&cpu->lines, CPU_LINE_INTR);
     cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = 0;
@@ -142,11 +144,12 @@ static unsigned segment_use(const CpuX86 *cpu, unsigned which)
 }
 
 /* Mode bits that EFLAGS, shadows and armed traps decide. TF's trap and pending ones hold the bit
- * until debug_boundary has seen them, also when the instruction cleared TF. */
+ * until debug_boundary has seen them, also when the instruction cleared TF; an ignored x87 error,
+ * until it is gone. */
 static uint32_t flags_mode(const CpuX86 *cpu)
 {
     uint32_t mode = 0;
-    if ((cpu->eflags & EFLAGS_TF) || cpu->step_armed || cpu->pending_db ||
+    if ((cpu->eflags & EFLAGS_TF) || cpu->step_armed || cpu->pending_db || cpu->ignne ||
         cpu_virtual_interrupt_due(cpu))
         mode |= MODE_SINGLE_STEP;
     if (cpu->shadow)
@@ -257,7 +260,7 @@ bool cpu_load_pdptes(CpuX86 *cpu, PagingRegs *regs)
 
 void cpu_set_line(CpuX86 *cpu, uint32_t line, bool level)
 {
-    if (!level) { /* NMI and INIT are edges: the latch stays until they are taken */
+    if (!level) { /* the others are edges: the latch stays until they are taken */
         atomic_fetch_and(&cpu->lines, ~(line & CPU_LINE_INTR));
         return;
     }

@@ -138,6 +138,8 @@ typedef struct CpuX86 {
     bool step_armed;  /* the next instruction began with TF set: trap after it */
     bool shutdown;    /* triple fault met outside deliver_*: the next deliver_interrupt reports it */
     bool nmi_masked; /* until IRET */
+    bool ignne;      /* the board ignores the x87 error that FERR# told it of, until it is gone */
+    uint8_t x87_ignored; /* what FSW does not show of it to the instruction that is next */
     bool in_delivery; /* delivering an exception or interrupt (double-fault rules) */
     uint32_t pending_db; /* DR6 bits of a debug trap due at the next boundary (TF, data/IO bp, T bit) */
     _Atomic uint32_t lines; /* CPU_LINE_*: input pins, set by any thread */
@@ -156,7 +158,7 @@ typedef struct CpuX86 {
     unsigned same_count;
 } CpuX86;
 
-enum { CPU_LINE_INTR = 1, CPU_LINE_NMI = 2, CPU_LINE_INIT = 4 };
+enum { CPU_LINE_INTR = 1, CPU_LINE_NMI = 2, CPU_LINE_INIT = 4, CPU_LINE_IGNNE = 8 };
 
 static inline CpuX86 *cpu_x86(VCpu *vcpu)
 {

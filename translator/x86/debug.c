@@ -166,6 +166,7 @@ bool x86_debug_boundary(VCpu *vcpu)
     if (!(cpu->mode & (MODE_SINGLE_STEP | MODE_SHADOW | MODE_BREAKPOINTS)))
         return false;
     age_shadow(cpu);
+    fpu_update_ignne(cpu);
     if (cpu->step_armed && !cpu->shadow_ss)
         cpu->pending_db |= DR6_BS;
     cpu->step_armed = (cpu->eflags & EFLAGS_TF) != 0;

@@ -19,21 +19,43 @@ static int x86_fetch_mode(const VCpu *vcpu)
     return cpu_mmu_mode((const CpuX86 *)vcpu);
 }
 
+/* The instruction waits, and no longer in the shadow of STI. */
+static void wait_for_ferr(CpuX86 *cpu)
+{
+    cpu->board.ferr(cpu->board.opaque, true);
+    cpu->shadow = cpu->shadow_ss = false;
+    cpu_update_flags_mode(cpu);
+}
+
 /* An x87 error without CR0.NE asserts FERR#, and the instruction waits for the interrupt that the
- * board makes of it (SDM 1 "MS-DOS* Compatibility Sub-mode"). */
-static bool wait_for_ferr(CpuX86 *cpu)
+ * board makes of it; but if that asserts IGNNE#, it executes (SDM 1 "MS-DOS* Compatibility
+ * Sub-mode"). */
+static bool is_boards_error(CpuX86 *cpu)
 {
     if (cpu->v.fault.vector != VEC_MF || (cpu->cr0 & CR0_NE) || !cpu->board.ferr)
         return false;
-    cpu->board.ferr(cpu->board.opaque, true);
+    if (cpu->ignne)
+        fpu_hide_error(cpu);
+    else
+        wait_for_ferr(cpu);
+    cpu->v.at_boundary = true; /* nothing has been executed */
     return true;
+}
+
+static void take_ignne(CpuX86 *cpu)
+{
+    atomic_fetch_and(&cpu->lines, ~(uint32_t)CPU_LINE_IGNNE);
+    cpu->ignne = true;
+    fpu_update_ignne(cpu);
+    cpu_update_flags_mode(cpu);
 }
 
 static bool x86_deliver_fault(VCpu *vcpu)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     Fault *f = &vcpu->fault;
-    if (wait_for_ferr(cpu))
+    fpu_show_error(cpu);
+    if (is_boards_error(cpu))
         return true;
     if (f->vector == VEC_XM && !(cpu->cr4 & CR4_OSXMMEXCPT)) /* SDM 3A "#XM" */
         f->vector = VEC_UD;
@@ -48,7 +70,7 @@ static bool x86_interrupt_ready(VCpu *vcpu)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     const uint32_t lines = atomic_load(&cpu->lines);
-    if (cpu->shutdown || (lines & CPU_LINE_INIT))
+    if (cpu->shutdown || (lines & (CPU_LINE_INIT | CPU_LINE_IGNNE)))
         return true;
     if ((lines & CPU_LINE_NMI) && !cpu->nmi_masked && !cpu->shadow_ss)
         return true;
@@ -109,6 +131,11 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     if (lines & CPU_LINE_INIT) {
         atomic_fetch_and(&cpu->lines, ~(uint32_t)CPU_LINE_INIT);
         cpu_reset(cpu);
+        return true;
+    }
+    fpu_show_error(cpu);
+    if (lines & CPU_LINE_IGNNE) {
+        take_ignne(cpu);
         return true;
     }
     if ((lines & CPU_LINE_NMI) && !cpu->nmi_masked && !cpu->shadow_ss)

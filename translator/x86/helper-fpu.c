@@ -259,7 +259,8 @@ static void set_status(uint8_t *area, uint32_t fsw)
 /* FLDENV, FRSTOR and MASKMOVQ wait: an exception that is pending comes first. */
 static void raise_pending(CpuX86 *cpu)
 {
-    if (vcpu_x87_pending(&cpu->v))
+    const bool ignored = cpu->ignne && !(cpu->cr0 & CR0_NE);
+    if (vcpu_x87_pending(&cpu->v) && !ignored)
         cpu_raise_plain(cpu, VEC_MF);
 }
 
@@ -385,9 +386,32 @@ uint64_t helper_maskmov(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
-/* CR0.NE = 0 and an exception is pending before a waiting x87 instruction: FERR# rises, and the
- * board makes IRQ 13 of it (SDM 1 "MS-DOS* Compatibility Sub-mode"). */
-uint64_t helper_fpu_unmasked(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+/* ---- IGNNE# ---- */
+
+void fpu_hide_error(CpuX86 *cpu)
 {
-    cpu_raise_plain(cpu_x86(vcpu), VEC_MF);
+    uint8_t *area = cpu->v.fp_area;
+    const uint32_t fsw = get16(area + FX_FSW);
+    cpu->x87_ignored = (uint8_t)(fsw & ~get16(area + FX_FCW) & 0x3f);
+    put16(area + FX_FSW, fix_status(get16(area + FX_FCW), fsw & ~(uint32_t)cpu->x87_ignored));
+}
+
+void fpu_show_error(CpuX86 *cpu)
+{
+    uint8_t *area = cpu->v.fp_area;
+    if (!cpu->x87_ignored)
+        return;
+    put16(area + FX_FSW,
+          fix_status(get16(area + FX_FCW), get16(area + FX_FSW) | cpu->x87_ignored));
+    cpu->x87_ignored = 0;
+}
+
+void fpu_update_ignne(CpuX86 *cpu)
+{
+    fpu_show_error(cpu);
+    if (!cpu->ignne || vcpu_x87_pending(&cpu->v))
+        return;
+    cpu->ignne = false;
+    if (cpu->board.ferr)
+        cpu->board.ferr(cpu->board.opaque, false);
 }

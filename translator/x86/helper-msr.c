@@ -91,11 +91,18 @@ static uint64_t read_deadline(const CpuX86 *cpu)
     return value ? value + cpu->tsc_offset : 0;
 }
 
+/* The offset is signed. What the board cannot count to has passed, or never comes. */
+static uint64_t board_deadline(const CpuX86 *cpu, uint64_t value)
+{
+    const uint64_t wanted = value - cpu->tsc_offset;
+    if ((int64_t)cpu->tsc_offset > 0)
+        return value > cpu->tsc_offset ? wanted : 1;
+    return wanted >= value ? wanted : UINT64_MAX;
+}
+
 static void write_deadline(CpuX86 *cpu, uint64_t value)
 {
-    const bool past = value <= cpu->tsc_offset && (int64_t)cpu->tsc_offset > 0;
-    const uint64_t wanted = past ? 1 : value - cpu->tsc_offset;
-    cpu->board.set_tsc_deadline(cpu->board.opaque, value ? wanted : 0);
+    cpu->board.set_tsc_deadline(cpu->board.opaque, value ? board_deadline(cpu, value) : 0);
 }
 
 /* A pending deadline keeps its value, so it moves with the offset. */

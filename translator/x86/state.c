@@ -37,6 +37,8 @@ const GuestField x86_state_fields[X86_STATE_FIELDS] = {
     FIELD("step_armed", step_armed),
     FIELD("shutdown", shutdown),
     FIELD("nmi_masked", nmi_masked),
+    FIELD("ignne", ignne),
+    FIELD("x87_ignored", x87_ignored),
     FIELD("in_delivery", in_delivery),
     FIELD("pending_db", pending_db),
     FIELD("sysenter_cs", sysenter_cs),

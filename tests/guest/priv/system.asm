@@ -7,6 +7,28 @@
         sel DATA16BIG, 0, 0xfffff, 0x93, 0x8            ; 4 GiB, D = 0
         sel DATA4K, 0, 0xfff, 0x93, 0
         gdt_end
+%macro divide_by_zero 0                 ; control word in DATA: unmasked
+        fninit
+        fldcw [DATA]
+        fld1
+        fldz
+        fdivp
+%endmacro
+; The interrupt that the pending x87 error makes; what follows is in its handler
+%macro wait_irq13 0
+        sti
+        fwait
+        mov ecx, 100000
+%%wait: loop %%wait
+        want 0x2d, 0
+        cli
+        done
+%endmacro
+%macro end_of_irq13 0
+        mov al, 0x20
+        out 0xa0, al
+        out 0x20, al
+%endmacro
 %macro cr0_ 4                           ; name, bits to set, bits to clear, vector
         begin %1
         mov eax, cr0
@@ -498,25 +520,69 @@ fpu:    fninit
         out 0x21, al
         mov al, 0xdf
         out 0xa1, al
-        begin "without NE: IRQ 13"
         mov word [DATA], 0x37b
         fldcw [DATA]
-        fld1
-        fldz
-        sti
-        fdivp
-        fwait
-        mov ecx, 100000
-%$wait: loop %$wait
-        want 0x2d, 0
-        cli
-        mov al, 0
+        fnstenv [DATA + 32]
+        begin "without NE: IRQ 13"
+        divide_by_zero
+        wait_irq13
         out 0xf0, al
         fnclex
-        mov al, 0x20
-        out 0xa0, al
-        out 0x20, al
+        end_of_irq13
+        begin "IRQ 13 once more, FNCLEX before port F0h"
+        divide_by_zero
+        wait_irq13
+        fnclex
+        out 0xf0, al
+        end_of_irq13
+        begin "IRQ 13 a third time"
+        divide_by_zero
+        wait_irq13
+        begin "IGNNE#: what waits executes"
+        out 0xf0, al
+        fwait
+        fld1
+        fstp dword [DATA + 16]
+        want NONE
+        fnstsw ax
+        and eax, 0x80bf
+        eq "status", eax, 0x8084
+        eq "stored", dword [DATA + 16], 0x3f800000
         done
+        begin "IGNNE#: what waits faults"
+        xor eax, eax
+        mov fs, ax
+        at
+        fst dword [fs:0]
+        want GP, 0
+        want_at
+        fnstsw ax
+        and eax, 0x80bf
+        eq "status", eax, 0x8084
+        begin "IGNNE#: FLDCW"
+        mov word [DATA + 4], 0x37f
+        fldcw [DATA + 4]
+        fnstsw ax
+        fnstcw [DATA + 16]
+        want NONE
+        and eax, 0x80bf
+        eq "status", eax, 4
+        movzx eax, word [DATA + 16]
+        eq "control", eax, 0x37f
+        done
+        end_of_irq13
+        begin "IGNNE# falls with FERR#"
+        fldcw [DATA]                    ; the error is there again
+        wait_irq13
+        begin "IGNNE#: FLDENV"
+        out 0xf0, al
+        fldenv [DATA + 32]
+        fnstsw ax
+        want NONE
+        and eax, 0x80bf
+        eq "status", eax, 0
+        done
+        end_of_irq13
         mov al, 0xff
         out 0x21, al
         out 0xa1, al
