@@ -214,9 +214,24 @@ bool option_drive(Parser *parser, const OptionRow *row, const char *text, GError
     return good;
 }
 
+/* As the board of QEMU has: an empty CD-ROM drive, so that a disc can be put in later. */
+static bool add_default_cdrom(Parser *parser, GError **error)
+{
+    enum { SECONDARY_MASTER = 2 };
+    if (parser->no_defaults || place_taken(parser->config, DRIVE_IDE, SECONDARY_MASTER))
+        return true;
+    DriveConfig drive = {.option = g_strdup("CD-ROM drive"),
+                         .interface = DRIVE_IDE,
+                         .cdrom = true,
+                         .read_only = true};
+    return add_drive(parser, &drive, SECONDARY_MASTER, error);
+}
+
 bool option_drives_finish(Parser *parser, GError **error)
 {
     GArray *drives = parser->config->drives;
+    if (!add_default_cdrom(parser, error))
+        return false;
     for (guint i = 0; i < drives->len; i++) {
         DriveConfig *drive = &g_array_index(drives, DriveConfig, i);
         if (parser->config->snapshot && !drive->cdrom)

@@ -48,12 +48,20 @@ Test(options, defaults)
     cr_assert_eq(c.ram_bytes, 128u << 20);
     cr_assert_str_eq(c.cpu, "max");
     cr_assert(c.vga && !c.nographic && c.display == DISPLAY_DEFAULT);
-    cr_assert_eq(c.drives->len, 0);
+    cr_assert_eq(c.drives->len, 1);
+    const DriveConfig *cdrom = &g_array_index(c.drives, DriveConfig, 0);
+    cr_assert(cdrom->cdrom && cdrom->index == 2 && !cdrom->file);
     cr_assert_null(c.serial[1]);
     cr_assert_null(c.monitor);
     cr_assert_eq(c.rtc_base, -1);
     cr_assert_eq(c.escape_char, 1);
     cr_assert_gt(c.data_dirs->len, 0);
+    config_clear(&c);
+    c = parse_good("-nodefaults");
+    cr_assert_eq(c.drives->len, 0);
+    config_clear(&c);
+    c = parse_good("-drive file=x,index=2");
+    cr_assert_eq(c.drives->len, 1);
     config_clear(&c);
 }
 
