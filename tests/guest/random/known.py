@@ -77,7 +77,7 @@ ROWS = [
         s.vectors == "01 03" or "tr" in s.changed or "dr6" in s.changed)),
     ("DR6 may lose bits (3B \"Debug Status Register\")", lambda s: s.only("dr6")),
     ("a double fault's frame: 3B \"Instruction-Breakpoint Exception Condition\" leaves RF open",
-     lambda s: s.vectors == "08 08" and s.one_word(*RF)),
+     lambda s: (s.vectors == "08 08" or s.only("TSS+24")) and s.one_word(*RF)),  # or the TSS of its task
     ("PUSH Sreg may leave the upper half (2 \"PUSH\")", lambda s: (
         not s.opcodes.isdisjoint({b"\x06", b"\x0e", b"\x16", b"\x1e"}) and s.half_word())),
     # dbtvm: RF is kept only while code breakpoints are armed.
