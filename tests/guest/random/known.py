@@ -90,7 +90,9 @@ ROWS = [
         b"\xcf" in s.opcodes and "ds" in s.changed and not s.field["mode"])),
     ("SIDT stores the limit, then meets #AC", lambda s: s.vectors == "11 11" and b"\x0f\x01" in s.opcodes),
     ("CALL and INT push, then check limit and room; 2 \"CALL\", \"INT\"",
-     lambda s: s.calls and (set(s.changed) == s.extra or s.vectors in ("0C 11", "0D 11"))),
+     lambda s: s.calls and (set(s.changed) == s.extra or s.vectors in ("0C 11", "0D 11", "0C 0E", "0D 0E"))),
+    ("CALL to conforming code pushes as that code's level would, without #AC",
+     lambda s: s.vectors.startswith("11 ") and b"\x9a" in s.opcodes),
     ("a REP that overwrites itself ends; processors finish it", lambda s: (
         any("CODE" in key for key in s.changed) and
         not s.opcodes.isdisjoint({b"\xa4", b"\xa5", b"\xaa", b"\xab"}))),
