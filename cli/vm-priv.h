@@ -25,7 +25,7 @@ struct Vm {
     Engine *engine;
     Consoles consoles;
     Script *script;
-    bool pidfile;   /* written */
+    struct PidFile *pidfile; /* NULL: none */
     bool said_slow; /* what say_slow says */
     SdlDisplay *display;
     GBytes *bios, *vga_bios;

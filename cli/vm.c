@@ -550,7 +550,7 @@ Vm *vm_new(const Config *config, GError **error)
         goto fail;
     if (config->script && !(vm->script = script_new(&vm->machine, config->script, error)))
         goto fail;
-    if (config->pidfile && !(vm->pidfile = pid_file_write(config->pidfile, error)))
+    if (config->pidfile && !(vm->pidfile = pid_file_new(config->pidfile, error)))
         goto fail;
     if (config->gdb && !open_gdb(vm, error))
         goto fail;
@@ -634,8 +634,7 @@ void vm_free(Vm *vm)
     g_clear_pointer(&vm->vga_bios, g_bytes_unref);
     g_clear_pointer(&vm->symbols, symbols_free);
     g_clear_pointer(&vm->machine.death, g_free);
-    if (vm->pidfile)
-        pid_file_remove(vm->config->pidfile);
+    g_clear_pointer(&vm->pidfile, pid_file_free);
     g_main_loop_unref(vm->loop);
     g_mutex_clear(&vm->lock);
     g_cond_clear(&vm->changed);
