@@ -39,7 +39,7 @@ typedef struct {
     char *qmp;
     char *debugcon;
     char *gdb; /* chardev spec, NULL: no stub */
-    bool nographic, vga;
+    bool nographic, vga, no_hpet;
     DisplayKind display;
     bool start_stopped, no_reboot, no_shutdown;
     bool rtc_localtime;

@@ -148,13 +148,22 @@ static bool set_machine_type(void *target, const char *value, GError **error)
            option_error(error, "unknown machine '%s'; there is one: pc (i440FX)", value);
 }
 
+static bool set_hpet(void *target, const char *value, GError **error)
+{
+    bool on;
+    if (!parse_on_off(value, &on))
+        return option_error(error, "hpet=%s: must be on or off", value);
+    ((Parser *)target)->config->no_hpet = !on;
+    return true;
+}
+
 bool option_machine(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
     static const KeyRule rules[] = {
         {"type", KEY_CUSTOM, .set = set_machine_type},
         {"accel", KEY_CUSTOM, .set = set_accelerator},
         {"acpi", KEY_ONLY, .text = "on"},
-        {"hpet", KEY_ONLY, .text = "off"},
+        {"hpet", KEY_CUSTOM, .set = set_hpet},
         {"usb", KEY_ONLY, .text = "off"},
         {"smm", KEY_ONLY, .text = "off|auto"},
         {"vmport", KEY_ONLY, .text = "off|auto"},

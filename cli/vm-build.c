@@ -87,6 +87,7 @@ bool vm_build_board(Vm *vm, GError **error)
         .debugcon = vm->consoles.debugcon,
         .boot_order = c->boot_order,
         .boot_menu = c->boot_menu,
+        .no_hpet = c->no_hpet,
         .no_graphic = c->nographic,
         .kernel = c->kernel,
         .initrd = c->initrd,

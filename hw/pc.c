@@ -77,7 +77,7 @@ struct Pc {
     I8259 *pic;
     I8042 *keyboard;
     Mc146818 *rtc;
-    Hpet *hpet;
+    Hpet *hpet; /* NULL: none */
     I8237 *dma;
     PciBus *pci;
     Piix3 *piix3;
@@ -200,14 +200,28 @@ static void add_interrupt_controllers(Pc *pc)
     lapic_connect_tsc(pc->lapic, tsc_to_ns, pc);
 }
 
+/* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */
+static void add_hpet(Pc *pc)
+{
+    HpetWires wires = {.irq0 = isa_line(pc, IRQ_PIT), .irq8 = isa_line(pc, IRQ_RTC)};
+    for (int i = 0; i < 24; i++)
+        wires.gsi[i] = ioapic_input(pc->ioapic, i);
+    pc->hpet = hpet_new(&pc->bus, &wires);
+}
+
+static IrqLine timer_line(Pc *pc, int irq)
+{
+    return pc->hpet ? hpet_legacy_input(pc->hpet, irq) : isa_line(pc, irq);
+}
+
 static void add_isa_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
     const IrqLine reset = {on_reset, pc, RESET_KEYBOARD}, a20 = {on_a20, pc, 0};
     static const uint16_t com_port[PC_SERIAL_PORTS] = {0x3f8, 0x2f8};
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
-    i8254_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_PIT));
-    pc->rtc = mc146818_new(&pc->bus, hpet_legacy_input(pc->hpet, IRQ_RTC), c->rtc_unix_seconds);
+    i8254_new(&pc->bus, timer_line(pc, IRQ_PIT));
+    pc->rtc = mc146818_new(&pc->bus, timer_line(pc, IRQ_RTC), c->rtc_unix_seconds);
     pc->keyboard = i8042_new(
         &pc->bus, &(I8042Wires){isa_line(pc, IRQ_KEYBOARD), isa_line(pc, IRQ_MOUSE), reset, a20});
     port92_new(&pc->bus, a20, (IrqLine){on_reset, pc, RESET_PORT92});
@@ -226,15 +240,6 @@ static void add_isa_devices(Pc *pc)
                            c->request_exit, c->opaque);
     if (c->pvpanic)
         pvpanic_new(&pc->bus, c->pvpanic, c->request_panic, c->opaque);
-}
-
-/* The HPET stands between the 8254 and RTC outputs and their interrupts (legacy replacement). */
-static void add_hpet(Pc *pc)
-{
-    HpetWires wires = {.irq0 = isa_line(pc, IRQ_PIT), .irq8 = isa_line(pc, IRQ_RTC)};
-    for (int i = 0; i < 24; i++)
-        wires.gsi[i] = ioapic_input(pc->ioapic, i);
-    pc->hpet = hpet_new(&pc->bus, &wires);
 }
 
 static void add_pci_devices(Pc *pc)
@@ -365,7 +370,7 @@ static bool fill_fw_cfg(Pc *pc, GError **error)
                                       .serial = {c->serial[0], c->serial[1]},
                                       .floppy = true,
                                       .ps2 = true,
-                                      .hpet = true});
+                                      .hpet = !c->no_hpet});
     return !c->kernel || boot_linux_load(fw, c->kernel, c->initrd, c->append, pc->low_ram, error);
 }
 
@@ -377,7 +382,8 @@ Pc *pc_new(const PcConfig *config, AddressSpace *as, Clock *clock, GError **erro
     if (!map_memory(pc, error))
         goto fail;
     add_interrupt_controllers(pc);
-    add_hpet(pc);
+    if (!config->no_hpet)
+        add_hpet(pc);
     add_isa_devices(pc);
     add_pci_devices(pc);
     pc->fw_cfg = fw_cfg_new(&pc->bus);

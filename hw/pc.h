@@ -40,6 +40,7 @@ typedef struct {
     Block *floppy[PC_FLOPPIES]; /* taken over */
     const char *boot_order;   /* letters a c d n */
     bool boot_menu;
+    bool no_hpet;             /* neither the chip nor its ACPI table */
     bool no_graphic;          /* fw_cfg: firmware talks to the serial port */
     const char *kernel, *initrd, *append; /* NULL: none */
     PcDebugExit debug_exit[PC_MAX_DEBUG_EXITS];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The whole board without a CPU: what pc.c wires together. */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "hw/lapic.h"
 #include "hw/pc.h"
@@ -104,6 +105,54 @@ Test(pc, firmware_of_a_wrong_size)
     expect_bios_error(0);
     expect_bios_error(65537);
     expect_bios_error(5 << 20);
+}
+
+/* A file of fw_cfg as firmware reads it. */
+static GString *fw_cfg_file(const DeviceBus *bus, const char *name)
+{
+    enum { SELECT = 0x510, DATA = 0x511, DIRECTORY = 0x19, ENTRY = 64, NAME = 8 };
+    uint8_t entry[ENTRY] = {0};
+    address_space_io_write(bus->as, SELECT, DIRECTORY, 2);
+    for (unsigned i = 0; i < 4; i++)
+        inb(bus, DATA); /* how many */
+    while (strcmp((char *)entry + NAME, name) != 0)
+        for (unsigned i = 0; i < ENTRY; i++)
+            entry[i] = inb(bus, DATA);
+    GString *text = g_string_new(NULL);
+    address_space_io_write(bus->as, SELECT, (unsigned)entry[4] << 8 | entry[5], 2);
+    for (unsigned i = (unsigned)entry[2] << 8 | entry[3]; i > 0; i--)
+        g_string_append_c(text, (char)inb(bus, DATA));
+    return text;
+}
+
+static bool has_hpet_table(const DeviceBus *bus)
+{
+    GString *tables = fw_cfg_file(bus, "etc/acpi/tables");
+    bool found = memmem(tables->str, tables->len, "HPET", 4) != NULL;
+    g_string_free(tables, TRUE);
+    return found;
+}
+
+/* Without it the timer's interrupt goes straight to the controllers. */
+Test(pc, hpet_or_none)
+{
+    enum { CAPABILITIES_LOW = 0x8086a201, PIT_RATE_2_BINARY = 0x34 };
+    for (unsigned absent = 0; absent < 2; absent++) {
+        Machine m;
+        machine_prepare(&m, 1 << 20);
+        m.config.no_hpet = absent;
+        machine_open(&m);
+        const DeviceBus *bus = pc_bus(m.pc);
+        bool there = address_space_read(m.as, 0xfed00000, 4) == CAPABILITIES_LOW;
+        cr_expect_eq(there, !absent);
+        cr_expect_eq(has_hpet_table(bus), !absent);
+        outb(bus, 0x43, PIT_RATE_2_BINARY);
+        outb(bus, 0x40, 0);
+        outb(bus, 0x40, 0x10);
+        clock_fake_advance(m.clock, 50 * NS_PER_SEC / 1000);
+        cr_expect_gt(pc_irq_count(m.pc, 0), 5, "absent %u", absent);
+        machine_close(&m);
+    }
 }
 
 Test(pc, floppies)

@@ -274,6 +274,23 @@ Test(options, machine)
     config_clear(&c);
 }
 
+Test(options, hpet)
+{
+    static const struct {
+        const char *line;
+        bool absent;
+    } rows[] = {{"", false},
+                {"-M hpet=on", false},
+                {"-M hpet=off", true},
+                {"-no-hpet", true},
+                {"-no-hpet -machine pc,hpet=on", false}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Config c = parse_good(rows[i].line);
+        cr_expect_eq(c.no_hpet, rows[i].absent, "%s", rows[i].line);
+        config_clear(&c);
+    }
+}
+
 Test(options, bad_machine)
 {
     parse_bad("-m 99999G", "-m 99999G: too much");
@@ -295,7 +312,7 @@ Test(options, bad_machine)
     parse_bad("-machine pc,accel=kvm", "never uses KVM");
     parse_bad("-accel blub", "unknown accelerator");
     parse_bad("-M q35", "unknown machine 'q35'");
-    parse_bad("-M pc,hpet=on", "hpet=on is not supported");
+    parse_bad("-M pc,hpet=maybe", "must be on or off");
     parse_bad("-accel tcg,tb-size=0", "from 1 to 1024");
     parse_bad("-vga cirrus", "std and none");
     parse_bad("-display gtk", "sdl and none");
