@@ -4,6 +4,8 @@
  * option ROM adds the memory map. Sources: "Multiboot Specification" 0.6.96,
  * "Tool Interface Standard (TIS) ELF Specification" 1.2. */
 #include <elf.h>
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "hw/boot-image-priv.h"
 
@@ -34,6 +36,7 @@
 #define INFO_END       0x10000u
 #define MMAP_BYTES     (32 * 24)
 #define LOW_KERNEL_END 0x80000u /* a kernel below 1 MiB must end here */
+#define BIOS_START     0xe0000u /* up to 1 MiB: not RAM for whoever it boots */
 #define ONE_MIB        0x100000u
 #define MODULES_MAX    256
 #define MODULE_ALIGN   4096u
@@ -70,18 +73,19 @@ static bool mb_error(const MbImage *mb, GError **error, const char *text)
     return boot_file_error(role, mb->kernel->path, error, "multiboot kernel: %s", text);
 }
 
-/* The image must lie in RAM, clear of the BIOS and of the information structure. */
-static bool mb_check_range(const MbImage *mb, uint64_t start, uint64_t end, GError **error)
+/* what, from start to end: RAM, clear of the BIOS and of the information structure. */
+static bool mb_check_range(const MbImage *mb, const char *what, uint64_t start, uint64_t end,
+                           GError **error)
 {
+    const char *wrong = NULL;
     if (end < start || (start < ONE_MIB && (start < INFO_END || end > LOW_KERNEL_END)))
-        return mb_error(mb, error,
-                        "it loads where the BIOS keeps its data; link it to run at 1 MiB "
-                        "or above");
-    if (end + BOOT_TOP_RESERVE > mb->low_ram)
-        return mb_error(mb, error,
-                        "it loads past the end of guest memory; give the guest more "
-                        "with -m");
-    return true;
+        wrong = "where the BIOS keeps its data; link it to run at 1 MiB or above";
+    else if (end + BOOT_TOP_RESERVE > mb->low_ram)
+        wrong = "past the end of guest memory; give the guest more with -m";
+    return !wrong ||
+           boot_file_error(role, mb->kernel->path, error,
+                           "multiboot kernel: %s at %#" PRIx64 " to %#" PRIx64 " loads %s", what,
+                           start, end, wrong);
 }
 
 /* ---- address fields in the header ("a.out kludge") ---- */
@@ -108,7 +112,7 @@ static bool mb_load_flat(MbImage *mb, GByteArray *memory, uint32_t header, GErro
     mb->end = MAX(load_addr + length, (uint64_t)bss_end);
     if (mb->end == mb->start)
         return mb_error(mb, error, "nothing to load by the addresses in its header; link it again");
-    if (!mb_check_range(mb, mb->start, mb->end, error))
+    if (!mb_check_range(mb, "its image", mb->start, mb->end, error))
         return false;
     g_byte_array_set_size(memory, (guint)(mb->end - mb->start));
     memset(memory->data, 0, memory->len);
@@ -146,6 +150,35 @@ static Elf32_Phdr elf_segment(const BootFile *kernel, const Elf32_Ehdr *header, 
     return segment;
 }
 
+/* What of it is loaded. Linkers put the ELF headers into a read-only segment of their own below the
+ * code: for a kernel at 1 MiB that is in the BIOS, where nothing can be loaded, and nobody looks
+ * for them there. */
+static Elf32_Phdr elf_loaded_part(Elf32_Phdr segment)
+{
+    const bool in_bios = segment.p_paddr >= BIOS_START && segment.p_paddr < ONE_MIB;
+    if (segment.p_type != PT_LOAD)
+        segment.p_memsz = segment.p_filesz = 0;
+    if (!in_bios || segment.p_flags & PF_W)
+        return segment;
+    const uint32_t cut = MIN(ONE_MIB - segment.p_paddr, segment.p_memsz);
+    const uint32_t file_cut = MIN(cut, segment.p_filesz);
+    segment.p_vaddr += cut;
+    segment.p_paddr += cut;
+    segment.p_memsz -= cut;
+    segment.p_offset += file_cut;
+    segment.p_filesz -= file_cut;
+    return segment;
+}
+
+static bool elf_check_segment(const MbImage *mb, const Elf32_Phdr *segment, GError **error)
+{
+    if ((uint64_t)segment->p_offset + segment->p_filesz > mb->kernel->size)
+        return mb_error(mb, error, "truncated: a segment lies outside the file; build it again");
+    if (segment->p_filesz > segment->p_memsz)
+        return mb_error(mb, error, "a segment is larger in the file than in memory; link it again");
+    return true;
+}
+
 /* Bounds of the memory image, and the physical address of the entry point. */
 static bool elf_measure(MbImage *mb, const Elf32_Ehdr *header, GError **error)
 {
@@ -153,16 +186,14 @@ static bool elf_measure(MbImage *mb, const Elf32_Ehdr *header, GError **error)
     mb->end = 0;
     mb->entry = header->e_entry;
     for (unsigned i = 0; i < header->e_phnum; i++) {
-        Elf32_Phdr segment = elf_segment(mb->kernel, header, i);
-        if (segment.p_type != PT_LOAD || !segment.p_memsz)
+        const Elf32_Phdr whole = elf_segment(mb->kernel, header, i);
+        const Elf32_Phdr segment = elf_loaded_part(whole);
+        if (!segment.p_memsz)
             continue;
-        if ((uint64_t)segment.p_offset + segment.p_filesz > mb->kernel->size)
-            return mb_error(mb, error,
-                            "truncated: a segment lies outside the file; build it again");
-        if (segment.p_filesz > segment.p_memsz)
-            return mb_error(mb, error,
-                            "a segment is larger in the file than in memory; link it again");
-        uint64_t end = (uint64_t)segment.p_paddr + segment.p_memsz;
+        const uint64_t end = (uint64_t)segment.p_paddr + segment.p_memsz;
+        if (!elf_check_segment(mb, &whole, error) ||
+            !mb_check_range(mb, "its segment", segment.p_paddr, end, error))
+            return false;
         mb->start = MIN(mb->start, (uint64_t)segment.p_paddr);
         mb->end = MAX(mb->end, end);
         /* The entry is a virtual address where the kernel is linked elsewhere than loaded. */
@@ -171,8 +202,9 @@ static bool elf_measure(MbImage *mb, const Elf32_Ehdr *header, GError **error)
             mb->entry = header->e_entry - segment.p_vaddr + segment.p_paddr;
     }
     if (mb->end == 0)
-        return mb_error(mb, error, "nothing to load in it; link it as an executable");
-    return mb_check_range(mb, mb->start, mb->end, error);
+        return mb_error(mb, error,
+                        "nothing to load in it; link it as an executable at 1 MiB or above");
+    return mb_check_range(mb, "its image", mb->start, mb->end, error);
 }
 
 static bool mb_load_elf(MbImage *mb, GByteArray *memory, GError **error)
@@ -183,8 +215,8 @@ static bool mb_load_elf(MbImage *mb, GByteArray *memory, GError **error)
     g_byte_array_set_size(memory, (guint)(mb->end - mb->start));
     memset(memory->data, 0, memory->len);
     for (unsigned i = 0; i < header.e_phnum; i++) {
-        Elf32_Phdr segment = elf_segment(mb->kernel, &header, i);
-        if (segment.p_type == PT_LOAD && segment.p_filesz && segment.p_memsz)
+        const Elf32_Phdr segment = elf_loaded_part(elf_segment(mb->kernel, &header, i));
+        if (segment.p_memsz) /* measured and checked */
             memcpy(memory->data + (segment.p_paddr - mb->start),
                    mb->kernel->data + segment.p_offset, segment.p_filesz);
     }
@@ -334,7 +366,10 @@ bool boot_multiboot_load(BootImage *image, const BootFile *kernel, const char *i
     if (!ok)
         return false;
     if (mb.entry < mb.start || mb.entry >= mb.end)
-        return mb_error(&mb, error, "its entry point lies outside of it; link it again");
+        return boot_file_error(role, kernel->path, error,
+                               "multiboot kernel: its entry point %#x lies outside of what is "
+                               "loaded, %#" PRIx64 " to %#" PRIx64 "; link it again",
+                               mb.entry, mb.start, mb.end);
     image->pieces[PIECE_KERNEL].address = (uint32_t)mb.start;
     image->entry = mb.entry;
     return mb_make_info(&mb, image, initrd, cmdline, error);

@@ -266,13 +266,67 @@ Test(boot_linux, multiboot_elf)
     device_bus_free_for_test(bus);
 }
 
+/* As ld links for 1 MiB: a read-only segment with the ELF headers below it, where the BIOS is. */
+static size_t make_elf_with_headers_in_bios(uint32_t flags)
+{
+    const size_t size = make_elf();
+    const Elf32_Phdr headers = {.p_type = PT_LOAD,
+                                .p_vaddr = 0xff000,
+                                .p_paddr = 0xff000,
+                                .p_filesz = 0x94,
+                                .p_memsz = 0x94,
+                                .p_flags = flags};
+    image[44] = 2; /* e_phnum */
+    set32(24, 0x100010);
+    set32(52 + 8, 0x100000);
+    memcpy(image + 52 + sizeof(Elf32_Phdr), &headers, sizeof(headers));
+    return size;
+}
+
+/* What is in RAM, from 1 MiB on. */
+static void expect_kernel_at_1_mib(const char *name, size_t size)
+{
+    GError *error = NULL;
+    DeviceBus *bus = device_bus_new_for_test(0x10000);
+    cr_assert(boot_linux_load(fw_cfg_new(bus), put(name, image, size), NULL, NULL, RAM, &error),
+              "%s", error ? error->message : "");
+    cr_assert_eq(fw32(bus, FW_CFG_KERNEL_ADDR), 0x100000);
+    cr_assert_eq(fw32(bus, FW_CFG_KERNEL_SIZE), 0x2000);
+    cr_assert_eq(fw32(bus, FW_CFG_KERNEL_ENTRY), 0x100010);
+    GByteArray *kernel = fw_data(bus, FW_CFG_KERNEL_DATA, 0x2000);
+    cr_assert_eq(at32(kernel, 0), 0x1badb002);
+    g_byte_array_unref(kernel);
+    device_bus_free_for_test(bus);
+}
+
+Test(boot_linux, multiboot_headers_in_the_bios_are_left_out)
+{
+    const size_t size = make_elf_with_headers_in_bios(PF_R);
+    expect_kernel_at_1_mib("headers", size);
+    const uint32_t across[] = {0x800, 0xff800, 0xff800, 0x900, 0x2800}; /* p_offset to p_memsz */
+    for (size_t i = 0; i < G_N_ELEMENTS(across); i++)
+        set32(52 + 4 + 4 * i, across[i]);
+    expect_kernel_at_1_mib("across", size);
+    set32(24, 0xff810);
+    refuse(put("entry", image, size), NULL, NULL, "entry point 0xff810");
+    make_elf_with_headers_in_bios(PF_R);
+    set32(52 + 32 + 16, 0x7fffffff); /* a size in the file, none in memory: nothing to load */
+    set32(52 + 32 + 20, 0);
+    expect_kernel_at_1_mib("no-memory", size);
+    make_elf_with_headers_in_bios(PF_R | PF_W);
+    refuse(put("data", image, size), NULL, NULL,
+           "segment at 0xff000 to 0xff094 loads where the BIOS");
+    set32(52 + 12, 0xc0000);
+    refuse(put("video", image, size), NULL, NULL, "segment at 0xc0000 to 0xc2000");
+}
+
 Test(boot_linux, multiboot_flat_and_refusals)
 {
     size_t size = make_elf();
     refuse(put("cut", image, size - 1), NULL, NULL, "truncated");
     refuse(put("kernel", image, size), "/nonexistent/module", NULL, "/nonexistent/module");
     set32(52 + 12, 0x500); /* p_paddr */
-    refuse(put("low", image, size), NULL, NULL, "1 MiB");
+    refuse(put("low", image, size), NULL, NULL, "segment at 0x500 to 0x2500 loads where the BIOS");
     set32(52 + 12, 0xfffff000);
     refuse(put("high", image, size), NULL, NULL, "-m");
     make_elf();
