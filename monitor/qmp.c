@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "monitor/execution.h"
+#include "monitor/json-plain.h"
 #include "monitor/json-split.h"
 #include "monitor/qmp-priv.h"
 
@@ -213,8 +214,10 @@ static char *check_request(JsonNode *root)
 static void run_text(Qmp *qmp, const char *text)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
-    if (!g_utf8_validate(text, -1, NULL) || !json_parser_load_from_data(parser, text, -1, NULL)) {
-        send_error(qmp, generic, "JSON parse error", NULL);
+    const char *not_plain = json_plain_fault(text);
+    if (not_plain || !g_utf8_validate(text, -1, NULL) ||
+        !json_parser_load_from_data(parser, text, -1, NULL)) {
+        send_error(qmp, generic, not_plain ? not_plain : "JSON parse error", NULL);
         return;
     }
     JsonNode *root = json_parser_get_root(parser);

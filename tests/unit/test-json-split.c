@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "monitor/json-plain.h"
 #include "monitor/json-split.h"
 
 /* What comes out, separated by |; "!" for what is no JSON value. */
@@ -42,6 +43,35 @@ Test(json_split, values)
         g_autofree char *values = split(cases[i].bytes, strlen(cases[i].bytes));
         cr_expect_str_eq(values, cases[i].values, "'%s' gave '%s'", cases[i].bytes, values);
     }
+}
+
+Test(json_plain, numbers_and_words)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        {"{\"a\": [true,false,null, -1, 0, 1.5e3, 1E-7, \"1e999 /*\", '0x\\'1']}", true},
+        {"{\"a\":9223372036854775807,\"b\":-9223372036854775808}", true},
+        {"[18446744073709551615]", false},
+        {"[9223372036854775808]", false},
+        {"[1e400]", false},
+        {"[-1e400]", false},
+        {"[010]", false},
+        {"[0x10]", false},
+        {"[1.]", false},
+        {"[.5]", false},
+        {"[+1]", false},
+        {"[1e]", false},
+        {"[NaN]", false},
+        {"[nul]", false},
+        {"[1 /* one */]", false},
+        {"[\"x\"1e400]", false},
+        {"[\"x", true}, /* the parser's affair */
+        {"", true},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        cr_expect_eq(json_plain_fault(cases[i].text) == NULL, cases[i].good, "%s", cases[i].text);
 }
 
 Test(json_split, bounds)
