@@ -78,7 +78,7 @@ static void key_switch(Chardev *chardev)
 
 static void key_save(Chardev *chardev)
 {
-    mux_print(chardev, "\r\nsaving disk changes is not supported; use the monitor\r\n");
+    mux_print(chardev, "\r\nwhat -snapshot keeps aside cannot be written to the disks\r\n");
 }
 
 static const struct {

@@ -118,6 +118,11 @@ Test(chardev, mux_keys)
     feed(chardev, "\x01h");
     cr_assert_not_null(strstr(chardev_memory_output(chardev)->str, "Ctrl-A x   exit"));
     g_string_truncate(chardev_memory_output(chardev), 0);
+    feed(chardev, "\x01s");
+    cr_assert_not_null(strstr(chardev_memory_output(chardev)->str, "-snapshot"));
+    cr_assert_null(strstr(chardev_memory_output(chardev)->str, "monitor"),
+                   "it has no such command");
+    g_string_truncate(chardev_memory_output(chardev), 0);
     feed(chardev, "\x01t");
     put(chardev, a, "\none\n");
     cr_assert_eq(chardev_memory_output(chardev)->str[1], '[');
