@@ -149,8 +149,9 @@ static const KeyRule drive_rules[] = {
     {"aio", KEY_ONLY, .text = "threads|native|io_uring"},
     {"discard", KEY_ONLY, .text = "ignore|off"},
     {"detect-zeroes", KEY_ONLY, .text = "off"},
-    {"werror", KEY_REFUSED, .text = "errors always go to the guest"},
-    {"rerror", KEY_REFUSED, .text = "errors always go to the guest"},
+    /* A full host stops the machine, other errors go to the guest. */
+    {"werror", KEY_ONLY, .text = "enospc"},
+    {"rerror", KEY_ONLY, .text = "report"},
 };
 
 static bool remember_id(Parser *parser, const char *id, GError **error)

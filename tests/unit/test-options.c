@@ -99,7 +99,7 @@ Test(options, drives)
 {
     Config c = parse_good("disk.img -cdrom cd.iso -fda f.img -drive file=x,,y.img,format=raw "
                           "-drive file=z,if=ide,index=3,media=disk,snapshot=on,serial=S1,"
-                          "cache=none,id=d -fdb g");
+                          "cache=none,id=d,werror=enospc,rerror=report -fdb g");
     cr_assert_eq(c.drives->len, 6);
     expect_drive(&c, 0, "disk.img", DRIVE_IDE, 0, false);
     expect_drive(&c, 1, "cd.iso", DRIVE_IDE, 2, true);
@@ -141,6 +141,8 @@ Test(options, bad_drives)
     parse_bad("-drive file=e,media=tape", "must be disk or cdrom");
     parse_bad("-drive file=e,if=floppy,media=cdrom", "a floppy drive takes no CD-ROM");
     parse_bad("-drive file=e,index=1,unit=1", "cannot both be given");
+    parse_bad("-drive file=e,werror=ignore", "only enospc");
+    parse_bad("-drive file=e,rerror=stop", "only report");
     parse_bad("-drive file=e,bus=2", "does not exist");
     parse_bad("-drive file=", "needs a value");
     parse_bad("-hda ''", "needs the name of a file");
