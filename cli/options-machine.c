@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The machine itself: memory, CPU, board, clock, boot order, small devices. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,17 +97,43 @@ bool option_smp(Parser *parser, const OptionRow *row, const char *text, GError *
 
 /* Board and accelerator */
 
-#define NO_KVM "dbtvm translates all code itself and never uses KVM; leave the option out"
+static const char *other_accelerator(const char *name)
+{
+    static const char *const others[] = {"kvm", "hvf", "hax", "whpx", "xen", "nvmm", "mshv"};
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        if (!strcmp(others[i], name))
+            return others[i];
+    return NULL;
+}
 
-/* One name, or QEMU's "kvm:tcg": the first that is there. */
+/* One name, or QEMU's "kvm:tcg": the first that is there; several options are tried in turn, too.
+ */
 static bool set_accelerator(void *target, const char *value, GError **error)
 {
+    Parser *parser = target;
     g_auto(GStrv) names = g_strsplit(value, ":", -1);
-    if (g_strv_contains((const char *const *)names, "tcg"))
-        return true;
-    if (word_in("kvm|hvf|hax|whpx|xen|nvmm|mshv", value))
-        return option_error(error, NO_KVM);
-    return option_error(error, "unknown accelerator '%s' (known: tcg)", value);
+    for (char **name = names; *name && !parser->accel_found; name++) {
+        const char *other = other_accelerator(*name);
+        parser->accel_found = !strcmp(*name, "tcg");
+        if (!parser->accel_found && !other)
+            return option_error(error, "unknown accelerator '%s' (known: tcg)", *name);
+        if (other)
+            parser->accel_refused = other;
+    }
+    return true;
+}
+
+static bool check_accelerator(const Parser *parser, GError **error)
+{
+    const char *refused = parser->accel_refused;
+    if (refused && !parser->accel_found)
+        return option_error(error,
+                            "-accel %s: dbtvm translates all code itself and never uses KVM or its "
+                            "like; leave the option out",
+                            refused);
+    if (refused)
+        fprintf(stderr, "dbtvm: -accel %s is not used here, falling back to tcg\n", refused);
+    return true;
 }
 
 static bool set_tb_size(void *target, const char *value, GError **error)
@@ -135,11 +162,17 @@ bool option_accel(Parser *parser, const OptionRow *row, const char *text, GError
         {"accel", KEY_CUSTOM, .set = set_accelerator},
         {"tb-size", KEY_CUSTOM, .set = set_tb_size},
         {"one-insn-per-tb", KEY_CUSTOM, .set = set_one_insn},
-        {"thread", KEY_ONLY, .text = "single"},
+        {"thread", KEY_ONLY, .text = "single|multi"}, /* one CPU is one thread */
     };
     if (word_in("help|?", text))
         return option_print(parser, "Accelerators supported:\ntcg\n");
-    return apply(text, "accel", rules, G_N_ELEMENTS(rules), parser, error);
+    GArray *list = key_values_parse(text, "accel");
+    const char *name = key_values_get(list, "accel");
+    bool good = name && other_accelerator(name) /* whatever it would be told */
+                    ? set_accelerator(parser, name, error)
+                    : key_values_apply(list, rules, G_N_ELEMENTS(rules), parser, error);
+    key_values_free(list);
+    return good;
 }
 
 static bool set_machine_type(void *target, const char *value, GError **error)
@@ -403,5 +436,5 @@ bool option_machine_finish(Parser *parser, GError **error)
         return option_error(error, "-append: needs -kernel");
     if (parser->no_defaults && !parser->vga_given)
         config->vga = false;
-    return check_address_width(config, error);
+    return check_accelerator(parser, error) && check_address_width(config, error);
 }

@@ -14,6 +14,8 @@ typedef struct {
     Config *config;
     bool leave; /* a help text was printed: exit 0 */
     bool no_defaults, vga_given;
+    const char *accel_refused; /* one that is not there was asked for: its name */
+    bool accel_found;
     unsigned serials;
     GArray *chardevs;     /* of ChardevOption; NULL: none yet */
     GPtrArray *drive_ids; /* NULL: none yet */

@@ -5,7 +5,7 @@ import os
 import pathlib
 import random
 
-from bed import image, run, scratch, test
+from bed import contains, image, mishap, run, scratch, test
 
 
 def refused(*args, naming, cwd=None):
@@ -158,6 +158,15 @@ def unknown_words():
     refused("-kernel", naming="-kernel")
     refused("-drive", "", naming="-drive")
     refused("-action", "reboot=never", naming="reboot")
+
+
+@test
+def other_accelerators_fall_back():
+    for words in (("-accel", "kvm", "-accel", "tcg,thread=multi"), ("-M", "pc,accel=kvm:tcg")):
+        r = mishap("halt", "-strict-exit", *words, check=83)
+        contains(r.err, "dbtvm: -accel kvm is not used here, falling back to tcg\n")
+    r = mishap("halt", "-strict-exit", "-accel", "tcg", "-accel", "kvm", check=83)
+    assert "falling back" not in r.err, r
 
 
 @test

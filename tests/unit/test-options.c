@@ -270,6 +270,16 @@ Test(options, machine)
     cr_expect_eq(c.debug_exit[1].iobase, 0x501);
     cr_expect_str_eq(c.debugcon, "file:d.log");
     config_clear(&c);
+    static const char *const accelerators[] = {
+        "-accel kvm -accel tcg,thread=multi",
+        "-accel kvm,kernel-irqchip=off -accel tcg",
+        "-accel tcg -accel kvm",
+        "-accel kvm:tcg",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(accelerators); i++) {
+        c = parse_good(accelerators[i]);
+        config_clear(&c);
+    }
     c = parse_good("-machine accel=kvm:tcg -smp cpus=1,cores=1 -nodefaults -vga std -tb-size 8");
     cr_expect(c.vga);
     cr_expect_eq(c.engine.cache_bytes, 8u << 20);
@@ -310,7 +320,10 @@ Test(options, bad_machine)
     parse_bad("-smp 0", "not a number of CPUs");
     parse_bad("-cpu nonesuch", "nonesuch");
     parse_bad("-enable-kvm", "-enable-kvm: not supported: dbtvm translates");
-    parse_bad("-accel kvm", "never uses KVM");
+    parse_bad("-accel kvm", "-accel kvm: dbtvm translates all code itself");
+    parse_bad("-accel kvm -accel hvf,x=y", "-accel hvf: ");
+    parse_bad("-M accel=kvm:hvf", "-accel hvf: ");
+    parse_bad("-accel kvm:blub", "unknown accelerator 'blub'");
     parse_bad("-machine pc,accel=kvm", "never uses KVM");
     parse_bad("-accel blub", "unknown accelerator");
     parse_bad("-M q35", "unknown machine 'q35'");
