@@ -22,6 +22,33 @@ typedef struct {
 
 typedef enum { DISPLAY_DEFAULT, DISPLAY_SDL, DISPLAY_NONE } DisplayKind;
 
+/* Who has a chardev. */
+enum {
+    CONSOLE_SERIAL,
+    CONSOLE_MONITOR = CONSOLE_SERIAL + PC_SERIAL_PORTS,
+    CONSOLE_DEBUGCON,
+    CONSOLE_GDB = CONSOLE_DEBUGCON + PC_DEBUGCONS,
+    CONSOLE_QMP,
+    CONSOLES,
+};
+
+typedef struct {
+    /* As chardev_open takes it, defaults filled in; NULL or "none": absent. A serial port's
+     * "mon:SPEC" is shared with the monitor, which has none then. */
+    char *spec;
+} ConsoleConfig;
+
+typedef struct {
+    const char *label;  /* in the monitor */
+    const char *option; /* that names it, for messages */
+    const char *who;
+} ConsoleRole;
+
+extern const ConsoleRole console_roles[CONSOLES];
+
+bool console_absent(const ConsoleConfig *console);
+bool console_shared(const ConsoleConfig *console); /* with the monitor */
+
 typedef struct {
     uint64_t ram_bytes;
     char *cpu; /* -cpu, "max" */
@@ -32,13 +59,8 @@ typedef struct {
     bool boot_menu;
     char *bios;           /* -bios, NULL: bios-256k.bin */
     GPtrArray *data_dirs; /* -L, then the built-in ones */
-    /* chardev specs, defaults filled in; NULL or "none": absent. A serial port's "mon:SPEC" is
-     * shared with the monitor, monitor is NULL then. */
-    char *serial[PC_SERIAL_PORTS];
-    char *monitor;
-    char *qmp;
-    char *debugcon;
-    char *gdb; /* chardev spec, NULL: no stub */
+    ConsoleConfig console[CONSOLES];
+    uint16_t debugcon_port[PC_DEBUGCONS];
     bool nographic, vga, no_hpet;
     DisplayKind display;
     bool start_stopped, no_reboot, no_shutdown;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/consoles.h"
 
-#include <string.h>
-
 static void io_lock(void *as)
 {
     address_space_lock(as);
@@ -13,57 +11,57 @@ static void io_unlock(void *as)
     address_space_unlock(as);
 }
 
-static bool is_none(const char *spec)
+/* NULL: it is not wanted, or *error. */
+static Chardev *open_console(Consoles *consoles, const Config *config, unsigned which,
+                             AddressSpace *as, GError **error)
 {
-    return !spec || strcmp(spec, "none") == 0;
-}
-
-/* NULL: it is not wanted, or *error. option: as the user gave it, for messages. */
-static Chardev *open_one(Consoles *consoles, const char *label, const char *option,
-                         const char *spec, AddressSpace *as, GError **error)
-{
-    if (is_none(spec))
+    const ConsoleConfig *console = &config->console[which];
+    const ConsoleRole *role = &console_roles[which];
+    if (console_absent(console))
         return NULL;
     g_assert(consoles->count < MACHINE_CHARDEVS);
-    Chardev *chardev = chardev_open(spec, io_lock, io_unlock, as, error);
+    Chardev *chardev = chardev_open(console->spec, io_lock, io_unlock, as, error);
     if (!chardev) {
-        g_prefix_error(error, "%s %s: ", option, spec);
+        g_prefix_error(error, "%s %s: ", role->option, console->spec);
         return NULL;
     }
-    consoles->list[consoles->count++] = (MachineChardev){label, g_strdup(spec), chardev, 0};
+    consoles->list[consoles->count++] =
+        (MachineChardev){role->label, g_strdup(console->spec), chardev, 0};
     return chardev;
 }
 
-/* A console of the guest: what it shows can be waited for. */
-static bool open_device(Consoles *consoles, Chardev **chardev, const char *label,
-                        const char *option, const char *spec, AddressSpace *as, GError **error)
+/* Of the guest: what they show can be waited for. */
+static bool open_devices(Consoles *consoles, const Config *config, unsigned first, unsigned count,
+                         Chardev **chardevs, AddressSpace *as, GError **error)
 {
-    *chardev = open_one(consoles, label, option, spec, as, error);
-    if (*chardev)
-        chardev_keep_tap(*chardev);
-    return *chardev || is_none(spec);
+    for (unsigned i = 0; i < count; i++) {
+        chardevs[i] = open_console(consoles, config, first + i, as, error);
+        if (chardevs[i])
+            chardev_keep_tap(chardevs[i]);
+        else if (!console_absent(&config->console[first + i]))
+            return false;
+    }
+    return true;
 }
 
 bool consoles_open(Consoles *consoles, const Config *config, AddressSpace *as, ChardevQuit quit,
                    void *quit_opaque, GError **error)
 {
-    static const char *const labels[PC_SERIAL_PORTS] = {"serial0", "serial1"};
-    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++) {
-        if (!open_device(consoles, &consoles->serial[i], labels[i], "-serial", config->serial[i],
-                         as, error))
-            return false;
-        if (consoles->serial[i] && g_str_has_prefix(config->serial[i], "mon:"))
+    if (!open_devices(consoles, config, CONSOLE_SERIAL, PC_SERIAL_PORTS, consoles->serial, as,
+                      error))
+        return false;
+    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
+        if (console_shared(&config->console[CONSOLE_SERIAL + i]))
             chardev_make_mux(consoles->serial[i], config->escape_char, quit, quit_opaque);
-    }
-    return open_device(consoles, &consoles->debugcon, "debugcon", "-debugcon", config->debugcon, as,
-                       error);
+    return open_devices(consoles, config, CONSOLE_DEBUGCON, PC_DEBUGCONS, consoles->debugcon, as,
+                        error);
 }
 
 /* "mon:stdio" on a serial port: monitor and port share it. */
 static Chardev *shared_chardev(const Consoles *consoles, const Config *config)
 {
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        if (consoles->serial[i] && g_str_has_prefix(config->serial[i], "mon:"))
+        if (console_shared(&config->console[CONSOLE_SERIAL + i]))
             return consoles->serial[i];
     return NULL;
 }
@@ -73,15 +71,15 @@ bool consoles_open_monitors(Consoles *consoles, const Config *config, Machine *m
 {
     Chardev *monitor = shared_chardev(consoles, config);
     if (!monitor)
-        monitor = open_one(consoles, "monitor", "-monitor", config->monitor, machine->as, error);
-    if (!monitor && !is_none(config->monitor))
+        monitor = open_console(consoles, config, CONSOLE_MONITOR, machine->as, error);
+    if (!monitor && !console_absent(&config->console[CONSOLE_MONITOR]))
         return false;
     if (monitor)
         consoles->monitor = monitor_new(machine, monitor);
-    Chardev *qmp = open_one(consoles, "qmp", "-qmp", config->qmp, machine->as, error);
+    Chardev *qmp = open_console(consoles, config, CONSOLE_QMP, machine->as, error);
     if (qmp)
         consoles->qmp = qmp_new(machine, qmp);
-    return qmp || is_none(config->qmp);
+    return qmp || console_absent(&config->console[CONSOLE_QMP]);
 }
 
 void consoles_close_monitors(Consoles *consoles)

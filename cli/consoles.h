@@ -12,7 +12,7 @@ typedef struct {
     MachineChardev list[MACHINE_CHARDEVS];
     unsigned count;
     Chardev *serial[PC_SERIAL_PORTS];
-    Chardev *debugcon;
+    Chardev *debugcon[PC_DEBUGCONS];
     Monitor *monitor;
     Qmp *qmp;
 } Consoles;

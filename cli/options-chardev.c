@@ -17,6 +17,36 @@ typedef struct {
     bool mux, server, wait, nowait, port_given;
 } ChardevKeys;
 
+const ConsoleRole console_roles[CONSOLES] = {
+    [CONSOLE_SERIAL] = {"serial0", "-serial", "the first serial port"},
+    [CONSOLE_SERIAL + 1] = {"serial1", "-serial", "the second serial port"},
+    [CONSOLE_MONITOR] = {"monitor", "-monitor", "the monitor"},
+    [CONSOLE_DEBUGCON] = {"debugcon", "-debugcon", "the debug console"},
+    [CONSOLE_DEBUGCON + 1] = {"debugcon1", "-debugcon", "the second debug console"},
+    [CONSOLE_GDB] = {"gdb", "-gdb", "gdb"},
+    [CONSOLE_QMP] = {"qmp", "-qmp", "QMP"},
+};
+
+static bool has_mon(const char *spec)
+{
+    return g_str_has_prefix(spec, "mon:");
+}
+
+static const char *without_mon(const char *spec)
+{
+    return has_mon(spec) ? spec + strlen("mon:") : spec;
+}
+
+bool console_absent(const ConsoleConfig *console)
+{
+    return !console->spec || strcmp(console->spec, "none") == 0;
+}
+
+bool console_shared(const ConsoleConfig *console)
+{
+    return console->spec && has_mon(console->spec);
+}
+
 /* Specs */
 
 static const struct {
@@ -44,9 +74,7 @@ static const struct {
 
 static bool check_spec(const char *spec, GError **error)
 {
-    const char *plain = g_str_has_prefix(spec, "mon:") && strcmp(spec, "mon:stdio") != 0
-                            ? spec + strlen("mon:")
-                            : spec;
+    const char *plain = strcmp(spec, "mon:stdio") != 0 ? without_mon(spec) : spec;
     for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
         size_t length = strlen(backends[i].name);
         if (strncmp(plain, backends[i].name, length) != 0 ||
@@ -71,32 +99,32 @@ bool option_serial(Parser *parser, const OptionRow *row, const char *text, GErro
         return false;
     if (parser->serials == PC_SERIAL_PORTS)
         return option_error(error, "the board has %d serial ports", PC_SERIAL_PORTS);
-    parser->config->serial[parser->serials++] = g_strdup(text);
+    parser->config->console[CONSOLE_SERIAL + parser->serials++].spec = g_strdup(text);
     return true;
 }
 
 static bool set_monitor(Parser *parser, const char *spec, GError **error)
 {
-    if (parser->config->monitor)
+    ConsoleConfig *monitor = &parser->config->console[CONSOLE_MONITOR];
+    if (monitor->spec)
         return option_error(error, "there is one monitor, and it has a place already");
-    parser->config->monitor = g_strdup(spec);
+    monitor->spec = g_strdup(spec);
     return true;
 }
 
 bool option_monitor(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
-    if (g_str_has_prefix(text, "mon:"))
-        text += strlen("mon:");
-    return check_spec(text, error) && set_monitor(parser, text, error);
+    return check_spec(text, error) && set_monitor(parser, without_mon(text), error);
 }
 
 static bool set_qmp(Parser *parser, const char *spec, GError **error)
 {
-    if (g_str_has_prefix(spec, "mon:"))
+    ConsoleConfig *qmp = &parser->config->console[CONSOLE_QMP];
+    if (has_mon(spec))
         return option_error(error, "QMP cannot share a console");
-    if (parser->config->qmp)
+    if (qmp->spec)
         return option_error(error, "there is one QMP monitor, and it has a place already");
-    parser->config->qmp = g_strdup(spec);
+    qmp->spec = g_strdup(spec);
     return true;
 }
 
@@ -105,32 +133,38 @@ bool option_qmp(Parser *parser, const OptionRow *row, const char *text, GError *
     return check_spec(text, error) && set_qmp(parser, text, error);
 }
 
-bool option_set_debugcon(Parser *parser, const char *spec, GError **error)
+bool option_add_debugcon(Parser *parser, const char *spec, uint16_t port, GError **error)
 {
+    Config *config = parser->config;
+    unsigned i = 0;
     if (!check_spec(spec, error))
         return false;
-    if (g_str_has_prefix(spec, "mon:"))
-        return option_error(error, "the debug console cannot be shared with the monitor");
-    if (parser->config->debugcon)
-        return option_error(error, "there is one debug console, and it has a place already");
-    parser->config->debugcon = g_strdup(spec);
+    if (has_mon(spec))
+        return option_error(error, "a debug console cannot be shared with the monitor");
+    while (i < PC_DEBUGCONS && config->console[CONSOLE_DEBUGCON + i].spec)
+        i++;
+    if (i == PC_DEBUGCONS)
+        return option_error(error, "there can be %d debug consoles", PC_DEBUGCONS);
+    config->console[CONSOLE_DEBUGCON + i].spec = g_strdup(spec);
+    config->debugcon_port[i] = port;
     return true;
 }
 
 bool option_debugcon(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
-    return option_set_debugcon(parser, text, error);
+    return option_add_debugcon(parser, text, 0, error);
 }
 
 bool option_gdb(Parser *parser, const OptionRow *row, const char *text, GError **error)
 {
+    ConsoleConfig *gdb = &parser->config->console[CONSOLE_GDB];
     const char *spec = text ? text : "tcp::1234";
     if (!check_spec(spec, error))
         return false;
-    if (g_str_has_prefix(spec, "mon:"))
+    if (has_mon(spec))
         return option_error(error, "gdb's connection cannot be shared with the monitor");
-    g_free(parser->config->gdb);
-    parser->config->gdb = strcmp(spec, "none") != 0 ? g_strdup(spec) : NULL;
+    g_free(gdb->spec);
+    gdb->spec = g_strdup(spec);
     return true;
 }
 
@@ -322,146 +356,135 @@ void option_chardevs_clear(Parser *parser)
 
 /* References */
 
+/* What chardev:ID names, by console; NULL: something else. */
 typedef struct {
-    const char *option;
-    char **spec;
-    ChardevOption *chardev; /* what chardev:ID names */
-} User;
+    const ChardevOption *chardev[CONSOLES];
+} References;
 
-enum { USER_MONITOR = PC_SERIAL_PORTS, USER_DEBUGCON, USER_GDB, USER_QMP, USERS };
-
-static bool find_references(Parser *parser, User users[USERS], GError **error)
+static bool find_references(const Parser *parser, References *references, GError **error)
 {
-    for (unsigned i = 0; i < USERS; i++) {
-        const char *spec = *users[i].spec;
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        const char *spec = parser->config->console[i].spec;
         if (!spec || !g_str_has_prefix(spec, "chardev:"))
             continue;
-        users[i].chardev = find_chardev(parser, spec + strlen("chardev:"));
-        if (!users[i].chardev)
-            return option_error(error, "%s %s: there is no -chardev with that id", users[i].option,
-                                spec);
+        references->chardev[i] = find_chardev(parser, spec + strlen("chardev:"));
+        if (!references->chardev[i])
+            return option_error(error, "%s %s: there is no -chardev with that id",
+                                console_roles[i].who, spec);
     }
     return true;
 }
 
-static bool shares_with_monitor(const User *users, unsigned i)
+static bool is_serial(unsigned console)
 {
-    return i < PC_SERIAL_PORTS && users[i].chardev == users[USER_MONITOR].chardev;
+    return console < CONSOLE_SERIAL + PC_SERIAL_PORTS;
 }
 
-static bool check_shared(const User *users, GError **error)
+static bool check_shared(const References *references, GError **error)
 {
-    for (unsigned i = 0; i < USERS; i++)
-        for (unsigned j = i + 1; j < USERS && users[i].chardev; j++) {
-            if (users[i].chardev != users[j].chardev)
+    for (unsigned i = 0; i < CONSOLES; i++)
+        for (unsigned j = i + 1; j < CONSOLES && references->chardev[i]; j++) {
+            const ChardevOption *chardev = references->chardev[i];
+            if (chardev != references->chardev[j])
                 continue;
-            const char *id = users[i].chardev->id;
-            if (j != USER_MONITOR || i >= PC_SERIAL_PORTS)
+            if (j != CONSOLE_MONITOR || !is_serial(i))
                 return option_error(error,
                                     "chardev '%s' is used twice, by %s and %s; only a serial port "
                                     "and the monitor can share one",
-                                    id, users[i].option, users[j].option);
-            if (!users[i].chardev->mux)
-                return option_error(error, "chardev '%s' is used by %s and %s; it needs mux=on", id,
-                                    users[i].option, users[j].option);
+                                    chardev->id, console_roles[i].who, console_roles[j].who);
+            if (!chardev->mux)
+                return option_error(error, "chardev '%s' is used by %s and %s; it needs mux=on",
+                                    chardev->id, console_roles[i].who, console_roles[j].who);
         }
     return true;
 }
 
 /* A serial port and the monitor on one chardev become "mon:SPEC" of the serial port. */
-static void resolve_references(const User *users)
+static void resolve_references(Config *config, const References *references)
 {
+    const ChardevOption *monitor = references->chardev[CONSOLE_MONITOR];
     bool monitor_shared = false;
-    for (unsigned i = 0; i < USERS; i++) {
-        if (!users[i].chardev)
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        const ChardevOption *chardev = references->chardev[i];
+        if (!chardev)
             continue;
-        bool shared = shares_with_monitor(users, i);
+        bool shared = is_serial(i) && chardev == monitor;
         monitor_shared |= shared;
-        g_free(*users[i].spec);
-        *users[i].spec = g_strconcat(shared ? "mon:" : "", users[i].chardev->spec, NULL);
+        g_free(config->console[i].spec);
+        config->console[i].spec = g_strconcat(shared ? "mon:" : "", chardev->spec, NULL);
     }
     if (monitor_shared)
-        g_clear_pointer(users[USER_MONITOR].spec, g_free);
-}
-
-static const char *without_mon(const char *spec)
-{
-    return g_str_has_prefix(spec, "mon:") ? spec + strlen("mon:") : spec;
+        g_clear_pointer(&config->console[CONSOLE_MONITOR].spec, g_free);
 }
 
 /* -nodefaults leaves only what was asked for; -nographic puts on the terminal what was not; else
  * the first serial port is there and nobody listens. */
 static void add_defaults(const Parser *parser)
 {
-    Config *config = parser->config;
-    bool monitor = config->monitor != NULL;
-    for (unsigned i = 0; i < PC_SERIAL_PORTS && !monitor; i++)
-        monitor = config->serial[i] && g_str_has_prefix(config->serial[i], "mon:");
+    const Config *config = parser->config;
+    ConsoleConfig *serial = &parser->config->console[CONSOLE_SERIAL];
+    ConsoleConfig *monitor = &parser->config->console[CONSOLE_MONITOR];
+    bool has_monitor = monitor->spec != NULL;
+    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
+        has_monitor = has_monitor || console_shared(&serial[i]);
     if (parser->no_defaults) {
         for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-            if (!config->serial[i])
-                config->serial[i] = g_strdup("none");
-        if (!monitor)
-            config->monitor = g_strdup("none");
-    } else if (!config->serial[0]) {
-        const char *spec = !config->nographic ? "null" : monitor ? "stdio" : "mon:stdio";
-        config->serial[0] = g_strdup(spec);
-    } else if (config->nographic && !monitor) {
-        config->monitor = g_strdup("stdio");
+            if (!serial[i].spec)
+                serial[i].spec = g_strdup("none");
+        if (!has_monitor)
+            monitor->spec = g_strdup("none");
+    } else if (!serial[0].spec) {
+        const char *spec = !config->nographic ? "null" : has_monitor ? "stdio" : "mon:stdio";
+        serial[0].spec = g_strdup(spec);
+    } else if (config->nographic && !has_monitor) {
+        monitor->spec = g_strdup("stdio");
     }
 }
 
 /* mon: in front of a serial port's spec makes the monitor; there is one. */
 static bool check_monitors(Config *config, GError **error)
 {
-    const char *found = NULL;
-    if (config->monitor && strcmp(config->monitor, "none") != 0)
-        found = "-monitor";
+    ConsoleConfig *monitor = &config->console[CONSOLE_MONITOR];
+    const char *found = console_absent(monitor) ? NULL : "-monitor";
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++) {
-        if (!config->serial[i] || !g_str_has_prefix(config->serial[i], "mon:"))
+        const ConsoleConfig *serial = &config->console[CONSOLE_SERIAL + i];
+        if (!console_shared(serial))
             continue;
         if (found)
             return option_error(error, "-serial %s: the monitor has a place already (%s)",
-                                config->serial[i], found);
+                                serial->spec, found);
         found = "-serial";
-        g_clear_pointer(&config->monitor, g_free);
+        g_clear_pointer(&monitor->spec, g_free);
     }
     return true;
 }
 
-static bool check_twice(const User *users, const Config *config, GError **error)
+static bool check_twice(const Config *config, GError **error)
 {
-    for (unsigned i = 0; i < USERS; i++)
-        for (unsigned j = i + 1; j < USERS; j++) {
-            if (!*users[i].spec || !*users[j].spec)
+    for (unsigned i = 0; i < CONSOLES; i++)
+        for (unsigned j = i + 1; j < CONSOLES; j++) {
+            if (!config->console[i].spec || !config->console[j].spec)
                 continue;
-            const char *spec = without_mon(*users[i].spec);
-            if (strcmp(spec, without_mon(*users[j].spec)) != 0 || word_in("null|none|pty", spec))
+            const char *spec = without_mon(config->console[i].spec);
+            if (strcmp(spec, without_mon(config->console[j].spec)) != 0 ||
+                word_in("null|none|pty", spec))
                 continue;
             const char *remedy = strcmp(spec, "stdio") != 0 ? ""
                                  : config->nographic
                                      ? "; -nographic uses it, -display none does not"
                                      : "; -serial mon:stdio shares it";
-            return option_error(error, "'%s' is used by both %s and %s%s", spec, users[i].option,
-                                users[j].option, remedy);
+            return option_error(error, "'%s' is used by both %s and %s%s", spec,
+                                console_roles[i].who, console_roles[j].who, remedy);
         }
     return true;
 }
 
 bool option_chardevs_finish(Parser *parser, GError **error)
 {
-    Config *config = parser->config;
-    User users[USERS] = {
-        {"the first serial port", &config->serial[0], NULL},
-        {"the second serial port", &config->serial[1], NULL},
-        {"the monitor", &config->monitor, NULL},
-        {"the debug console", &config->debugcon, NULL},
-        {"gdb", &config->gdb, NULL},
-        {"QMP", &config->qmp, NULL},
-    };
-    if (!find_references(parser, users, error) || !check_shared(users, error))
+    References references = {0};
+    if (!find_references(parser, &references, error) || !check_shared(&references, error))
         return false;
-    resolve_references(users);
+    resolve_references(parser->config, &references);
     add_defaults(parser);
-    return check_monitors(config, error) && check_twice(users, config, error);
+    return check_monitors(parser->config, error) && check_twice(parser->config, error);
 }

@@ -328,12 +328,12 @@ static bool add_debug_exit(Parser *parser, const DeviceKeys *keys, GError **erro
 
 static bool add_debugcon(Parser *parser, const DeviceKeys *keys, GError **error)
 {
-    if (keys->iobase != DEBUG_PORT_BOCHS && keys->iobase != DEBUG_PORT_SEABIOS)
-        return option_error(error, "the debug console answers at ports 0xe9 and 0x402 only");
+    if (keys->iobase > 0xffff)
+        return option_error(error, "the port must lie in 1 to 0xffff");
     if (!keys->chardev)
         return option_error(error, "needs chardev=ID");
     g_autofree char *spec = g_strconcat("chardev:", keys->chardev, NULL);
-    return option_set_debugcon(parser, spec, error);
+    return option_add_debugcon(parser, spec, (uint16_t)keys->iobase, error);
 }
 
 static bool add_pvpanic(Parser *parser, const DeviceKeys *keys, GError **error)
@@ -355,7 +355,7 @@ static const struct {
      "a write of V to its port ends dbtvm with exit code 2*V+1", ISA_DEBUG_EXIT_IOBASE,
      ISA_DEBUG_EXIT_IOSIZE, add_debug_exit},
     {"isa-debugcon", "  iobase=<number> (default 0xe9)\n  chardev=<id>\n",
-     "what the guest writes to port 0xe9", DEBUG_PORT_BOCHS, 1, add_debugcon},
+     "what the guest writes to its port; SeaBIOS writes its log to 0x402", 0, 1, add_debugcon},
     {"pvpanic", "  ioport=<number> (default 0x505)\n",
      "port by which a guest reports that it has panicked", PVPANIC_IOBASE, 1, add_pvpanic},
 };
@@ -410,7 +410,35 @@ bool option_device(Parser *parser, const OptionRow *row, const char *text, GErro
     return good;
 }
 
+bool option_global(Parser *parser, const OptionRow *row, const char *text, GError **error)
+{
+    static const char property[] = "isa-debugcon.iobase=";
+    uint64_t port;
+    if (!g_str_has_prefix(text, property))
+        return option_error(error, "only isa-debugcon.iobase is set so; use -device for others");
+    if (!parse_number(text + strlen(property), &port) || port < 1 || port > 0xffff)
+        return option_error(error, "the port must lie in 1 to 0xffff");
+    parser->debugcon_port = (uint16_t)port;
+    return true;
+}
+
 /* What depends on several options. */
+
+static bool place_debugcons(const Parser *parser, GError **error)
+{
+    Config *config = parser->config;
+    const uint16_t usual = parser->debugcon_port ? parser->debugcon_port : DEBUG_PORT_BOCHS;
+    for (unsigned i = 0; i < PC_DEBUGCONS; i++) {
+        uint16_t *port = &config->debugcon_port[i];
+        if (console_absent(&config->console[CONSOLE_DEBUGCON + i]))
+            continue;
+        *port = *port ? *port : usual;
+        for (unsigned j = 0; j < i; j++)
+            if (config->debugcon_port[j] == *port)
+                return option_error(error, "there is one debug console at port %#x already", *port);
+    }
+    return true;
+}
 
 static bool check_address_width(const Config *config, GError **error)
 {
@@ -436,5 +464,6 @@ bool option_machine_finish(Parser *parser, GError **error)
         return option_error(error, "-append: needs -kernel");
     if (parser->no_defaults && !parser->vga_given)
         config->vga = false;
-    return check_accelerator(parser, error) && check_address_width(config, error);
+    return place_debugcons(parser, error) && check_accelerator(parser, error) &&
+           check_address_width(config, error);
 }

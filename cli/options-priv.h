@@ -16,6 +16,7 @@ typedef struct {
     bool no_defaults, vga_given;
     const char *accel_refused; /* one that is not there was asked for: its name */
     bool accel_found;
+    uint16_t debugcon_port; /* -global; 0: not given */
     unsigned serials;
     GArray *chardevs;     /* of ChardevOption; NULL: none yet */
     GPtrArray *drive_ids; /* NULL: none yet */
@@ -49,8 +50,8 @@ bool option_drives_finish(Parser *parser, GError **error);
 bool option_machine_finish(Parser *parser, GError **error);
 void option_data_dirs_finish(Parser *parser); /* the built-in directories come last */
 bool option_add_drive_file(Parser *parser, const char *file, GError **error);
-/* For -device isa-debugcon: spec as for -debugcon, or chardev:ID. */
-bool option_set_debugcon(Parser *parser, const char *spec, GError **error);
+/* For -device isa-debugcon: spec as for -debugcon, or chardev:ID; port 0: the default. */
+bool option_add_debugcon(Parser *parser, const char *spec, uint16_t port, GError **error);
 /* The help of a -NAME help: to stdout, then leave with 0. */
 bool option_print(Parser *parser, const char *text);
 

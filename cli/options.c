@@ -301,14 +301,13 @@ bool config_parse(Config *config, int argc, char **argv, int *exit_code, GError 
 void config_clear(Config *config)
 {
     char *strings[] = {config->cpu,      config->kernel,      config->initrd,  config->append,
-                       config->bios,     config->boot_order,  config->monitor, config->debugcon,
-                       config->log_file, config->stats_json,  config->name,    config->pidfile,
-                       config->gdb,      config->symbols,     config->qmp,     config->script,
+                       config->bios,     config->boot_order,  config->name,    config->pidfile,
+                       config->log_file, config->stats_json,  config->symbols, config->script,
                        config->profile,  config->check_report};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
-    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        g_free(config->serial[i]);
+    for (unsigned i = 0; i < CONSOLES; i++)
+        g_free(config->console[i].spec);
     for (guint i = 0; config->drives && i < config->drives->len; i++) {
         DriveConfig *drive = &g_array_index(config->drives, DriveConfig, i);
         g_free(drive->file);

@@ -37,22 +37,24 @@
 
 static bool has_socket(const Config *config)
 {
-    const char *specs[] = {config->serial[0], config->serial[1], config->monitor,
-                           config->qmp,       config->debugcon,  config->gdb};
-    for (size_t i = 0; i < G_N_ELEMENTS(specs); i++)
-        if (specs[i] && (strstr(specs[i], "tcp:") || strstr(specs[i], "unix:")))
-            return true;
-    return false;
+    bool found = false;
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        const char *spec = config->console[i].spec;
+        found = found || (spec && (strstr(spec, "tcp:") || strstr(spec, "unix:")));
+    }
+    return found;
 }
 
 /* gdb's monitor command is a monitor, too. */
 static bool has_monitor(const Config *config)
 {
-    bool shared = false;
+    static const unsigned monitors[] = {CONSOLE_MONITOR, CONSOLE_QMP, CONSOLE_GDB};
+    bool found = config->script;
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        shared = shared || (config->serial[i] && g_str_has_prefix(config->serial[i], "mon:"));
-    return shared || (config->monitor && strcmp(config->monitor, "none") != 0) || config->qmp ||
-           config->gdb || config->script;
+        found = found || console_shared(&config->console[CONSOLE_SERIAL + i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(monitors); i++)
+        found = found || !console_absent(&config->console[monitors[i]]);
+    return found;
 }
 
 unsigned sandbox_needs(const Config *config, bool window)

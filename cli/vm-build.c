@@ -84,7 +84,6 @@ bool vm_build_board(Vm *vm, GError **error)
         .bios = g_bytes_get_data(vm->bios, &bios_size),
         .vga = c->vga,
         .rtc_unix_seconds = rtc_base(c),
-        .debugcon = vm->consoles.debugcon,
         .boot_order = c->boot_order,
         .boot_menu = c->boot_menu,
         .no_hpet = c->no_hpet,
@@ -110,6 +109,8 @@ bool vm_build_board(Vm *vm, GError **error)
         pc.vga_bios = g_bytes_get_data(vm->vga_bios, &vga_size);
     pc.vga_bios_size = vga_size;
     memcpy(pc.serial, vm->consoles.serial, sizeof pc.serial);
+    for (unsigned i = 0; i < PC_DEBUGCONS; i++)
+        pc.debugcon[i] = (PcDebugcon){vm->consoles.debugcon[i], c->debugcon_port[i]};
     memcpy(pc.debug_exit, c->debug_exit, sizeof pc.debug_exit);
     if (!drives_open(c, &pc, error))
         return false;

@@ -517,7 +517,7 @@ static void fill_machine(Vm *vm)
 
 static bool open_gdb(Vm *vm, GError **error)
 {
-    vm->machine.gdb = gdb_stub_new(&vm->machine, vm->config->gdb, error);
+    vm->machine.gdb = gdb_stub_new(&vm->machine, vm->config->console[CONSOLE_GDB].spec, error);
     if (!vm->machine.gdb)
         g_prefix_error(error, "-gdb: ");
     return vm->machine.gdb != NULL;
@@ -552,7 +552,7 @@ Vm *vm_new(const Config *config, GError **error)
         goto fail;
     if (config->pidfile && !(vm->pidfile = pid_file_new(config->pidfile, error)))
         goto fail;
-    if (config->gdb && !open_gdb(vm, error))
+    if (!console_absent(&config->console[CONSOLE_GDB]) && !open_gdb(vm, error))
         goto fail;
     vm->display = window_open(vm, config);
     return vm;

@@ -34,12 +34,13 @@ static const DeviceClass debug_port_class = {
 
 static const RegionOps debug_port_ops = {debug_port_read, debug_port_write, 1, 1};
 
-DebugPort *debug_port_new(const DeviceBus *bus, uint16_t port, Chardev *chardev, int front)
+DebugPort *debug_port_new(const DeviceBus *bus, uint16_t port, Chardev *chardev)
 {
     DebugPort *device = device_register(bus, &debug_port_class, sizeof(*device));
 
     device->chardev = chardev;
-    device->front = front;
+    if (chardev)
+        device->front = chardev_attach(chardev, NULL, NULL);
     address_space_add_io(bus->as, "debugcon", port, 1, 0, &debug_port_ops, device);
     return device;
 }

@@ -229,12 +229,9 @@ static void add_isa_devices(Pc *pc)
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
         if (c->serial[i])
             uart16550_new(&pc->bus, com_port[i], isa_line(pc, com_irq[i]), c->serial[i]);
-    if (c->debugcon) {
-        static const ChardevHandler output_only;
-        int front = chardev_attach(c->debugcon, &output_only, NULL);
-        debug_port_new(&pc->bus, DEBUG_PORT_SEABIOS, c->debugcon, front);
-        debug_port_new(&pc->bus, DEBUG_PORT_BOCHS, c->debugcon, front);
-    }
+    for (unsigned i = 0; i < PC_DEBUGCONS; i++)
+        if (c->debugcon[i].chardev)
+            debug_port_new(&pc->bus, c->debugcon[i].iobase, c->debugcon[i].chardev);
     for (unsigned i = 0; i < c->debug_exits; i++)
         isa_debug_exit_new(&pc->bus, c->debug_exit[i].iobase, c->debug_exit[i].iosize,
                            c->request_exit, c->opaque);

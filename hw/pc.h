@@ -13,13 +13,24 @@
 #include "hw/pci.h"
 #include "hw/vga.h"
 
-enum { PC_SERIAL_PORTS = 2, PC_FLOPPIES = 2, PC_MAX_DEBUG_EXITS = 4, PC_ISA_IRQS = 16 };
+enum {
+    PC_SERIAL_PORTS = 2,
+    PC_DEBUGCONS = 2,
+    PC_FLOPPIES = 2,
+    PC_MAX_DEBUG_EXITS = 4,
+    PC_ISA_IRQS = 16,
+};
 
 typedef struct {
     Block *block; /* taken over */
     bool cdrom;
     const char *serial; /* NULL: made up */
 } PcDrive;
+
+typedef struct {
+    Chardev *chardev; /* NULL: absent */
+    uint16_t iobase;  /* DEBUG_PORT_BOCHS, DEBUG_PORT_SEABIOS or another */
+} PcDebugcon;
 
 typedef struct {
     uint16_t iobase;
@@ -35,7 +46,7 @@ typedef struct {
     bool vga;
     int64_t rtc_unix_seconds;
     Chardev *serial[PC_SERIAL_PORTS]; /* NULL: port absent (both NULL and not wanted) */
-    Chardev *debugcon;        /* port 402h and E9h; NULL: none */
+    PcDebugcon debugcon[PC_DEBUGCONS];
     PcDrive drive[4];         /* primary master, slave, secondary master, slave */
     Block *floppy[PC_FLOPPIES]; /* taken over */
     const char *boot_order;   /* letters a c d n */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Port 92h and the debug-exit port. */
+ * Port 92h, the debug-exit port and debug consoles. */
 #include <criterion/criterion.h>
 
+#include "hw/debug-ports.h"
 #include "hw/isa-debug-exit.h"
 #include "hw/port92.h"
 #include "tests/device/port-io.h"
@@ -39,4 +40,20 @@ Test(isa_debug_exit, makes_odd_codes)
     cr_assert_eq(code, 1);
     cr_assert_eq(inb(bus, 0xf4), 0);
     device_bus_free_for_test(bus);
+}
+
+Test(debug_port, each_has_its_own_port_and_output)
+{
+    DeviceBus *bus = device_bus_new_for_test(0);
+    Chardev *bochs = chardev_new_memory(), *seabios = chardev_new_memory();
+    debug_port_new(bus, DEBUG_PORT_BOCHS, bochs);
+    debug_port_new(bus, DEBUG_PORT_SEABIOS, seabios);
+    outb(bus, 0xe9, 'k');
+    outb(bus, 0x402, 'b');
+    cr_assert_str_eq(chardev_memory_output(bochs)->str, "k");
+    cr_assert_str_eq(chardev_memory_output(seabios)->str, "b");
+    cr_assert_eq(inb(bus, 0x402), 0xe9);
+    device_bus_free_for_test(bus);
+    chardev_free(bochs);
+    chardev_free(seabios);
 }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "hw/debug-ports.h"
+
 enum { MEDIA_BYTES = 4 << 20 };
 enum { DISK_BYTES = 1 << 20, CD_BYTES = 64 * 2048, FLOPPY_BYTES = 1474560, BIOS_BYTES = 65536 };
 enum { VGA_BIOS_BYTES = 4096, MASTER_AND_SPACES = 7 };
@@ -80,7 +82,7 @@ void board_open(Board *board)
         .vga = true,
         .rtc_unix_seconds = 1709164798,
         .serial = {board->serial},
-        .debugcon = board->debugcon,
+        .debugcon = {{board->debugcon, DEBUG_PORT_SEABIOS}},
         .drive = {{new_medium(board, DISK_BYTES), false, NULL},
                   {0},
                   {new_medium(board, CD_BYTES), true, NULL},

@@ -123,8 +123,7 @@ def a_host_clock_that_jumps():
 
 
 def writer(disk, *args, **more):
-    """A guest that writes and flushes 32 KiB at a time; a byte of 1 on stdout says that they are safe
-    (the BIOS writes text there)."""
+    """A guest that writes and flushes 32 KiB at a time; a byte of 1 on stdout says that they are safe."""
     floppy = f"file={BUILD}/tests/guest/write-disk.img,if=floppy,snapshot=on"
     return subprocess.Popen(
         [BINARY, "-m", "16", "-display", "none", "-serial", "null", "-debugcon", "stdio", "-drive",

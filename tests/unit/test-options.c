@@ -51,8 +51,8 @@ Test(options, defaults)
     cr_assert_eq(c.drives->len, 1);
     const DriveConfig *cdrom = &g_array_index(c.drives, DriveConfig, 0);
     cr_assert(cdrom->cdrom && cdrom->index == 2 && !cdrom->file);
-    cr_assert_null(c.serial[1]);
-    cr_assert_null(c.monitor);
+    cr_assert_null(c.console[CONSOLE_SERIAL + 1].spec);
+    cr_assert_null(c.console[CONSOLE_MONITOR].spec);
     cr_assert_eq(c.rtc_base, -1);
     cr_assert_eq(c.escape_char, 1);
     cr_assert_gt(c.data_dirs->len, 0);
@@ -175,9 +175,12 @@ static void expect_consoles(const char *line, const char *serial0, const char *s
                             const char *monitor)
 {
     Config c = parse_good(line);
-    cr_expect_eq(g_strcmp0(c.serial[0], serial0), 0, "%s: %s", line, c.serial[0]);
-    cr_expect_eq(g_strcmp0(c.serial[1], serial1), 0, "%s: %s", line, c.serial[1]);
-    cr_expect_eq(g_strcmp0(c.monitor, monitor), 0, "%s: %s", line, c.monitor);
+    cr_expect_eq(g_strcmp0(c.console[CONSOLE_SERIAL].spec, serial0), 0, "%s: %s", line,
+                 c.console[CONSOLE_SERIAL].spec);
+    cr_expect_eq(g_strcmp0(c.console[CONSOLE_SERIAL + 1].spec, serial1), 0, "%s: %s", line,
+                 c.console[CONSOLE_SERIAL + 1].spec);
+    cr_expect_eq(g_strcmp0(c.console[CONSOLE_MONITOR].spec, monitor), 0, "%s: %s", line,
+                 c.console[CONSOLE_MONITOR].spec);
     config_clear(&c);
 }
 
@@ -211,12 +214,12 @@ Test(options, consoles)
 Test(options, qmp_and_scripts)
 {
     Config c = parse_good("-qmp unix:/tmp/q,server,nowait -script test.mon");
-    cr_expect_str_eq(c.qmp, "unix:/tmp/q,server,nowait");
+    cr_expect_str_eq(c.console[CONSOLE_QMP].spec, "unix:/tmp/q,server,nowait");
     cr_expect_str_eq(c.script, "test.mon");
     config_clear(&c);
     c = parse_good("-chardev socket,id=q,path=/tmp/q,server=on,wait=off -mon chardev=q,mode=control");
-    cr_expect_str_eq(c.qmp, "unix:/tmp/q,server,nowait");
-    cr_expect_null(c.monitor);
+    cr_expect_str_eq(c.console[CONSOLE_QMP].spec, "unix:/tmp/q,server,nowait");
+    cr_expect_null(c.console[CONSOLE_MONITOR].spec);
     config_clear(&c);
 }
 
@@ -245,7 +248,12 @@ Test(options, bad_consoles)
     parse_bad("-chardev stdio,id=c -serial chardev:c -mon chardev=c", "it needs mux=on");
     parse_bad("-chardev pty,id=c,mux=on -serial chardev:c -serial chardev:c", "used twice");
     parse_bad("-debugcon mon:stdio", "cannot be shared");
-    parse_bad("-debugcon null -debugcon null", "one debug console");
+    parse_bad("-debugcon null -debugcon null", "at port 0xe9 already");
+    parse_bad("-debugcon a:b -debugcon null", "unknown character device");
+    parse_bad("-global isa-debugcon.iobase=0x402 -debugcon null -chardev null,id=c "
+              "-device isa-debugcon,iobase=0x402,chardev=c",
+              "at port 0x402 already");
+    parse_bad("-debugcon null -debugcon null -debugcon null", "2 debug consoles");
     parse_bad("-qmp null -qmp null", "there is one QMP monitor");
     parse_bad("-qmp mon:stdio", "cannot share");
     parse_bad("-qmp stdio -serial stdio", "'stdio' is used by both");
@@ -253,6 +261,29 @@ Test(options, bad_consoles)
     parse_bad("-mon mode=control", "needs chardev=ID");
     parse_bad("-parallel stdio", "there is no parallel port");
     parse_bad("-echr 0", "character code");
+}
+
+Test(options, debug_consoles)
+{
+    static const struct {
+        const char *line;
+        uint16_t port[PC_DEBUGCONS];
+    } rows[] = {
+        {"-debugcon null", {0xe9}},
+        {"-debugcon null -global isa-debugcon.iobase=0x402", {0x402}},
+        {"-chardev null,id=c -device isa-debugcon,chardev=c", {0xe9}},
+        {"-chardev null,id=c -device isa-debugcon,iobase=0x402,chardev=c", {0x402}},
+        {"-chardev null,id=c -device isa-debugcon,iobase=0x10,chardev=c -debugcon null "
+         "-global isa-debugcon.iobase=0x402",
+         {0x10, 0x402}},
+        {"-debugcon none -debugcon null", {0, 0xe9}},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Config c = parse_good(rows[i].line);
+        for (unsigned p = 0; p < PC_DEBUGCONS; p++)
+            cr_expect_eq(c.debugcon_port[p], rows[i].port[p], "%s", rows[i].line);
+        config_clear(&c);
+    }
 }
 
 Test(options, machine)
@@ -268,7 +299,7 @@ Test(options, machine)
     cr_expect_eq(c.debug_exit[0].iobase, 0xf4);
     cr_expect_eq(c.debug_exit[0].iosize, 4);
     cr_expect_eq(c.debug_exit[1].iobase, 0x501);
-    cr_expect_str_eq(c.debugcon, "file:d.log");
+    cr_expect_str_eq(c.console[CONSOLE_DEBUGCON].spec, "file:d.log");
     config_clear(&c);
     static const char *const accelerators[] = {
         "-accel kvm -accel tcg,thread=multi",
@@ -335,7 +366,10 @@ Test(options, bad_machine)
     parse_bad("-device isa-debug-exit,iobase=0x10000", "must lie in");
     parse_bad("-device isa-debug-exit,iobase=0xffffffffffffffff", "must lie in");
     parse_bad("-device isa-debug-exit -device isa-debug-exit", "has these ports");
-    parse_bad("-device isa-debugcon,iobase=0x10", "0xe9 and 0x402");
+    parse_bad("-device isa-debugcon,iobase=0x10000,chardev=c", "1 to 0xffff");
+    parse_bad("-device isa-debugcon", "needs chardev=ID");
+    parse_bad("-global isa-debugcon.iobase=0", "1 to 0xffff");
+    parse_bad("-global ide-hd.serial=1", "only isa-debugcon.iobase");
     parse_bad("-netdev user,id=n", "there is no network");
     parse_bad("-nic user,model=e1000", "there is no network");
     parse_bad("-rtc base=yesterday", "must be utc");
@@ -514,12 +548,13 @@ Test(options, gdb)
         const char *line, *spec;
     } rows[] = {{"-s -S", "tcp::1234"},
                 {"-gdb unix:/tmp/x", "unix:/tmp/x"},
-                {"-s -gdb none", NULL},
+                {"-s -gdb none", "none"},
                 {"-chardev socket,id=g,host=::1,port=7,server=on,wait=off -gdb chardev:g",
                  "tcp:[::1]:7,server,nowait"}};
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Config c = parse_good(rows[i].line);
-        cr_expect(g_strcmp0(c.gdb, rows[i].spec) == 0, "%s: %s", rows[i].line, c.gdb);
+        cr_expect(g_strcmp0(c.console[CONSOLE_GDB].spec, rows[i].spec) == 0, "%s: %s", rows[i].line,
+                  c.console[CONSOLE_GDB].spec);
         config_clear(&c);
     }
 }

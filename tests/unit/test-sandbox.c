@@ -335,11 +335,11 @@ Test(sandbox, needs_follow_the_command_line)
     config.engine.check_every = 1; /* its report */
     cr_expect_eq(sandbox_needs(&config, false), SANDBOX_MACHINE | SANDBOX_FILES);
     config.engine.check_every = 0;
-    config.monitor = (char *)(uintptr_t) "none";
-    config.serial[0] = (char *)(uintptr_t) "stdio";
+    config.console[CONSOLE_MONITOR].spec = (char *)(uintptr_t) "none";
+    config.console[CONSOLE_SERIAL].spec = (char *)(uintptr_t) "stdio";
     cr_expect_eq(sandbox_needs(&config, false), SANDBOX_MACHINE);
-    config.serial[0] = (char *)(uintptr_t) "tcp::4444,server";
+    config.console[CONSOLE_SERIAL].spec = (char *)(uintptr_t) "tcp::4444,server";
     cr_expect_eq(sandbox_needs(&config, false), SANDBOX_MACHINE | SANDBOX_SOCKETS | SANDBOX_REMOVE);
-    config.serial[0] = (char *)(uintptr_t) "mon:stdio";
+    config.console[CONSOLE_SERIAL].spec = (char *)(uintptr_t) "mon:stdio";
     cr_expect(sandbox_needs(&config, false) & SANDBOX_FILES);
 }
