@@ -25,8 +25,9 @@ static Chardev *open_console(Consoles *consoles, const Config *config, unsigned 
         g_prefix_error(error, "%s %s: ", role->option, console->spec);
         return NULL;
     }
-    consoles->list[consoles->count++] =
-        (MachineChardev){role->label, g_strdup(console->spec), chardev, 0};
+    chardev_announce(chardev, role->label);
+    consoles->list[consoles->count++] = (MachineChardev){
+        role->label, g_strdup(chardev_filename(chardev, console->spec)), chardev, 0};
     return chardev;
 }
 
@@ -92,7 +93,7 @@ void consoles_close(Consoles *consoles)
 {
     for (unsigned i = 0; i < consoles->count; i++) {
         chardev_free(consoles->list[i].chardev);
-        g_free(consoles->list[i].spec);
+        g_free(consoles->list[i].filename);
     }
     consoles->count = 0;
 }

@@ -518,7 +518,9 @@ static void fill_machine(Vm *vm)
 static bool open_gdb(Vm *vm, GError **error)
 {
     vm->machine.gdb = gdb_stub_new(&vm->machine, vm->config->console[CONSOLE_GDB].spec, error);
-    if (!vm->machine.gdb)
+    if (vm->machine.gdb)
+        chardev_announce(gdb_stub_chardev(vm->machine.gdb), "gdb");
+    else
         g_prefix_error(error, "-gdb: ");
     return vm->machine.gdb != NULL;
 }

@@ -46,6 +46,7 @@ bool command_gdbserver(Command *command, GError **error)
         return true;
     machine->gdb = gdb_stub_new(machine, spec, error);
     if (machine->gdb)
-        g_string_append_printf(command->out, "waiting for gdb on %s\n", spec);
+        g_string_append_printf(command->out, "waiting for gdb on %s\n",
+                               chardev_filename(gdb_stub_chardev(machine->gdb), spec));
     return machine->gdb != NULL;
 }

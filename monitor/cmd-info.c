@@ -125,7 +125,8 @@ bool info_chardev(Command *command, GError **error)
     address_space_lock(command->machine->as);
     for (unsigned i = 0; list && i < MACHINE_CHARDEVS; i++)
         if (list[i].label)
-            g_string_append_printf(command->out, "%s: filename=%s%s\n", list[i].label, list[i].spec,
+            g_string_append_printf(command->out, "%s: filename=%s%s\n", list[i].label,
+                                   list[i].filename,
                                    chardev_is_open(list[i].chardev) ? "" : " (disconnected)");
     address_space_unlock(command->machine->as);
     return true;

@@ -233,6 +233,11 @@ GdbStub *gdb_stub_new(Machine *machine, const char *spec, GError **error)
     return stub;
 }
 
+const Chardev *gdb_stub_chardev(const GdbStub *stub)
+{
+    return stub->chardev;
+}
+
 bool gdb_stub_connected(const GdbStub *stub)
 {
     return stub->connected || stub->came;

@@ -11,6 +11,7 @@ typedef struct GdbStub GdbStub;
 /* spec: a chardev's, tcp:HOST:PORT and unix:PATH being servers that do not wait unless they say
  * otherwise. Takes machine->stopped. */
 GdbStub *gdb_stub_new(Machine *machine, const char *spec, GError **error);
+const Chardev *gdb_stub_chardev(const GdbStub *stub);
 bool gdb_stub_connected(const GdbStub *stub);
 /* Tells a waiting client that the machine has ended with exit_code. */
 void gdb_stub_free(GdbStub *stub, int exit_code);

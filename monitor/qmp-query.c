@@ -207,7 +207,7 @@ JsonNode *qmp_query_chardev(QmpCall *call, GError **error)
             continue;
         JsonObject *object = json_object_new();
         json_object_set_string_member(object, "label", chardevs[i].label);
-        json_object_set_string_member(object, "filename", chardevs[i].spec);
+        json_object_set_string_member(object, "filename", chardevs[i].filename);
         json_object_set_boolean_member(object, "frontend-open",
                                        chardev_is_open(chardevs[i].chardev));
         json_array_add_object_element(list, object);

@@ -225,7 +225,7 @@ static bool pty_open(Chardev *chardev, const char *argument, GError **error)
         close(fd);
         return false;
     }
-    fprintf(stderr, "char device redirected to %s\n", slave);
+    chardev->filename = g_strconcat("pty:", slave, NULL);
     fd_state_new(chardev, fd, fd);
     chardev->open = false;
     pty_wait(chardev);

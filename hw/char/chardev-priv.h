@@ -37,6 +37,7 @@ typedef struct ChardevMux ChardevMux;
 struct Chardev {
     const ChardevBackend *backend;
     void *state; /* the back end's */
+    char *filename; /* where it is if the spec does not say; NULL: it does */
     void (*lock)(void *opaque);
     void (*unlock)(void *opaque);
     void *lock_opaque;

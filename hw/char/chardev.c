@@ -3,6 +3,7 @@
  * the back ends that need no host (null, memory). */
 #include "hw/char/chardev-priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -76,6 +77,19 @@ Chardev *chardev_open(const char *spec, void (*lock)(void *), void (*unlock)(voi
     return chardev;
 }
 
+const char *chardev_filename(const Chardev *chardev, const char *spec)
+{
+    return chardev->filename ? chardev->filename : spec;
+}
+
+void chardev_announce(const Chardev *chardev, const char *label)
+{
+    if (!chardev->filename)
+        return;
+    printf("char device redirected to %s (label %s)\n", strchr(chardev->filename, ':') + 1, label);
+    fflush(stdout);
+}
+
 void chardev_free(Chardev *chardev)
 {
     if (!chardev)
@@ -83,6 +97,7 @@ void chardev_free(Chardev *chardev)
     if (chardev->backend->close)
         chardev->backend->close(chardev);
     chardev_mux_free(chardev->mux);
+    g_free(chardev->filename);
     g_free(chardev->tap);
     g_free(chardev);
 }

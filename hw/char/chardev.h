@@ -31,6 +31,10 @@ typedef struct {
  * "none" gives a chardev that swallows output, like null. */
 Chardev *chardev_open(const char *spec, void (*lock)(void *), void (*unlock)(void *),
                       void *lock_opaque, GError **error);
+/* The spec it was opened with, or "pty:/dev/pts/0" where that does not say which. */
+const char *chardev_filename(const Chardev *chardev, const char *spec);
+/* Tells on stdout which pty it is, if it is one, in the words that scripts for QEMU look for. */
+void chardev_announce(const Chardev *chardev, const char *label);
 /* Two front ends share one back end: Ctrl-A c switches, Ctrl-A x calls quit, Ctrl-A b is break,
  * Ctrl-A Ctrl-A a literal, Ctrl-A h help, Ctrl-A t timestamps. escape: the Ctrl key's code (1 = A).
  */

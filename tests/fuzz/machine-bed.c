@@ -130,7 +130,7 @@ void machine_bed_close(void)
     g_clear_pointer(&machine.profile, profile_free);
     g_clear_pointer(&machine.keys, key_queue_free);
     board_close(&board);
-    g_free(machine.chardevs[0].spec);
+    g_free(machine.chardevs[0].filename);
     g_free(machine.death);
     if (machine.listeners)
         g_array_free(machine.listeners, TRUE);
