@@ -22,20 +22,26 @@ typedef struct {
 
 typedef enum { DISPLAY_DEFAULT, DISPLAY_SDL, DISPLAY_NONE } DisplayKind;
 
-/* Who has a chardev. */
+/* Who has a chardev; the spare ones are opened, but nobody's. */
 enum {
     CONSOLE_SERIAL,
     CONSOLE_MONITOR = CONSOLE_SERIAL + PC_SERIAL_PORTS,
     CONSOLE_DEBUGCON,
     CONSOLE_GDB = CONSOLE_DEBUGCON + PC_DEBUGCONS,
     CONSOLE_QMP,
-    CONSOLES,
+    CONSOLE_SPARE,
+    CONSOLES = CONSOLE_SPARE + 16,
 };
 
 typedef struct {
     /* As chardev_open takes it, defaults filled in; NULL or "none": absent. A serial port's
      * "mon:SPEC" is shared with the monitor, which has none then. */
     char *spec;
+    char *id; /* of its -chardev; NULL: none */
+    bool mux; /* has the escape keys, shared or not */
+    enum { SIGNALS_AS_USUAL, SIGNALS_ON, SIGNALS_OFF } signals; /* by the terminal's keys */
+    char *log_file; /* a copy of what is written; NULL: none */
+    bool log_append;
 } ConsoleConfig;
 
 typedef struct {
@@ -44,9 +50,10 @@ typedef struct {
     const char *who;
 } ConsoleRole;
 
-extern const ConsoleRole console_roles[CONSOLES];
+extern const ConsoleRole console_roles[CONSOLE_SPARE];
 
 bool console_absent(const ConsoleConfig *console);
+void console_clear(ConsoleConfig *console);
 bool console_shared(const ConsoleConfig *console); /* with the monitor */
 
 typedef struct {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/consoles.h"
 
+#include <assert.h>
+
 static void io_lock(void *as)
 {
     address_space_lock(as);
@@ -11,35 +13,51 @@ static void io_unlock(void *as)
     address_space_unlock(as);
 }
 
-/* NULL: it is not wanted, or *error. */
-static Chardev *open_console(Consoles *consoles, const Config *config, unsigned which,
-                             AddressSpace *as, GError **error)
+static_assert((int)MACHINE_CHARDEVS >= (int)CONSOLES, "a place for each");
+
+/* What its -chardev says beside the spec. */
+static bool set_up(const Consoles *consoles, Chardev *chardev, const ConsoleConfig *console,
+                   GError **error)
 {
-    const ConsoleConfig *console = &config->console[which];
-    const ConsoleRole *role = &console_roles[which];
+    if (console->mux || console_shared(console))
+        chardev_make_mux(chardev, consoles->config->escape_char, consoles->quit,
+                         consoles->quit_opaque);
+    if (console->signals != SIGNALS_AS_USUAL)
+        chardev_keep_signals(chardev, console->signals == SIGNALS_ON);
+    return !console->log_file ||
+           chardev_keep_log(chardev, console->log_file, console->log_append, error);
+}
+
+/* NULL: it is not wanted, or *error. */
+static Chardev *open_console(Consoles *consoles, unsigned which, GError **error)
+{
+    const ConsoleConfig *console = &consoles->config->console[which];
+    const bool spare = which >= CONSOLE_SPARE;
+    const char *label = spare ? console->id : console_roles[which].label;
     if (console_absent(console))
         return NULL;
-    g_assert(consoles->count < MACHINE_CHARDEVS);
-    Chardev *chardev = chardev_open(console->spec, io_lock, io_unlock, as, error);
-    if (!chardev) {
-        g_prefix_error(error, "%s %s: ", role->option, console->spec);
+    Chardev *chardev = chardev_open(console->spec, io_lock, io_unlock, consoles->as, error);
+    if (!chardev || !set_up(consoles, chardev, console, error)) {
+        g_prefix_error(error, "%s %s: ", spare ? "-chardev" : console_roles[which].option,
+                       spare ? console->id : console->spec);
+        chardev_free(chardev);
         return NULL;
     }
-    chardev_announce(chardev, role->label);
-    consoles->list[consoles->count++] = (MachineChardev){
-        role->label, g_strdup(chardev_filename(chardev, console->spec)), chardev, 0};
+    chardev_announce(chardev, console->id ? console->id : label);
+    consoles->list[consoles->count++] =
+        (MachineChardev){label, g_strdup(chardev_filename(chardev, console->spec)), chardev, 0};
     return chardev;
 }
 
 /* Of the guest: what they show can be waited for. */
-static bool open_devices(Consoles *consoles, const Config *config, unsigned first, unsigned count,
-                         Chardev **chardevs, AddressSpace *as, GError **error)
+static bool open_devices(Consoles *consoles, unsigned first, unsigned count, Chardev **chardevs,
+                         GError **error)
 {
     for (unsigned i = 0; i < count; i++) {
-        chardevs[i] = open_console(consoles, config, first + i, as, error);
+        chardevs[i] = open_console(consoles, first + i, error);
         if (chardevs[i])
             chardev_keep_tap(chardevs[i]);
-        else if (!console_absent(&config->console[first + i]))
+        else if (!console_absent(&consoles->config->console[first + i]))
             return false;
     }
     return true;
@@ -48,39 +66,42 @@ static bool open_devices(Consoles *consoles, const Config *config, unsigned firs
 bool consoles_open(Consoles *consoles, const Config *config, AddressSpace *as, ChardevQuit quit,
                    void *quit_opaque, GError **error)
 {
-    if (!open_devices(consoles, config, CONSOLE_SERIAL, PC_SERIAL_PORTS, consoles->serial, as,
-                      error))
+    consoles->config = config;
+    consoles->as = as;
+    consoles->quit = quit;
+    consoles->quit_opaque = quit_opaque;
+    if (!open_devices(consoles, CONSOLE_SERIAL, PC_SERIAL_PORTS, consoles->serial, error) ||
+        !open_devices(consoles, CONSOLE_DEBUGCON, PC_DEBUGCONS, consoles->debugcon, error))
         return false;
-    for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        if (console_shared(&config->console[CONSOLE_SERIAL + i]))
-            chardev_make_mux(consoles->serial[i], config->escape_char, quit, quit_opaque);
-    return open_devices(consoles, config, CONSOLE_DEBUGCON, PC_DEBUGCONS, consoles->debugcon, as,
-                        error);
+    for (unsigned i = CONSOLE_SPARE; i < CONSOLES; i++)
+        if (!open_console(consoles, i, error) && !console_absent(&config->console[i]))
+            return false;
+    return true;
 }
 
 /* "mon:stdio" on a serial port: monitor and port share it. */
-static Chardev *shared_chardev(const Consoles *consoles, const Config *config)
+static Chardev *shared_chardev(const Consoles *consoles)
 {
     for (unsigned i = 0; i < PC_SERIAL_PORTS; i++)
-        if (console_shared(&config->console[CONSOLE_SERIAL + i]))
+        if (console_shared(&consoles->config->console[CONSOLE_SERIAL + i]))
             return consoles->serial[i];
     return NULL;
 }
 
-bool consoles_open_monitors(Consoles *consoles, const Config *config, Machine *machine,
-                            GError **error)
+bool consoles_open_monitors(Consoles *consoles, Machine *machine, GError **error)
 {
-    Chardev *monitor = shared_chardev(consoles, config);
+    const ConsoleConfig *console = consoles->config->console;
+    Chardev *monitor = shared_chardev(consoles);
     if (!monitor)
-        monitor = open_console(consoles, config, CONSOLE_MONITOR, machine->as, error);
-    if (!monitor && !console_absent(&config->console[CONSOLE_MONITOR]))
+        monitor = open_console(consoles, CONSOLE_MONITOR, error);
+    if (!monitor && !console_absent(&console[CONSOLE_MONITOR]))
         return false;
     if (monitor)
         consoles->monitor = monitor_new(machine, monitor);
-    Chardev *qmp = open_console(consoles, config, CONSOLE_QMP, machine->as, error);
+    Chardev *qmp = open_console(consoles, CONSOLE_QMP, error);
     if (qmp)
         consoles->qmp = qmp_new(machine, qmp);
-    return qmp || console_absent(&config->console[CONSOLE_QMP]);
+    return qmp || console_absent(&console[CONSOLE_QMP]);
 }
 
 void consoles_close_monitors(Consoles *consoles)

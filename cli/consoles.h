@@ -15,14 +15,17 @@ typedef struct {
     Chardev *debugcon[PC_DEBUGCONS];
     Monitor *monitor;
     Qmp *qmp;
+    const Config *config;
+    AddressSpace *as;
+    ChardevQuit quit;
+    void *quit_opaque;
 } Consoles;
 
-/* Those of devices; quit: what the terminal's escape key does. */
+/* Those of devices and nobody's; quit: what the terminal's escape key does. */
 bool consoles_open(Consoles *consoles, const Config *config, AddressSpace *as, ChardevQuit quit,
                    void *quit_opaque, GError **error);
 /* When the machine is there: the monitors. */
-bool consoles_open_monitors(Consoles *consoles, const Config *config, Machine *machine,
-                            GError **error);
+bool consoles_open_monitors(Consoles *consoles, Machine *machine, GError **error);
 void consoles_close_monitors(Consoles *consoles); /* before the machine's parts go */
 void consoles_close(Consoles *consoles);          /* after the devices */
 

@@ -6,18 +6,13 @@
 #include "cli/options-priv.h"
 
 typedef struct {
-    char *id;
-    char *spec;
-    bool mux;
-} ChardevOption;
-
-typedef struct {
-    char *id, *path, *host;
+    ConsoleConfig console; /* less its spec */
+    char *path, *host;
     uint64_t port;
-    bool mux, server, wait, nowait, port_given;
+    bool server, wait, nowait, port_given;
 } ChardevKeys;
 
-const ConsoleRole console_roles[CONSOLES] = {
+const ConsoleRole console_roles[CONSOLE_SPARE] = {
     [CONSOLE_SERIAL] = {"serial0", "-serial", "the first serial port"},
     [CONSOLE_SERIAL + 1] = {"serial1", "-serial", "the second serial port"},
     [CONSOLE_MONITOR] = {"monitor", "-monitor", "the monitor"},
@@ -40,6 +35,24 @@ static const char *without_mon(const char *spec)
 bool console_absent(const ConsoleConfig *console)
 {
     return !console->spec || strcmp(console->spec, "none") == 0;
+}
+
+void console_clear(ConsoleConfig *console)
+{
+    g_free(console->spec);
+    g_free(console->id);
+    g_free(console->log_file);
+    *console = (ConsoleConfig){0};
+}
+
+/* prefix: of the copy's spec. */
+static ConsoleConfig console_copy(const ConsoleConfig *console, const char *prefix)
+{
+    ConsoleConfig copy = *console;
+    copy.spec = g_strconcat(prefix, console->spec, NULL);
+    copy.id = g_strdup(console->id);
+    copy.log_file = g_strdup(console->log_file);
+    return copy;
 }
 
 bool console_shared(const ConsoleConfig *console)
@@ -192,15 +205,27 @@ static bool set_port(void *target, const char *value, GError **error)
            option_error(error, "port=%s: must be a number up to 65535", value);
 }
 
+static bool set_signal(void *target, const char *value, GError **error)
+{
+    bool on;
+    if (!parse_on_off(value, &on))
+        return option_error(error, "signal=%s: must be on or off", value);
+    ((ChardevKeys *)target)->console.signals = on ? SIGNALS_ON : SIGNALS_OFF;
+    return true;
+}
+
 #define AT(field) offsetof(ChardevKeys, field)
 
 #define CHARDEV_COMMON                                                                             \
-    {"backend", KEY_ONLY, .text = "stdio|null|pty|file|pipe|socket"}, {"id", KEY_STRING, AT(id)},  \
+    {"backend", KEY_ONLY, .text = "stdio|null|pty|file|pipe|socket"},                              \
+        {"id", KEY_STRING, AT(console.id)}, {"mux", KEY_BOOL, AT(console.mux)},                    \
+        {"logfile", KEY_STRING, AT(console.log_file)},                                             \
     {                                                                                              \
-        "mux", KEY_BOOL, AT(mux)                                                                   \
+        "logappend", KEY_BOOL, AT(console.log_append)                                              \
     }
 
 static const KeyRule plain_rules[] = {CHARDEV_COMMON};
+static const KeyRule stdio_rules[] = {CHARDEV_COMMON, {"signal", KEY_CUSTOM, .set = set_signal}};
 static const KeyRule path_rules[] = {
     CHARDEV_COMMON,
     {"path", KEY_STRING, AT(path)},
@@ -259,7 +284,7 @@ static const struct {
     size_t count;
     char *(*spec)(const ChardevKeys *keys, const char *kind, GError **error);
 } kinds[] = {
-    {"stdio", plain_rules, G_N_ELEMENTS(plain_rules), plain_spec},
+    {"stdio", stdio_rules, G_N_ELEMENTS(stdio_rules), plain_spec},
     {"null", plain_rules, G_N_ELEMENTS(plain_rules), plain_spec},
     {"pty", plain_rules, G_N_ELEMENTS(plain_rules), plain_spec},
     {"file", path_rules, G_N_ELEMENTS(path_rules), path_spec},
@@ -267,29 +292,37 @@ static const struct {
     {"socket", socket_rules, G_N_ELEMENTS(socket_rules), socket_spec},
 };
 
-static ChardevOption *find_chardev(const Parser *parser, const char *id)
+/* NULL behind the last one. */
+static const ConsoleConfig *chardev_at(const Parser *parser, guint i)
 {
-    for (guint i = 0; parser->chardevs && i < parser->chardevs->len; i++) {
-        ChardevOption *option = &g_array_index(parser->chardevs, ChardevOption, i);
-        if (!strcmp(option->id, id))
-            return option;
-    }
+    return parser->chardevs && i < parser->chardevs->len
+               ? &g_array_index(parser->chardevs, ConsoleConfig, i)
+               : NULL;
+}
+
+static const ConsoleConfig *find_chardev(const Parser *parser, const char *id)
+{
+    const ConsoleConfig *chardev;
+    for (guint i = 0; (chardev = chardev_at(parser, i)); i++)
+        if (!strcmp(chardev->id, id))
+            return chardev;
     return NULL;
 }
 
 static bool add_chardev(Parser *parser, ChardevKeys *keys, size_t kind, GError **error)
 {
-    if (!keys->id)
+    ConsoleConfig *console = &keys->console;
+    if (!console->id)
         return option_error(error, "needs id=");
-    if (find_chardev(parser, keys->id))
-        return option_error(error, "another chardev has id=%s", keys->id);
-    char *spec = kinds[kind].spec(keys, kinds[kind].name, error);
-    if (!spec)
+    if (find_chardev(parser, console->id))
+        return option_error(error, "another chardev has id=%s", console->id);
+    console->spec = kinds[kind].spec(keys, kinds[kind].name, error);
+    if (!console->spec)
         return false;
-    ChardevOption option = {.id = g_strdup(keys->id), .spec = spec, .mux = keys->mux};
     if (!parser->chardevs)
-        parser->chardevs = g_array_new(FALSE, TRUE, sizeof(ChardevOption));
-    g_array_append_val(parser->chardevs, option);
+        parser->chardevs = g_array_new(FALSE, TRUE, sizeof(ConsoleConfig));
+    g_array_append_val(parser->chardevs, *console);
+    *console = (ConsoleConfig){0}; /* the array's now */
     return true;
 }
 
@@ -309,7 +342,7 @@ bool option_chardev(Parser *parser, const OptionRow *row, const char *text, GErr
                     : option_error(error, "unknown backend (known: stdio, null, pty, file, pipe, "
                                           "socket)");
     good = good && add_chardev(parser, &keys, kind, error);
-    g_free(keys.id);
+    console_clear(&keys.console);
     g_free(keys.path);
     g_free(keys.host);
     key_values_free(list);
@@ -345,10 +378,8 @@ bool option_mon(Parser *parser, const OptionRow *row, const char *text, GError *
 
 void option_chardevs_clear(Parser *parser)
 {
-    for (guint i = 0; parser->chardevs && i < parser->chardevs->len; i++) {
-        g_free(g_array_index(parser->chardevs, ChardevOption, i).id);
-        g_free(g_array_index(parser->chardevs, ChardevOption, i).spec);
-    }
+    for (guint i = 0; parser->chardevs && i < parser->chardevs->len; i++)
+        console_clear(&g_array_index(parser->chardevs, ConsoleConfig, i));
     if (parser->chardevs)
         g_array_free(parser->chardevs, TRUE);
     parser->chardevs = NULL;
@@ -358,12 +389,12 @@ void option_chardevs_clear(Parser *parser)
 
 /* What chardev:ID names, by console; NULL: something else. */
 typedef struct {
-    const ChardevOption *chardev[CONSOLES];
+    const ConsoleConfig *chardev[CONSOLE_SPARE];
 } References;
 
 static bool find_references(const Parser *parser, References *references, GError **error)
 {
-    for (unsigned i = 0; i < CONSOLES; i++) {
+    for (unsigned i = 0; i < CONSOLE_SPARE; i++) {
         const char *spec = parser->config->console[i].spec;
         if (!spec || !g_str_has_prefix(spec, "chardev:"))
             continue;
@@ -382,9 +413,9 @@ static bool is_serial(unsigned console)
 
 static bool check_shared(const References *references, GError **error)
 {
-    for (unsigned i = 0; i < CONSOLES; i++)
-        for (unsigned j = i + 1; j < CONSOLES && references->chardev[i]; j++) {
-            const ChardevOption *chardev = references->chardev[i];
+    for (unsigned i = 0; i < CONSOLE_SPARE; i++)
+        for (unsigned j = i + 1; j < CONSOLE_SPARE && references->chardev[i]; j++) {
+            const ConsoleConfig *chardev = references->chardev[i];
             if (chardev != references->chardev[j])
                 continue;
             if (j != CONSOLE_MONITOR || !is_serial(i))
@@ -402,19 +433,51 @@ static bool check_shared(const References *references, GError **error)
 /* A serial port and the monitor on one chardev become "mon:SPEC" of the serial port. */
 static void resolve_references(Config *config, const References *references)
 {
-    const ChardevOption *monitor = references->chardev[CONSOLE_MONITOR];
+    const ConsoleConfig *monitor = references->chardev[CONSOLE_MONITOR];
     bool monitor_shared = false;
-    for (unsigned i = 0; i < CONSOLES; i++) {
-        const ChardevOption *chardev = references->chardev[i];
+    for (unsigned i = 0; i < CONSOLE_SPARE; i++) {
+        const ConsoleConfig *chardev = references->chardev[i];
         if (!chardev)
             continue;
         bool shared = is_serial(i) && chardev == monitor;
         monitor_shared |= shared;
-        g_free(config->console[i].spec);
-        config->console[i].spec = g_strconcat(shared ? "mon:" : "", chardev->spec, NULL);
+        console_clear(&config->console[i]);
+        config->console[i] = console_copy(chardev, shared ? "mon:" : "");
     }
     if (monitor_shared)
-        g_clear_pointer(&config->console[CONSOLE_MONITOR].spec, g_free);
+        console_clear(&config->console[CONSOLE_MONITOR]);
+}
+
+static bool check_gdb(const References *references, GError **error)
+{
+    const ConsoleConfig *gdb = references->chardev[CONSOLE_GDB];
+    if (!gdb || !(gdb->mux || gdb->signals || gdb->log_file))
+        return true;
+    return option_error(error, "chardev '%s' is gdb's: mux=, signal= and logfile= are for consoles",
+                        gdb->id);
+}
+
+static bool is_used(const References *references, const ConsoleConfig *chardev)
+{
+    bool used = false;
+    for (unsigned i = 0; i < CONSOLE_SPARE; i++)
+        used = used || references->chardev[i] == chardev;
+    return used;
+}
+
+static bool keep_spare(Parser *parser, const References *references, GError **error)
+{
+    const ConsoleConfig *chardev;
+    unsigned spare = CONSOLE_SPARE;
+    for (guint i = 0; (chardev = chardev_at(parser, i)); i++) {
+        if (is_used(references, chardev))
+            continue;
+        if (spare == CONSOLES)
+            return option_error(error, "-chardev: more than %d that nobody uses",
+                                CONSOLES - CONSOLE_SPARE);
+        parser->config->console[spare++] = console_copy(chardev, "");
+    }
+    return true;
 }
 
 /* -nodefaults leaves only what was asked for; -nographic puts on the terminal what was not; else
@@ -454,9 +517,15 @@ static bool check_monitors(Config *config, GError **error)
             return option_error(error, "-serial %s: the monitor has a place already (%s)",
                                 serial->spec, found);
         found = "-serial";
-        g_clear_pointer(&monitor->spec, g_free);
+        console_clear(monitor);
     }
     return true;
+}
+
+static char *describe(const Config *config, unsigned console)
+{
+    return console < CONSOLE_SPARE ? g_strdup(console_roles[console].who)
+                                   : g_strdup_printf("-chardev %s", config->console[console].id);
 }
 
 static bool check_twice(const Config *config, GError **error)
@@ -473,8 +542,9 @@ static bool check_twice(const Config *config, GError **error)
                                  : config->nographic
                                      ? "; -nographic uses it, -display none does not"
                                      : "; -serial mon:stdio shares it";
-            return option_error(error, "'%s' is used by both %s and %s%s", spec,
-                                console_roles[i].who, console_roles[j].who, remedy);
+            g_autofree char *one = describe(config, i), *other = describe(config, j);
+            return option_error(error, "'%s' is used by both %s and %s%s", spec, one, other,
+                                remedy);
         }
     return true;
 }
@@ -482,7 +552,8 @@ static bool check_twice(const Config *config, GError **error)
 bool option_chardevs_finish(Parser *parser, GError **error)
 {
     References references = {0};
-    if (!find_references(parser, &references, error) || !check_shared(&references, error))
+    if (!find_references(parser, &references, error) || !check_shared(&references, error) ||
+        !check_gdb(&references, error) || !keep_spare(parser, &references, error))
         return false;
     resolve_references(parser->config, &references);
     add_defaults(parser);

@@ -18,7 +18,7 @@ typedef struct {
     bool accel_found;
     uint16_t debugcon_port; /* -global; 0: not given */
     unsigned serials;
-    GArray *chardevs;     /* of ChardevOption; NULL: none yet */
+    GArray *chardevs;     /* of ConsoleConfig; NULL: none yet */
     GPtrArray *drive_ids; /* NULL: none yet */
 } Parser;
 

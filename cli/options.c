@@ -307,7 +307,7 @@ void config_clear(Config *config)
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     for (unsigned i = 0; i < CONSOLES; i++)
-        g_free(config->console[i].spec);
+        console_clear(&config->console[i]);
     for (guint i = 0; config->drives && i < config->drives->len; i++) {
         DriveConfig *drive = &g_array_index(config->drives, DriveConfig, i);
         g_free(drive->file);

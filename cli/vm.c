@@ -548,7 +548,7 @@ Vm *vm_new(const Config *config, GError **error)
         !vm_build_board(vm, error) || !vm_build_cpu(vm, error))
         goto fail;
     fill_machine(vm);
-    if (!consoles_open_monitors(&vm->consoles, config, &vm->machine, error))
+    if (!consoles_open_monitors(&vm->consoles, &vm->machine, error))
         goto fail;
     if (config->script && !(vm->script = script_new(&vm->machine, config->script, error)))
         goto fail;

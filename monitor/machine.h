@@ -39,13 +39,13 @@ typedef void (*MachineListener)(void *opaque, const MachineEvent *event);
 
 /* A host end of a console. */
 typedef struct {
-    const char *label; /* serial0, serial1, debugcon, monitor, qmp */
+    const char *label; /* serial0, serial1, debugcon, monitor, qmp; of spare ones the id */
     char *filename;    /* the spec it was opened with, or which pty it is */
     Chardev *chardev;
     uint64_t seen; /* of its tap: where the last `wait` has found its text */
 } MachineChardev;
 
-enum { MACHINE_CHARDEVS = 8 };
+enum { MACHINE_CHARDEVS = 24 };
 
 struct Machine {
     CpuX86 *cpu;

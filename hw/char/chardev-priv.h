@@ -3,6 +3,8 @@
 #ifndef HW_CHAR_CHARDEV_PRIV_H
 #define HW_CHAR_CHARDEV_PRIV_H
 
+#include <stdio.h>
+
 #include "hw/char/chardev.h"
 
 #define CHARDEV_FRONTS     4
@@ -46,6 +48,7 @@ struct Chardev {
     ChardevMux *mux;  /* NULL: one front end */
     uint8_t *tap;     /* CHARDEV_TAP_BYTES, a ring; NULL: not kept */
     uint64_t tap_total;
+    FILE *log;        /* unbuffered; NULL: none */
     bool open;        /* somebody is at the other side */
     bool interactive; /* a person types: keys are never left waiting in the host */
 };

@@ -3,7 +3,7 @@
  * the back ends that need no host (null, memory). */
 #include "hw/char/chardev-priv.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -98,6 +98,8 @@ void chardev_free(Chardev *chardev)
         chardev->backend->close(chardev);
     chardev_mux_free(chardev->mux);
     g_free(chardev->filename);
+    if (chardev->log)
+        fclose(chardev->log);
     g_free(chardev->tap);
     g_free(chardev);
 }
@@ -119,6 +121,24 @@ size_t chardev_inject(Chardev *chardev, const uint8_t *bytes, size_t count)
     size_t take = MIN(count, chardev_front_room(chardev, 0));
     chardev_front_receive(chardev, 0, bytes, take);
     return take;
+}
+
+void chardev_keep_signals(Chardev *chardev, bool keep)
+{
+    if (chardev->interactive)
+        chardev_terminal_set_raw(keep);
+}
+
+bool chardev_keep_log(Chardev *chardev, const char *path, bool append, GError **error)
+{
+    chardev->log = fopen(path, append ? "ae" : "we");
+    if (!chardev->log) {
+        g_set_error(error, DBTVM_ERROR, DBTVM_ERROR_FILE, "cannot open '%s': %s", path,
+                    g_strerror(errno));
+        return false;
+    }
+    setvbuf(chardev->log, NULL, _IONBF, 0);
+    return true;
 }
 
 /* Tap */
@@ -166,6 +186,8 @@ void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t cou
     g_assert(front >= 0 && (unsigned)front < chardev->front_count);
     if (chardev->tap && front == 0)
         tap_append(chardev, bytes, count);
+    if (chardev->log)
+        fwrite(bytes, 1, count, chardev->log);
     if (chardev->mux)
         chardev_mux_write(chardev, bytes, count);
     else

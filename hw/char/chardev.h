@@ -50,6 +50,12 @@ void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t cou
 /* Give front 0 bytes as if they came from the other side; how many it took. Io lock held. */
 size_t chardev_inject(Chardev *chardev, const uint8_t *bytes, size_t count);
 
+/* A terminal's keys for signals (Ctrl-C) send them, or are input. Without this they send them if
+ * there is no mux. */
+void chardev_keep_signals(Chardev *chardev, bool keep);
+/* A copy of what all fronts write, in a file. */
+bool chardev_keep_log(Chardev *chardev, const char *path, bool append, GError **error);
+
 /* Keep what front 0 writes (the serial port's output), the last CHARDEV_TAP_BYTES of it, for those
  * who wait for a text. Io lock held. */
 enum { CHARDEV_TAP_BYTES = 65536 };

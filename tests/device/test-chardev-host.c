@@ -134,6 +134,32 @@ Test(chardev_host, stdio_makes_the_terminal_raw_and_gives_it_back)
     cr_assert_eq(local_modes(t.slave), ICANON | ECHO | ISIG);
 }
 
+/* Which step went wrong; 0: none. */
+static int choose_signals(void)
+{
+    Chardev *chardev = chardev_open("stdio", NULL, NULL, NULL, NULL);
+    chardev_keep_signals(chardev, false);
+    if (local_modes(STDIN_FILENO) != 0)
+        return 1;
+    chardev_free(chardev);
+    chardev = chardev_open("stdio", NULL, NULL, NULL, NULL);
+    chardev_make_mux(chardev, 1, NULL, NULL);
+    chardev_keep_signals(chardev, true);
+    if (local_modes(STDIN_FILENO) != ISIG)
+        return 2;
+    chardev_free(chardev);
+    return local_modes(STDIN_FILENO) == (ICANON | ECHO | ISIG) ? 0 : 3;
+}
+
+Test(chardev_host, stdio_sends_signals_or_not)
+{
+    Terminal t;
+    terminal_run(&t, choose_signals);
+    int status = terminal_wait(&t);
+    cr_assert(WIFEXITED(status), "signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 0, "step %d", WEXITSTATUS(status));
+}
+
 static int die_raw(void)
 {
     signal(SIGTERM, SIG_DFL);

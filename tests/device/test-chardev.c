@@ -251,6 +251,32 @@ Test(chardev, slow_socket_reader_is_bounded)
     g_rmdir(dir);
 }
 
+Test(chardev, log_has_what_all_fronts_write)
+{
+    g_autofree char *dir = g_dir_make_tmp("chardev-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "log", NULL);
+    static const char *const wanted[] = {"one, two\n", "one, two\n", "one, two\none, two\n"};
+    for (unsigned round = 0; round < G_N_ELEMENTS(wanted); round++) {
+        g_autofree char *text = NULL;
+        Front serial = front_new(100), monitor = front_new(100);
+        Chardev *chardev = chardev_new_memory();
+        cr_assert(chardev_keep_log(chardev, path, round == 2, NULL));
+        chardev_make_mux(chardev, 1, NULL, NULL);
+        put(chardev, chardev_attach(chardev, &handler, &serial), "one, ");
+        put(chardev, chardev_attach(chardev, &handler, &monitor), "two\n");
+        cr_assert(g_file_get_contents(path, &text, NULL, NULL));
+        cr_expect_str_eq(text, wanted[round]);
+        chardev_free(chardev);
+    }
+    g_unlink(path);
+    g_rmdir(dir);
+    g_autoptr(GError) error = NULL;
+    Chardev *chardev = chardev_new_memory();
+    cr_assert_not(chardev_keep_log(chardev, path, false, &error));
+    cr_assert_not_null(strstr(error->message, path));
+    chardev_free(chardev);
+}
+
 Test(chardev, pty_opens_with_its_reader)
 {
     Chardev *chardev = chardev_open("pty", NULL, NULL, NULL, NULL);

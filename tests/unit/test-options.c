@@ -211,6 +211,36 @@ Test(options, consoles)
                     "tcp:[::1]:1", "file:a,b", NULL);
 }
 
+Test(options, chardevs)
+{
+    Config c = parse_good("-chardev stdio,id=c,mux=on,signal=off,logfile=l -serial chardev:c "
+                          "-chardev file,id=idle,path=p,logfile=m,logappend=on");
+    const ConsoleConfig *serial = &c.console[CONSOLE_SERIAL], *spare = &c.console[CONSOLE_SPARE];
+    cr_expect_str_eq(serial->spec, "stdio");
+    cr_expect(serial->mux && serial->signals == SIGNALS_OFF && !serial->log_append);
+    cr_expect_str_eq(serial->log_file, "l");
+    cr_expect_str_eq(spare->spec, "file:p");
+    cr_expect_str_eq(spare->id, "idle");
+    cr_expect(!spare->mux && spare->signals == SIGNALS_AS_USUAL && spare->log_append);
+    cr_expect_str_eq(spare->log_file, "m");
+    cr_expect_null(spare[1].spec);
+    config_clear(&c);
+    c = parse_good("-chardev stdio,id=c,mux=on,signal=on -serial chardev:c -mon c");
+    cr_expect_str_eq(c.console[CONSOLE_SERIAL].spec, "mon:stdio");
+    cr_expect_eq(c.console[CONSOLE_SERIAL].signals, SIGNALS_ON);
+    cr_expect_null(c.console[CONSOLE_SPARE].spec);
+    config_clear(&c);
+    parse_bad("-chardev stdio,id=c,signal=perhaps", "must be on or off");
+    parse_bad("-chardev pty,id=c,signal=on", "unknown parameter 'signal'");
+    parse_bad("-chardev stdio,id=c -serial stdio", "by both the first serial port and -chardev c");
+    parse_bad("-chardev pty,id=c,mux=on -gdb chardev:c", "'c' is gdb's");
+    GString *many = g_string_new("");
+    for (unsigned i = CONSOLE_SPARE; i <= CONSOLES; i++)
+        g_string_append_printf(many, "-chardev null,id=c%u ", i);
+    parse_bad(many->str, "more than 16");
+    g_string_free(many, TRUE);
+}
+
 Test(options, qmp_and_scripts)
 {
     Config c = parse_good("-qmp unix:/tmp/q,server,nowait -script test.mon");
