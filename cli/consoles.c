@@ -22,7 +22,8 @@ static bool set_up(const Consoles *consoles, Chardev *chardev, const ConsoleConf
     if (console->mux || console_shared(console))
         chardev_make_mux(chardev, consoles->config->escape_char, consoles->quit,
                          consoles->quit_opaque);
-    if (console->signals != SIGNALS_AS_USUAL)
+    const bool used = console < &consoles->config->console[CONSOLE_SPARE];
+    if (console->signals != SIGNALS_AS_USUAL && (used || console->mux)) /* or nobody hears Ctrl-C */
         chardev_keep_signals(chardev, console->signals == SIGNALS_ON);
     return !console->log_file ||
            chardev_keep_log(chardev, console->log_file, console->log_append, error);
@@ -43,6 +44,8 @@ static Chardev *open_console(Consoles *consoles, unsigned which, GError **error)
         chardev_free(chardev);
         return NULL;
     }
+    if (spare && console->mux)
+        chardev_accept_input(chardev); /* for the keys; with others, front ends ask */
     chardev_announce(chardev, console->id ? console->id : label);
     consoles->list[consoles->count++] =
         (MachineChardev){label, g_strdup(chardev_filename(chardev, console->spec)), chardev, 0};

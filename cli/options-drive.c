@@ -9,7 +9,7 @@ enum { IDE_DRIVES = IDE_CHANNELS * IDE_UNITS };
 
 typedef struct {
     char *file, *serial, *id, *media;
-    bool floppy, snapshot, read_only;
+    bool floppy, snapshot, read_only, stops_when_full, reports_when_full;
     uint64_t index, bus, unit;
 } DriveKeys;
 
@@ -129,6 +129,15 @@ static bool set_serial(void *target, const char *value, GError **error)
            option_error(error, "serial=%s: longer than 20 characters", value);
 }
 
+static bool set_write_error(void *target, const char *value, GError **error)
+{
+    DriveKeys *keys = target;
+    keys->stops_when_full = !strcmp(value, "enospc");
+    keys->reports_when_full = !keys->stops_when_full;
+    return word_in("enospc|report", value) ||
+           option_error(error, "werror=%s is not supported (only enospc, for floppies report)", value);
+}
+
 #define AT(field) offsetof(DriveKeys, field)
 
 static const KeyRule drive_rules[] = {
@@ -149,8 +158,8 @@ static const KeyRule drive_rules[] = {
     {"aio", KEY_ONLY, .text = "threads|native|io_uring"},
     {"discard", KEY_ONLY, .text = "ignore|off"},
     {"detect-zeroes", KEY_ONLY, .text = "off"},
-    /* A full host stops the machine, other errors go to the guest. */
-    {"werror", KEY_ONLY, .text = "enospc"},
+    /* A full host stops the machine when a hard disk wants to write, other errors go to the guest. */
+    {"werror", KEY_CUSTOM, .set = set_write_error},
     {"rerror", KEY_ONLY, .text = "report"},
 };
 
@@ -185,6 +194,10 @@ static bool check_keys(Parser *parser, DriveKeys *keys, bool cdrom, GError **err
 {
     if (!keys->file && !cdrom)
         return option_error(error, "needs file=");
+    if (keys->stops_when_full && keys->floppy)
+        return option_error(error, "werror=enospc: errors of floppies go to the guest (report)");
+    if (keys->reports_when_full && !keys->floppy)
+        return option_error(error, "werror=report: a full host stops the machine (enospc)");
     if (cdrom && keys->floppy)
         return option_error(error, "a floppy drive takes no CD-ROM");
     return (!keys->id || remember_id(parser, keys->id, error)) && resolve_unit(keys, error);

@@ -508,6 +508,8 @@ static void fill_machine(Vm *vm)
         .pause = machine_pause,
         .resume = machine_resume,
     };
+    for (unsigned i = 0; i < FDC_DRIVES; i++)
+        vm->machine.floppy_options[i].snapshot = vm->config->snapshot;
     for (guint i = 0; i < vm->config->drives->len; i++) {
         const DriveConfig *d = &g_array_index(vm->config->drives, DriveConfig, i);
         if (d->interface == DRIVE_FLOPPY)

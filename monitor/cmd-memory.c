@@ -302,7 +302,8 @@ static bool save_memory(Command *command, MemoryRead read, GError **error)
     if (!path || !command_end(command, error))
         return false;
     machine_enter(command->machine);
-    bool good = copy_to_file(command->machine, NULL, address, size, read, error) &&
+    bool good = (read == read_everything ||
+                 copy_to_file(command->machine, NULL, address, size, read, error)) &&
                 write_file(command->machine, path, address, size, read, error);
     machine_leave(command->machine);
     return good;

@@ -142,7 +142,7 @@ static bool find_place(Command *command, Wait *wait, GError **error)
     return (wait->chardev && chardev_is_tapped(wait->chardev->chardev)) ||
            command_error(error,
                          "nothing can be read from '%s'; wait knows serial, serial1, "
-                         "debugcon, screen and exit where the machine has them",
+                         "debugcon, debugcon1, screen and exit where the machine has them",
                          wait->place);
 }
 

@@ -140,11 +140,10 @@ void chardev_mux_accept_input(Chardev *chardev)
         drain(chardev, i);
 }
 
+/* With no front end, too: the keys are there, the rest waits. */
 size_t chardev_mux_room(Chardev *chardev)
 {
     ChardevMux *mux = chardev->mux;
-    if (chardev->front_count == 0)
-        return 0;
     if (chardev->interactive)
         return CHARDEV_READ_CHUNK;
     return MUX_BUFFER - (mux->pending[mux->focus].head - mux->pending[mux->focus].tail);

@@ -142,6 +142,8 @@ Test(options, bad_drives)
     parse_bad("-drive file=e,if=floppy,media=cdrom", "a floppy drive takes no CD-ROM");
     parse_bad("-drive file=e,index=1,unit=1", "cannot both be given");
     parse_bad("-drive file=e,werror=ignore", "only enospc");
+    parse_bad("-drive file=e,if=floppy,werror=enospc", "go to the guest");
+    parse_bad("-drive file=e,werror=report", "a full host stops");
     parse_bad("-drive file=e,rerror=stop", "only report");
     parse_bad("-drive file=e,bus=2", "does not exist");
     parse_bad("-drive file=", "needs a value");

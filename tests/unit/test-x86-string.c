@@ -258,6 +258,8 @@ Test(x86_msr, tsc_deadline_by_a_written_tsc)
         {5000, 5500, 1500},
         {5000, 3000, 1},
         {5000, 0, 0},
+        {UINT64_C(0xffffffff00000000), UINT64_C(0xffffffff000001f4), 1500},
+        {UINT64_C(1) << 63, (UINT64_C(1) << 63) + 500, 1500},
     };
     enum { IA32_TSC = 0x10, IA32_TSC_DEADLINE = 0x6e0 };
     Bed bed = bed_new("max");

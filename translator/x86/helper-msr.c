@@ -91,13 +91,14 @@ static uint64_t read_deadline(const CpuX86 *cpu)
     return value ? value + cpu->tsc_offset : 0;
 }
 
-/* The offset is signed. What the board cannot count to has passed, or never comes. */
+/* As far from the board's count as from the guest's. What the board cannot count to has passed, or never
+ * comes. */
 static uint64_t board_deadline(const CpuX86 *cpu, uint64_t value)
 {
-    const uint64_t wanted = value - cpu->tsc_offset;
-    if ((int64_t)cpu->tsc_offset > 0)
-        return value > cpu->tsc_offset ? wanted : 1;
-    return wanted >= value ? wanted : UINT64_MAX;
+    const uint64_t now = cpu_tsc(cpu), board_now = now - cpu->tsc_offset;
+    if (value <= now)
+        return now - value < board_now ? board_now - (now - value) : 1;
+    return value - now <= UINT64_MAX - board_now ? board_now + (value - now) : UINT64_MAX;
 }
 
 static void write_deadline(CpuX86 *cpu, uint64_t value)
