@@ -81,7 +81,7 @@ static void edit_typed(Monitor *monitor)
     monitor->old_typed -= MIN(used, monitor->old_typed);
     print(monitor, echo->str, echo->len);
     g_string_free(echo, TRUE);
-    if (monitor->line && !monitor->source)
+    if (monitor->line && !monitor->source && !monitor->execution) /* not the line that runs now */
         monitor->source = g_idle_add(run_line, monitor);
 }
 
