@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "softmmu/copy-whole.h"
 #include "softmmu/shadow.h"
 
 /* Copy between a buffer and physical memory within one page, devices included. */
@@ -153,49 +154,6 @@ void *mmu_tlb_lookup(Mmu *mmu, gva_t gva, unsigned size, int mode, bool write)
     return (void *)(uintptr_t)(gva + tlb->addend[i]);
 }
 
-/* The usual sizes as one access: a copy of a variable size would be a call. */
-static uint64_t load_bytes(const void *host, unsigned size)
-{
-    uint64_t value = 0;
-    switch (size) {
-    case 1:
-        return *(const uint8_t *)host;
-    case 2:
-        memcpy(&value, host, 2);
-        return value;
-    case 4:
-        memcpy(&value, host, 4);
-        return value;
-    case 8:
-        memcpy(&value, host, 8);
-        return value;
-    default:
-        memcpy(&value, host, size);
-        return value;
-    }
-}
-
-static void store_bytes(void *host, unsigned size, uint64_t value)
-{
-    switch (size) {
-    case 1:
-        *(uint8_t *)host = (uint8_t)value;
-        break;
-    case 2:
-        memcpy(host, &value, 2);
-        break;
-    case 4:
-        memcpy(host, &value, 4);
-        break;
-    case 8:
-        memcpy(host, &value, 8);
-        break;
-    default:
-        memcpy(host, &value, size);
-        break;
-    }
-}
-
 bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fault *fault)
 {
     MemAccess access;
@@ -204,7 +162,8 @@ bool mmu_load(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t *value, Fau
         host = access_begin(mmu, &access, gva, size, true, false, mode, fault);
     if (!host)
         return false;
-    *value = load_bytes(host, size);
+    *value = 0;
+    copy_whole(value, host, size);
     return true;
 }
 
@@ -214,7 +173,7 @@ uint64_t mmu_load_ram(Mmu *mmu, ram_off_t offset, unsigned size)
     if (mmu->shadow)
         shadow_read(mmu->shadow, offset, &value, size);
     else
-        memcpy(&value, ram_hva(address_space_ram(mmu->as), offset), size);
+        copy_whole(&value, ram_hva(address_space_ram(mmu->as), offset), size);
     return value;
 }
 
@@ -232,14 +191,14 @@ bool mmu_store(Mmu *mmu, gva_t gva, unsigned size, int mode, uint64_t value, Fau
 {
     void *host = mmu_tlb_lookup(mmu, gva, size, mode, true);
     if (host) {
-        store_bytes(host, size, value);
+        copy_whole(host, &value, size);
         return true;
     }
     MemAccess access;
     host = access_begin(mmu, &access, gva, size, false, true, mode, fault);
     if (!host)
         return false;
-    store_bytes(host, size, value);
+    copy_whole(host, &value, size);
     access_commit(mmu, &access);
     return true;
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/prefault.h"
 #include "base/trace.h"
+#include "softmmu/copy-whole.h"
 
 /* ---- access to devices ---- */
 
@@ -63,28 +64,6 @@ static void region_write(Region *region, uint64_t offset, uint64_t value, unsign
 }
 
 /* ---- access to RAM ---- */
-
-/* Naturally sized accesses in one piece: another thread must not see half of one. */
-static void copy_whole(void *to, const void *from, uint64_t size)
-{
-    switch (size) {
-    case 1:
-        memcpy(to, from, 1);
-        break;
-    case 2:
-        memcpy(to, from, 2);
-        break;
-    case 4:
-        memcpy(to, from, 4);
-        break;
-    case 8:
-        memcpy(to, from, 8);
-        break;
-    default:
-        memcpy(to, from, size);
-        break;
-    }
-}
 
 /* The fence orders our bytes before the look at code_pages; the code cache sets the
  * mark, fences and then reads the bytes it translates. One of the two sees the other. */
@@ -246,7 +225,7 @@ static void device_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size
     }
 }
 
-static bool debug_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size, bool write)
+static bool device_debug(const PhysTarget *target, uint8_t *buffer, uint64_t size, bool write)
 {
     const RegionOps *ops = target->region->ops;
     if (!ops->peek)
@@ -266,7 +245,7 @@ static bool device_access(AddressSpace *as, const PhysTarget *target, uint8_t *b
                           uint64_t size, bool write, Reach reach)
 {
     if (target->kind == REGION_MMIO && reach == REACH_DEBUG)
-        return debug_copy(target, buffer, size, write);
+        return device_debug(target, buffer, size, write);
     if (target->kind != REGION_MMIO || reach != REACH_DEVICES || as->bus_access)
         return false;
     as->bus_access = true;

@@ -223,6 +223,13 @@ static void enable_irq_13(Machine *m)
     address_space_write(m->as, LAPIC_BASE + 0x350, 0x700, 4); /* LINT0: ExtINT */
 }
 
+static void machine_open_with_irq_13(Machine *m)
+{
+    machine_prepare(m, 1 << 20);
+    machine_open(m);
+    enable_irq_13(m);
+}
+
 static void end_of_interrupt(Machine *m)
 {
     outb(pc_bus(m->pc), PIC2, 0x20);
@@ -233,9 +240,7 @@ static void end_of_interrupt(Machine *m)
 Test(pc, ferr_reaches_the_cpu)
 {
     Machine m;
-    machine_prepare(&m, 1 << 20);
-    machine_open(&m);
-    enable_irq_13(&m);
+    machine_open_with_irq_13(&m);
     cr_assert(!m.intr.level);
     pc_ferr(m.pc, true);
     cr_assert(m.intr.level);
@@ -251,9 +256,7 @@ Test(pc, ferr_reaches_the_cpu)
 Test(pc, port_f0_answers_ferr)
 {
     Machine m;
-    machine_prepare(&m, 1 << 20);
-    machine_open(&m);
-    enable_irq_13(&m);
+    machine_open_with_irq_13(&m);
     outb(pc_bus(m.pc), 0xf0, 0);
     cr_assert(!m.ignne.level, "no FERR#, no IGNNE#");
     for (unsigned error = 0; error < 3; error++) {
@@ -274,9 +277,7 @@ Test(pc, port_f0_answers_ferr)
 Test(pc, reset_lowers_irq_13)
 {
     Machine m;
-    machine_prepare(&m, 1 << 20);
-    machine_open(&m);
-    enable_irq_13(&m);
+    machine_open_with_irq_13(&m);
     pc_ferr(m.pc, true);
     outb(pc_bus(m.pc), 0xf0, 0);
     pc_ferr(m.pc, true);
