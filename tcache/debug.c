@@ -162,11 +162,12 @@ static bool step_alone(Engine *engine)
     VCpu *vcpu = engine->vcpu;
     if (engine->icount)
         icount_boundary(engine);
-    if (engine_debug_boundary(engine))
+    if (engine_debug_boundary(engine) || engine_begin_instruction(engine))
         return true;
     vcpu->stepping = true;
     ExitReason reason = engine_execute_alone(engine);
-    vcpu->stepping = vcpu->at_boundary = false;
+    vcpu->stepping = false;
+    vcpu->boundary = BOUNDARY_NEW;
     return engine_handle_exit(engine, reason);
 }
 

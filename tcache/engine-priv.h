@@ -167,8 +167,10 @@ bool engine_attend(Engine *engine);
 void engine_wait_halted(Engine *engine);
 /* false: triple fault. */
 bool engine_handle_exit(Engine *engine, ExitReason reason);
-/* Before an instruction: guest->debug_boundary, unless it has been called for this one. */
+/* Before an instruction: guest->debug_boundary, and after interrupts guest->begin_instruction, unless
+ * they have been called for this one. True if pc changed. */
 bool engine_debug_boundary(Engine *engine);
+bool engine_begin_instruction(Engine *engine);
 
 /* alarm.c */
 void alarm_begin(Engine *engine); /* this thread fires timers, from here to alarm_end */

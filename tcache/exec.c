@@ -503,9 +503,19 @@ bool engine_handle_exit(Engine *engine, ExitReason reason)
 bool engine_debug_boundary(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
-    const bool first = !vcpu->at_boundary;
-    vcpu->at_boundary = true;
-    return first && engine->guest->debug_boundary(vcpu);
+    if (vcpu->boundary != BOUNDARY_NEW)
+        return false;
+    vcpu->boundary = BOUNDARY_TRAPPED;
+    return engine->guest->debug_boundary(vcpu);
+}
+
+bool engine_begin_instruction(Engine *engine)
+{
+    VCpu *vcpu = engine->vcpu;
+    if (vcpu->boundary == BOUNDARY_BEGUN)
+        return false;
+    vcpu->boundary = BOUNDARY_BEGUN;
+    return engine->guest->begin_instruction(vcpu);
 }
 
 static bool take_events(Engine *engine)
@@ -571,10 +581,15 @@ RunResult engine_run(Engine *engine)
             result = RUN_DEBUG;
             break;
         }
+        if (engine_begin_instruction(engine)) {
+            slot = NULL;
+            continue;
+        }
         reason = turn(engine, &slot);
-        /* Neither executes anything in the modes in which debug_boundary looks: blocks of one
+        /* Neither executes anything in the modes in which the guest looks at boundaries: blocks of one
          * instruction, unchained. */
-        vcpu->at_boundary = reason == EXIT_POLL || reason == EXIT_DEMOTE;
+        if (reason != EXIT_POLL && reason != EXIT_DEMOTE)
+            vcpu->boundary = BOUNDARY_NEW;
         if (reason == EXIT_CHECK) {
             result = RUN_CHECK;
             break;

@@ -53,9 +53,12 @@ typedef struct GuestOps {
     bool (*interrupt_ready)(VCpu *vcpu);
     /* Take it. false: triple fault. */
     bool (*deliver_interrupt)(VCpu *vcpu);
-    /* Debug events due at this instruction boundary (TF, breakpoints); true if pc changed. To be
-     * called once a boundary: it counts instructions (VCpu.at_boundary). */
+    /* Traps that the instruction before this boundary left (TF, data breakpoints); true if pc
+     * changed. To be called once a boundary: it counts instructions (VCpu.boundary). */
     bool (*debug_boundary)(VCpu *vcpu);
+    /* After traps and interrupts, once an instruction: faults of one that begins (code breakpoints);
+     * true if pc changed. */
+    bool (*begin_instruction)(VCpu *vcpu);
     /* a = seg | size << 8 | write << 24 | aligned << 25 (IrMem.aligned), b = offset: limit, type,
      * null and alignment checks of IR_SEG_CHECK and IR_SEG_64K operands -> linear address, or
      * raises (#GP, #SS, #AC) at vcpu->pc. */

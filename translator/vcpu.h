@@ -55,6 +55,13 @@ typedef uint32_t JumpTableEntry;
 #define RETURN_ENTRIES 2048
 typedef const void *ReturnEntry;
 
+/* What the loop has looked for before the instruction at pc, which comes once each. */
+typedef enum {
+    BOUNDARY_NEW,
+    BOUNDARY_TRAPPED, /* GuestOps.debug_boundary */
+    BOUNDARY_BEGUN,   /* GuestOps.begin_instruction */
+} BoundaryStage;
+
 typedef struct VCpu {
     _Alignas(4096) uint8_t poll_page[4096]; /* its end is read at block entries; PROT_NONE to break out */
 
@@ -85,7 +92,7 @@ typedef struct VCpu {
     Fault fault;
     atomic_uint attention;   /* nonzero: somebody wants the loop (irq, stop, posted code writes) */
     bool halted;             /* HLT executed: the loop waits for an interrupt */
-    bool at_boundary;        /* debug_boundary has been called for the instruction at pc */
+    uint8_t boundary;        /* BoundaryStage of the instruction at pc */
     bool stepping;           /* one instruction is wanted: repeated ones do one iteration */
     /* Break the vCPU out of translated code or of its wait; any thread. Set by the engine. */
     void (*kick)(struct VCpu *vcpu);

@@ -344,7 +344,7 @@ Test(lift, control)
         {"ff 1b", FLAT3,
          "mov.4 t0,[ds:ebx]; movzx2.4 t1,[ds:ebx+4]; lea.4 t1,[t1+262144]; "
          "far_call(t1,t0,4098); exit_pc"},
-        {"cf", FLAT3, "iret(4); exit_pc"},
+        {"cf", FLAT3, "iret(4,4097); exit_pc"},
         {"cd 80", FLAT3, "soft_int(128,4098,0); exit_pc"},
         {"cc", FLAT3, "soft_int(3,4097,1); exit_pc"},
         {"ce", FLAT3, "exit_cc:1 1001; into(4097); exit_pc"},

@@ -324,12 +324,15 @@ Test(x86_debug, code_breakpoint_once_per_rf)
     bed_run(&bed, mov_to_dr, 0, BED_CODE, 0);
     bed_run(&bed, mov_to_dr, 7, 2, 0);
     cr_assert(cpu->mode & MODE_BREAKPOINTS);
-    cr_assert(x86_debug_boundary(&cpu->v));
+    cr_assert_not(x86_debug_boundary(&cpu->v));
+    cr_assert(x86_begin_instruction(&cpu->v));
     cr_assert_eq(cpu->dr[6], DR6_FIXED | 1);
     bed_write(&bed, cpu_reg(cpu, REG_ESP) + 8, 4, EFLAGS_RF | 2);
     bed_run(&bed, iret, 4, 0, 0);
     cr_assert_eq(cpu->v.pc, BED_CODE);
     cr_assert_not(x86_debug_boundary(&cpu->v));
+    cr_assert(cpu->eflags & EFLAGS_RF, "an interrupt would push it");
+    cr_assert_not(x86_begin_instruction(&cpu->v));
     cr_assert_eq(cpu->eflags & EFLAGS_RF, 0);
     bed_free(&bed);
 }
@@ -353,6 +356,8 @@ Test(x86_debug, code_breakpoint_at_an_interrupt_handler)
     cpu_set_line(cpu, CPU_LINE_INTR, true);
     cr_assert(x86_guest_ops.interrupt_ready(&cpu->v));
     cr_assert(x86_guest_ops.deliver_interrupt(&cpu->v));
+    cr_assert_eq(cpu->v.pc, HANDLER + 0x100);
+    cr_assert(x86_begin_instruction(&cpu->v));
     cr_assert_eq(cpu->v.pc, HANDLER);
     cr_assert_eq(cpu->dr[6], DR6_FIXED | 1);
     cr_assert_eq(top(&bed, 0), HANDLER + 0x100, "a fault of the handler's first instruction");

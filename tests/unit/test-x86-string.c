@@ -179,6 +179,9 @@ Test(x86_cpuid, models_and_options)
 static uint64_t cache_bytes(const CpuModel *model, unsigned level, unsigned type)
 {
     uint32_t regs[4];
+    cpu_model_cpuid(model, 0, 0, 0, true, regs);
+    if (regs[0] < 4)
+        return 0;
     for (unsigned i = 0;; i++) {
         cpu_model_cpuid(model, 4, i, 0, true, regs);
         if ((regs[0] & 31) == 0)

@@ -73,11 +73,6 @@ static inline bool cpu_virtual_interrupt_due(const CpuX86 *cpu)
            (cpu->cr4 & (cpu_vm86(cpu) ? CR4_VME : CR4_PVI));
 }
 
-static inline unsigned cpu_code_size(const CpuX86 *cpu)
-{
-    return cpu->seg[SEG_CS].attr & SEG_ATTR_DB ? 4 : 2;
-}
-
 /* Arithmetic flags of left + right or left - right (SDM 1 "Status Flags"). */
 static inline uint32_t cpu_sum_flags(uint64_t left, uint64_t right, unsigned size, bool subtract)
 {
@@ -243,7 +238,7 @@ bool far_settle(CpuX86 *cpu, FarTarget *t, Fault *f);
 /* --- interrupts.c --- */
 typedef enum {
     EVENT_FAULT,     /* exception of the instruction at pc */
-    EVENT_TRAP,      /* exception after an instruction: pc is the next */
+    EVENT_DEBUG,     /* #DB between instructions: breakpoints, single step */
     EVENT_SOFT,      /* INT n */
     EVENT_SOFT_TRAP, /* INT3, INTO */
     EVENT_ICEBP,     /* INT1 */
@@ -263,6 +258,7 @@ bool event_deliver(CpuX86 *cpu, Event event);
 
 /* --- debug.c --- */
 bool x86_debug_boundary(VCpu *vcpu);
+bool x86_begin_instruction(VCpu *vcpu);
 void debug_io_access(CpuX86 *cpu, uint16_t port, unsigned size);
 bool debug_code_armed(const CpuX86 *cpu); /* code breakpoints */
 /* EFLAGS_RF if loading it has a meaning, else 0. */
@@ -276,8 +272,8 @@ bool cpu_event_due(CpuX86 *cpu);
 
 /* Begin the interrupt shadow of STI (ss false), MOV SS, POP SS. */
 void debug_begin_shadow(CpuX86 *cpu, bool ss);
-/* An interrupt was delivered: breakpoints at its handler's first instruction. */
-void debug_begin_handler(CpuX86 *cpu);
+/* The instruction that has begun gives way to an interrupt before anything of it was executed. */
+void debug_take_rf_back(CpuX86 *cpu);
 
 /* --- helper-io.c --- */
 bool io_check(CpuX86 *cpu, uint16_t port, unsigned size, Fault *f);

@@ -66,18 +66,26 @@ static void reset_segments(CpuX86 *cpu)
     cpu->gdtr = cpu->idtr = (DescTable){0, 0xffff};
 }
 
-void cpu_reset(CpuX86 *cpu)
+static void reset_msrs(CpuX86 *cpu)
 {
-    const CpuModel *m = &cpu->model;
+    cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = 0;
+    cpu->pat = UINT64_C(0x0007040600070406);
+    cpu->misc_enable = 1; /* fast strings */
+    cpu->mtrr_def_type = cpu->tsc_offset = cpu->tsc_aux = cpu->bios_sign = 0;
+    memset(cpu->mtrr_phys, 0, sizeof(cpu->mtrr_phys));
+    memset(cpu->mtrr_fixed, 0, sizeof(cpu->mtrr_fixed));
+}
+
+void cpu_init(CpuX86 *cpu)
+{
     memset(cpu->v.gpr, 0, sizeof(cpu->v.gpr));
-    cpu->v.gpr[REG_EDX] = m->family << 8 | (m->model & 15) << 4 | m->stepping;
+    cpu->v.gpr[REG_EDX] = cpu_model_signature(&cpu->model);
     cpu->v.pc = 0xfff0;
     cpu->v.flags = 0;
     reset_segments(cpu);
-    reset_fpu(cpu);
     cpu->eflags = 0;
     cpu->cpl = 0;
-    cpu->cr0 = CR0_CD | CR0_NW | CR0_ET;
+    cpu->cr0 = (cpu->cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
     cpu->cr2 = cpu->cr3 = cpu->cr4 = cpu->efer = 0;
     memset(cpu->dr, 0, sizeof(cpu->dr));
     cpu->dr[6] = DR6_FIXED;
@@ -88,18 +96,20 @@ void cpu_reset(CpuX86 *cpu)
     cpu->x87_ignored = 0;
     cpu->pending_db = 0;
     atomic_fetch_and(&cpu->lines, CPU_LINE_INTR);
-    cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = 0;
-    cpu->pat = UINT64_C(0x0007040600070406);
-    cpu->misc_enable = 1; /* fast strings */
-    cpu->mtrr_def_type = cpu->tsc_offset = cpu->tsc_aux = cpu->bios_sign = 0;
-    memset(cpu->mtrr_phys, 0, sizeof(cpu->mtrr_phys));
-    memset(cpu->mtrr_fixed, 0, sizeof(cpu->mtrr_fixed));
-    cpu->history_count = 0;
     cpu_sync_paging(cpu);
     mmu_flush_all(&cpu->v.mmu);
     cpu_set_eflags(cpu, 0, ~0u);
     debug_update_watches(cpu);
     cpu_update_mode(cpu);
+}
+
+void cpu_reset(CpuX86 *cpu)
+{
+    cpu->cr0 = CR0_CD | CR0_NW;
+    cpu_init(cpu);
+    reset_fpu(cpu);
+    reset_msrs(cpu);
+    cpu->history_count = 0;
 }
 
 uint32_t cpu_eflags(const CpuX86 *cpu)
@@ -113,7 +123,7 @@ void cpu_set_eflags(CpuX86 *cpu, uint32_t value, uint32_t mask)
                            EFLAGS_VM | EFLAGS_AC | EFLAGS_VIF | EFLAGS_VIP | EFLAGS_ID;
     const uint32_t arith = mask & FLAGS_ARITH;
     const uint32_t old = cpu->eflags;
-    cpu->v.at_boundary = false; /* whoever sets the state from outside begins anew */
+    cpu->v.boundary = BOUNDARY_NEW; /* whoever sets the state from outside begins anew */
     cpu->v.flags = (cpu->v.flags & ~arith) | (value & arith);
     mask &= known;
     cpu->eflags = (old & ~mask) | (value & mask);

@@ -138,6 +138,7 @@ typedef struct CpuX86 {
     bool step_armed;  /* the next instruction began with TF set: trap after it */
     bool shutdown;    /* triple fault met outside deliver_*: the next deliver_interrupt reports it */
     bool nmi_masked; /* until IRET */
+    bool rf_served;    /* RF held back code breakpoints for the instruction that has begun */
     bool ignne;      /* the board ignores the x87 error that FERR# told it of, until it is gone */
     uint8_t x87_ignored; /* what FSW does not show of it to the instruction that is next */
     bool in_delivery; /* delivering an exception or interrupt (double-fault rules) */
@@ -170,8 +171,10 @@ extern const GuestOps x86_guest_ops;
 /* One vCPU in its own mapping (page aligned, large: TLBs and tables are lazily backed). */
 CpuX86 *cpu_new(AddressSpace *as, const CpuModel *model, const CpuBoard *board, GError **error);
 void cpu_free(CpuX86 *cpu);
-/* Power-on or INIT state (SDM 3A "Processor State After Reset"). */
+/* Power-on state (SDM 3A "Processor State After Reset"). */
 void cpu_reset(CpuX86 *cpu);
+/* State after INIT: x87, SSE and most MSRs stay. The vCPU's thread, no block running. */
+void cpu_init(CpuX86 *cpu);
 /* From now on RDRAND and RDSEED give the same values for the same seed. */
 void cpu_seed_random(CpuX86 *cpu, uint64_t seed);
 /* Full EFLAGS image, and setting it (mask: bits that may change). Keeps v.dir and mode right. */

@@ -27,6 +27,7 @@ static const uint8_t emulated[] = {
     FEAT_FPU, FEAT_VME, FEAT_DE, FEAT_PSE, FEAT_TSC, FEAT_MSR, FEAT_PAE, FEAT_MCE, FEAT_APIC,
     FEAT_SEP, FEAT_MTRR, FEAT_PGE, FEAT_MCA, FEAT_PAT, FEAT_PSE36, FEAT_FXSR, FEAT_TSC_DEADLINE,
     FEAT_HYPERVISOR, FEAT_NX, FEAT_RDTSCP, FEAT_LAHF_LM, FEAT_ERMS,
+    FEAT_ZERO_FCS_FDS,
 };
 
 typedef struct {
@@ -206,7 +207,7 @@ char *cpu_model_help(void)
 
 /* ---- CPUID ---- */
 
-static uint32_t signature(const CpuModel *m)
+uint32_t cpu_model_signature(const CpuModel *m)
 {
     const unsigned family = MIN(m->family, 15u);
     return (m->family - family) << 20 | (m->model >> 4) << 16 | family << 8 | (m->model & 15) << 4 |
@@ -254,7 +255,7 @@ static void basic_leaf(const CpuModel *model, uint32_t leaf, uint32_t subleaf, b
         break;
     case 1:
         feature_words(model, leaf, regs);
-        regs[0] = signature(model);
+        regs[0] = cpu_model_signature(model);
         regs[1] = 1u << 16 | (cpu_has(model, FEAT_CLFLUSH) ? 8u << 8 : 0);
         if (!apic_on)
             regs[3] &= ~(1u << feature_rows[FEAT_APIC].bit);
@@ -284,7 +285,7 @@ static void extended_leaf(const CpuModel *model, uint32_t leaf, uint32_t regs[4]
         break;
     case 0x80000001u:
         feature_words(model, leaf, regs);
-        regs[0] = signature(model);
+        regs[0] = cpu_model_signature(model);
         feature_words(model, 1, one);
         if (is_amd(model)) /* APM 3: these bits repeat leaf 1 */
             regs[3] |= one[3] & 0x0183f3ff;
@@ -311,11 +312,24 @@ static void extended_leaf(const CpuModel *model, uint32_t leaf, uint32_t regs[4]
     }
 }
 
+static bool is_unknown(const CpuModel *model, uint32_t leaf)
+{
+    if (leaf >= 0x80000000u)
+        return leaf > MAX(highest_extended(model), 0x80000000u);
+    if (leaf >= 0x40000000u && cpu_has(model, FEAT_HYPERVISOR))
+        return false;
+    return leaf > model->level;
+}
+
+/* Beyond the highest leaf of its kind, Intel's CPUs answer with the highest basic one (SDM 2
+ * "CPUID"), AMD's with zeros. */
 void cpu_model_cpuid(const CpuModel *model, uint32_t leaf, uint32_t subleaf, uint64_t cr4,
                      bool apic_on, uint32_t regs[4])
 {
     (void)cr4; /* OSXSAVE would follow it: XSAVE is not offered */
     memset(regs, 0, 4 * sizeof(regs[0]));
+    if (is_unknown(model, leaf) && !is_amd(model))
+        leaf = model->level;
     if (leaf >= 0x80000000u) {
         if (leaf <= highest_extended(model) || leaf == 0x80000000u)
             extended_leaf(model, leaf, regs);

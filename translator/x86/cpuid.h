@@ -44,6 +44,8 @@ static inline bool cpu_has(const CpuModel *model, CpuFeature feature)
 bool cpu_model_parse(CpuModel *model, const char *spec, GError **error);
 /* Text of `-cpu help`; caller frees. */
 char *cpu_model_help(void);
+/* Leaf 1's EAX, which is also in EDX after a reset. */
+uint32_t cpu_model_signature(const CpuModel *model);
 /* CPUID leaf/subleaf -> regs[4] EAX EBX ECX EDX. osxsave etc. depend on cr4; apic_on on the APIC base. */
 void cpu_model_cpuid(const CpuModel *model, uint32_t leaf, uint32_t subleaf, uint64_t cr4,
                      bool apic_on, uint32_t regs[4]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Debug events between instructions: TF, breakpoints, interrupt shadows, and the debug registers
- * (SDM 3B "Debug, Branch Profile...").
+ * (SDM 3B "Debug, Branch Profile..."). Interrupts come between traps of the instruction before and
+ * breakpoints of the next (SDM 3A table "Priority Among Concurrent Events").
  * Data breakpoints are the MMU's watches. */
 #include "translator/x86/helpers.h"
 
@@ -104,9 +105,9 @@ static uint32_t code_hits(const CpuX86 *cpu)
     return hits;
 }
 
-static void deliver_db(CpuX86 *cpu, EventKind kind, uint32_t bits)
+static void deliver_db(CpuX86 *cpu, uint32_t bits)
 {
-    Event event = {.kind = kind, .vector = VEC_DB, .return_pc = (uint32_t)cpu->v.pc};
+    Event event = {.kind = EVENT_DEBUG, .vector = VEC_DB, .return_pc = (uint32_t)cpu->v.pc};
     cpu->dr[6] |= bits;
     cpu->dr[7] &= ~(uint64_t)DR7_GD;
     cpu->pending_db = 0;
@@ -114,16 +115,23 @@ static void deliver_db(CpuX86 *cpu, EventKind kind, uint32_t bits)
         cpu->shutdown = true;
 }
 
-/* RF holds back code breakpoints for one instruction: here it has served. */
+/* RF holds back code breakpoints for one instruction. */
 static bool check_code(CpuX86 *cpu)
 {
     if (!(cpu->mode & MODE_BREAKPOINTS) || cpu->shadow_ss)
         return false;
-    const uint32_t hits = cpu->eflags & EFLAGS_RF ? 0 : code_hits(cpu);
+    cpu->rf_served = (cpu->eflags & EFLAGS_RF) != 0;
+    const uint32_t hits = cpu->rf_served ? 0 : code_hits(cpu);
     cpu->eflags &= ~EFLAGS_RF;
     if (hits)
-        deliver_db(cpu, EVENT_FAULT, hits);
+        deliver_db(cpu, hits);
     return hits != 0;
+}
+
+void debug_take_rf_back(CpuX86 *cpu)
+{
+    if (cpu->v.boundary == BOUNDARY_BEGUN && cpu->rf_served)
+        cpu->eflags |= debug_rf_mask(cpu);
 }
 
 /* SDM 3A "Class 2—Maskable Hardware Interrupt Handling in Virtual-8086 Mode": VIF and VIP both set
@@ -137,12 +145,6 @@ static bool check_virtual_interrupt(CpuX86 *cpu)
     return true;
 }
 
-void debug_begin_handler(CpuX86 *cpu)
-{
-    check_code(cpu);
-    cpu_update_flags_mode(cpu);
-}
-
 /* What the last instruction left. The frame may lie on watched data, and lead to the next. */
 static bool deliver_traps(CpuX86 *cpu)
 {
@@ -154,7 +156,7 @@ static bool deliver_traps(CpuX86 *cpu)
         mmu->watch_hits &= ~DEBUG_WATCHES;
         if (!cpu->pending_db || cpu->shadow_ss || cpu->shutdown)
             break;
-        deliver_db(cpu, EVENT_TRAP, cpu->pending_db);
+        deliver_db(cpu, cpu->pending_db);
         moved = true;
     }
     return moved;
@@ -170,7 +172,17 @@ bool x86_debug_boundary(VCpu *vcpu)
     if (cpu->step_armed && !cpu->shadow_ss)
         cpu->pending_db |= DR6_BS;
     cpu->step_armed = (cpu->eflags & EFLAGS_TF) != 0;
-    const bool moved = deliver_traps(cpu) || check_code(cpu) || check_virtual_interrupt(cpu);
+    const bool moved = deliver_traps(cpu);
+    cpu_update_flags_mode(cpu);
+    return moved;
+}
+
+bool x86_begin_instruction(VCpu *vcpu)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    if (!(cpu->mode & (MODE_SINGLE_STEP | MODE_BREAKPOINTS)))
+        return false;
+    const bool moved = check_code(cpu) || check_virtual_interrupt(cpu);
     cpu_update_flags_mode(cpu);
     return moved;
 }

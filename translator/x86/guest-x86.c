@@ -38,7 +38,7 @@ static bool is_boards_error(CpuX86 *cpu)
         fpu_hide_error(cpu);
     else
         wait_for_ferr(cpu);
-    cpu->v.at_boundary = true; /* nothing has been executed */
+    cpu->v.boundary = BOUNDARY_BEGUN; /* nothing has been executed */
     return true;
 }
 
@@ -100,10 +100,8 @@ static bool deliver_external(CpuX86 *cpu, unsigned vector)
 {
     const Event event = {
         .kind = EVENT_EXTERNAL, .vector = (uint8_t)vector, .return_pc = (uint32_t)cpu->v.pc};
-    if (!event_deliver(cpu, event))
-        return false;
-    debug_begin_handler(cpu);
-    return true;
+    debug_take_rf_back(cpu);
+    return event_deliver(cpu, event);
 }
 
 static bool deliver_nmi(CpuX86 *cpu)
@@ -128,12 +126,12 @@ static bool x86_deliver_interrupt(VCpu *vcpu)
     const uint32_t lines = atomic_load(&cpu->lines);
     if (cpu->shutdown)
         return false;
+    fpu_show_error(cpu);
     if (lines & CPU_LINE_INIT) {
         atomic_fetch_and(&cpu->lines, ~(uint32_t)CPU_LINE_INIT);
-        cpu_reset(cpu);
+        cpu_init(cpu);
         return true;
     }
-    fpu_show_error(cpu);
     if (lines & CPU_LINE_IGNNE) {
         take_ignne(cpu);
         return true;
@@ -176,6 +174,7 @@ const GuestOps x86_guest_ops = {
     .interrupt_ready = x86_interrupt_ready,
     .deliver_interrupt = x86_deliver_interrupt,
     .debug_boundary = x86_debug_boundary,
+    .begin_instruction = x86_begin_instruction,
     .seg_check = x86_seg_check,
     .fields = x86_state_fields,
     .field_count = X86_STATE_FIELDS,

@@ -153,6 +153,14 @@ uint64_t helper_fxrstor(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
+uint64_t helper_ldmxcsr(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    if (a & ~(uint64_t)MXCSR_MASK)
+        cpu_raise_code(cpu_x86(vcpu), VEC_GP, 0);
+    put32(vcpu->fp_area + FX_MXCSR, (uint32_t)a);
+    return 0;
+}
+
 /* ---- FNSTENV, FLDENV, FNSAVE, FRSTOR ---- */
 
 /* Two-bit tag of a register: 0 valid, 1 zero, 2 special, 3 empty. */

@@ -47,7 +47,7 @@ static bool iret_real(CpuX86 *cpu, unsigned size, Fault *f)
         return fault_code(f, VEC_GP, 0);
     uint32_t mask = EFLAGS_ALWAYS | EFLAGS_IF | EFLAGS_IOPL;
     if (size == 4)
-        mask |= EFLAGS_AC | EFLAGS_ID;
+        mask |= EFLAGS_AC | EFLAGS_ID | debug_rf_mask(cpu);
     stack_commit(cpu, &frame.st);
     cpu_set_eflags(cpu, frame.eflags, mask);
     cpu_set_cs(cpu, cs, frame.pc, 0);
@@ -152,18 +152,18 @@ uint64_t helper_iret(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const unsigned size = a & 0xff;
     Fault f;
     bool ok;
+    cpu->nmi_masked = false; /* also if it faults (SDM 3A "Handling Multiple NMIs") */
     if (!(cpu->cr0 & CR0_PE))
         ok = iret_real(cpu, size, &f);
     else if (cpu_vm86(cpu))
         ok = iret_v86(cpu, size, &f);
     else if (cpu->eflags & EFLAGS_NT)
-        ok = iret_task(cpu, (uint32_t)vcpu->pc + (size == cpu_code_size(cpu) ? 1 : 2), &f);
+        ok = iret_task(cpu, (uint32_t)b, &f);
     else
         ok = iret_protected(cpu, size, &f);
     if (!ok)
         cpu_raise(cpu, f);
     log_printf(LOG_PCALL, "iret to %04x:%08x CPL %u", cpu->seg[SEG_CS].selector, (unsigned)vcpu->pc,
                cpu->cpl);
-    cpu->nmi_masked = false;
     return 0;
 }

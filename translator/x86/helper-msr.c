@@ -8,7 +8,6 @@ typedef enum {
     MSR_TSC,
     MSR_APIC_BASE,
     MSR_TSC_DEADLINE,
-    MSR_PAT,
     MSR_EFER,
     MSR_BIOS_SIGN,  /* written 0, then CPUID, then read: the microcode revision */
 } MsrKind;
@@ -18,41 +17,88 @@ typedef struct {
     MsrKind kind;
     uint32_t offset;
     uint64_t writable, value;
+    CpuFeature feature; /* without it the register is not there */
+    bool (*valid)(const CpuX86 *cpu, uint32_t msr, uint64_t value); /* NULL: all that is writable */
 } MsrRow;
 
+enum { TYPE_UC_MINUS = 7, MTRR_PHYS_BASE0 = 0x200 };
+
+/* Memory types that a field may hold: UC, WC, WT, WP, WB (SDM 3A "Memory Types"), in the PAT UC-, too. */
+static bool type_valid(unsigned type)
+{
+    return type <= 1 || (type >= 4 && type <= 6);
+}
+
+static bool types_valid(uint64_t value, bool pat)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        const unsigned type = (value >> (8 * i)) & 0xff;
+        if (!type_valid(type) && !(pat && type == TYPE_UC_MINUS))
+            return false;
+    }
+    return true;
+}
+
+static bool pat_valid(const CpuX86 *cpu, uint32_t msr, uint64_t value)
+{
+    return types_valid(value, true);
+}
+
+static bool mtrr_fixed_valid(const CpuX86 *cpu, uint32_t msr, uint64_t value)
+{
+    return types_valid(value, false);
+}
+
+/* A pair is a base with a type and a mask with a valid bit. */
+static bool mtrr_phys_valid(const CpuX86 *cpu, uint32_t msr, uint64_t value)
+{
+    const bool is_base = ((msr - MTRR_PHYS_BASE0) & 1) == 0;
+    const uint64_t reserved = ~(BIT(cpu->model.phys_bits) - 1) | (is_base ? 0xf00 : 0x7ff);
+    return !(value & reserved) && (!is_base || type_valid(value & 0xff));
+}
+
+static bool mtrr_default_valid(const CpuX86 *cpu, uint32_t msr, uint64_t value)
+{
+    return type_valid(value & 0xff);
+}
+
 #define ALL UINT64_MAX
-#define FIELD(first, count, field, writable)                                                       \
-    {first, count, MSR_FIELD, offsetof(CpuX86, field), writable, 0}
-#define CONSTANT(first, count, value) {first, count, MSR_CONSTANT, 0, 0, value}
-#define IGNORED(first, count) {first, count, MSR_CONSTANT, 0, ALL, 0}
+#define SPECIAL(first, kind, feature) {first, 1, kind, 0, ALL, 0, FEAT_##feature, NULL}
+#define CHECKED(first, count, field, writable, feature, valid)                                     \
+    {first, count, MSR_FIELD, offsetof(CpuX86, field), writable, 0, FEAT_##feature, valid}
+#define FIELD(first, count, field, writable, feature)                                              \
+    CHECKED(first, count, field, writable, feature, NULL)
+#define CONSTANT(first, count, value, feature)                                                     \
+    {first, count, MSR_CONSTANT, 0, 0, value, FEAT_##feature, NULL}
+#define IGNORED(first, count) {first, count, MSR_CONSTANT, 0, ALL, 0, FEAT_MSR, NULL}
 
 static const MsrRow rows[] = {
-    {0x10, 1, MSR_TSC, 0, ALL, 0},
-    CONSTANT(0x17, 1, 0),                    /* PLATFORM_ID */
-    {0x1b, 1, MSR_APIC_BASE, 0, ALL, 0},
+    SPECIAL(0x10, MSR_TSC, TSC),
+    CONSTANT(0x17, 1, 0, MSR),                    /* PLATFORM_ID */
+    SPECIAL(0x1b, MSR_APIC_BASE, APIC),
     IGNORED(0x2a, 1),                        /* EBL_CR_POWERON */
-    CONSTANT(0x3a, 1, 1),                    /* FEATURE_CONTROL: locked */
+    CONSTANT(0x3a, 1, 1, MSR),                    /* FEATURE_CONTROL: locked */
     IGNORED(0x79, 1),                        /* BIOS_UPDT_TRIG */
-    {0x8b, 1, MSR_BIOS_SIGN, 0, ALL, 0},
-    CONSTANT(0xce, 1, 0),                    /* PLATFORM_INFO */
-    CONSTANT(0xfe, 1, 0x508),                /* MTRRCAP: 8 variable, fixed, write combining */
-    FIELD(0x174, 1, sysenter_cs, ALL),
-    FIELD(0x175, 1, sysenter_esp, ALL),
-    FIELD(0x176, 1, sysenter_eip, ALL),
-    CONSTANT(0x179, 1, 0),                   /* MCG_CAP: no banks */
+    SPECIAL(0x8b, MSR_BIOS_SIGN, MSR),
+    CONSTANT(0xce, 1, 0, MSR),                    /* PLATFORM_INFO */
+    CONSTANT(0xfe, 1, 0x508, MTRR),                /* MTRRCAP: 8 variable, fixed, write combining */
+    FIELD(0x174, 1, sysenter_cs, ALL, SEP),
+    FIELD(0x175, 1, sysenter_esp, ALL, SEP),
+    FIELD(0x176, 1, sysenter_eip, ALL, SEP),
+    CONSTANT(0x179, 1, 0, MCA),                   /* MCG_CAP: no banks */
     IGNORED(0x17a, 2),                       /* MCG_STATUS, MCG_CTL */
-    FIELD(0x1a0, 1, misc_enable, ALL),
+    FIELD(0x1a0, 1, misc_enable, ALL, MSR),
     IGNORED(0x1d9, 1),                       /* DEBUGCTL */
     IGNORED(0x1db, 4),                       /* last branch and exception records */
-    FIELD(0x200, 16, mtrr_phys, ALL),
-    FIELD(0x250, 1, mtrr_fixed[0], ALL),
-    FIELD(0x258, 2, mtrr_fixed[1], ALL),
-    FIELD(0x268, 8, mtrr_fixed[3], ALL),
-    {0x277, 1, MSR_PAT, offsetof(CpuX86, pat), ALL, 0},
-    FIELD(0x2ff, 1, mtrr_def_type, 0xcff),
-    {0x6e0, 1, MSR_TSC_DEADLINE, 0, ALL, 0},
-    {0xc0000080, 1, MSR_EFER, 0, ALL, 0},
-    FIELD(0xc0000103, 1, tsc_aux, 0xffffffff),
+    CHECKED(MTRR_PHYS_BASE0, 16, mtrr_phys, ALL, MTRR, mtrr_phys_valid),
+    CHECKED(0x250, 1, mtrr_fixed[0], ALL, MTRR, mtrr_fixed_valid),
+    CHECKED(0x258, 2, mtrr_fixed[1], ALL, MTRR, mtrr_fixed_valid),
+    CHECKED(0x268, 8, mtrr_fixed[3], ALL, MTRR, mtrr_fixed_valid),
+    CHECKED(0x277, 1, pat, ALL, PAT, pat_valid),
+    CHECKED(0x2ff, 1, mtrr_def_type, 0xcff, MTRR, mtrr_default_valid),
+    SPECIAL(0x6e0, MSR_TSC_DEADLINE, TSC_DEADLINE),
+    SPECIAL(0xc0000080, MSR_EFER, NX),
+    FIELD(0xc0000103, 1, tsc_aux, 0xffffffff, RDTSCP),
     IGNORED(0xc0010000, 8),                  /* K7 performance counters */
     IGNORED(0xc0010010, 1),                  /* SYSCFG */
     IGNORED(0xc0010015, 1),                  /* HWCR */
@@ -64,10 +110,10 @@ static const MsrRow rows[] = {
     IGNORED(0xc0011020, 16),                 /* LS_CFG .. BU_CFG2 */
 };
 
-static const MsrRow *find_row(uint32_t msr)
+static const MsrRow *find_row(const CpuX86 *cpu, uint32_t msr)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (msr - rows[i].first < rows[i].count)
+        if (msr - rows[i].first < rows[i].count && cpu_has(&cpu->model, rows[i].feature))
             return &rows[i];
     }
     return NULL;
@@ -117,13 +163,12 @@ static void write_tsc(CpuX86 *cpu, uint64_t value)
 
 static bool read_msr(CpuX86 *cpu, uint32_t msr, uint64_t *value)
 {
-    const MsrRow *row = find_row(msr);
+    const MsrRow *row = find_row(cpu, msr);
     const CpuBoard *board = &cpu->board;
     if (!row)
         return false;
     switch (row->kind) {
     case MSR_FIELD:
-    case MSR_PAT:
         *value = *field_of(cpu, row, msr);
         return true;
     case MSR_CONSTANT:
@@ -137,10 +182,10 @@ static bool read_msr(CpuX86 *cpu, uint32_t msr, uint64_t *value)
         return board->apic_base != NULL;
     case MSR_TSC_DEADLINE:
         *value = read_deadline(cpu);
-        return cpu_has(&cpu->model, FEAT_TSC_DEADLINE);
+        return true;
     case MSR_EFER:
         *value = cpu->efer;
-        return cpu_has(&cpu->model, FEAT_NX);
+        return true;
     case MSR_BIOS_SIGN:
         *value = cpu->bios_sign;
         return true;
@@ -148,19 +193,9 @@ static bool read_msr(CpuX86 *cpu, uint32_t msr, uint64_t *value)
     return false;
 }
 
-static bool pat_valid(uint64_t value)
-{
-    for (unsigned i = 0; i < 8; i++) {
-        const unsigned type = (value >> (8 * i)) & 0xff;
-        if (type > 7 || type == 2 || type == 3)
-            return false;
-    }
-    return true;
-}
-
 static bool write_efer(CpuX86 *cpu, uint64_t value)
 {
-    if (!cpu_has(&cpu->model, FEAT_NX) || (value & ~(uint64_t)EFER_NXE))
+    if (value & ~(uint64_t)EFER_NXE)
         return false;
     if (value != cpu->efer) {
         cpu->efer = value;
@@ -172,9 +207,9 @@ static bool write_efer(CpuX86 *cpu, uint64_t value)
 
 static bool write_msr(CpuX86 *cpu, uint32_t msr, uint64_t value)
 {
-    const MsrRow *row = find_row(msr);
+    const MsrRow *row = find_row(cpu, msr);
     const CpuBoard *board = &cpu->board;
-    if (!row || (value & ~row->writable))
+    if (!row || (value & ~row->writable) || (row->valid && !row->valid(cpu, msr, value)))
         return false;
     switch (row->kind) {
     case MSR_FIELD:
@@ -188,14 +223,9 @@ static bool write_msr(CpuX86 *cpu, uint32_t msr, uint64_t value)
     case MSR_APIC_BASE:
         return board->set_apic_base && board->set_apic_base(board->opaque, value);
     case MSR_TSC_DEADLINE:
-        if (!cpu_has(&cpu->model, FEAT_TSC_DEADLINE) || !board->set_tsc_deadline)
+        if (!board->set_tsc_deadline)
             return false;
         write_deadline(cpu, value);
-        return true;
-    case MSR_PAT:
-        if (!pat_valid(value))
-            return false;
-        cpu->pat = value;
         return true;
     case MSR_EFER:
         return write_efer(cpu, value);

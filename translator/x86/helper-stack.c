@@ -75,14 +75,22 @@ uint64_t helper_enter(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 
 /* ---- PUSHF, POPF ---- */
 
+/* Virtual-8086 mode, IOPL < 3 (SDM 2 "PUSHF", "POPF"): by VME, 16 bits only. */
+uint64_t helper_v86_flags(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    CpuX86 *cpu = cpu_x86(vcpu);
+    if (cpu_vm86(cpu) && cpu_iopl(cpu) < 3 && (!(cpu->cr4 & CR4_VME) || (a & 0xff) != 2))
+        cpu_raise_code(cpu, VEC_GP, 0);
+    return 0;
+}
+
 uint64_t helper_pushf_value(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
     uint32_t flags = cpu_eflags(cpu) & ~(EFLAGS_VM | EFLAGS_RF);
     if (!cpu_vm86(cpu) || cpu_iopl(cpu) == 3)
         return flags;
-    if (!(cpu->cr4 & CR4_VME) || (a & 0xff) != 2)
-        cpu_raise_code(cpu, VEC_GP, 0);
+    helper_v86_flags(vcpu, a, 0, 0);
     return (flags & ~EFLAGS_IF) | EFLAGS_IOPL | (flags & EFLAGS_VIF ? EFLAGS_IF : 0);
 }
 
@@ -90,10 +98,10 @@ uint64_t helper_pushf_value(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 #define POPF_WIDE (EFLAGS_AC | EFLAGS_ID)
 
 /* Virtual-8086 mode with IOPL < 3: VME keeps the program's IF in VIF (SDM 3A 20.2.7). */
-static void popf_vme(CpuX86 *cpu, uint32_t value, unsigned size)
+static void popf_vme(CpuX86 *cpu, uint32_t value)
 {
     const bool pending = (cpu->eflags & EFLAGS_VIP) && (value & EFLAGS_IF);
-    if (!(cpu->cr4 & CR4_VME) || size != 2 || pending || (value & EFLAGS_TF))
+    if (pending || (value & EFLAGS_TF))
         cpu_raise_code(cpu, VEC_GP, 0);
     cpu_set_eflags(cpu, value, POPF_ALWAYS);
     cpu_set_eflags(cpu, value & EFLAGS_IF ? EFLAGS_VIF : 0, EFLAGS_VIF);
@@ -106,7 +114,7 @@ uint64_t helper_popf(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     const unsigned size = b & 0xff;
     uint32_t mask = POPF_ALWAYS | (size == 4 ? POPF_WIDE : 0);
     if (cpu_vm86(cpu) && cpu_iopl(cpu) < 3) {
-        popf_vme(cpu, value, size);
+        popf_vme(cpu, value);
         return 0;
     }
     if (cpu->cpl <= cpu_iopl(cpu))

@@ -284,18 +284,12 @@ static uint16_t check_port(const StringRun *r)
     return port;
 }
 
-static uint16_t checked_port(StringRun *r)
-{
-    const uint16_t port = check_port(r);
-    debug_io_access(r->cpu, port, r->size);
-    return port;
-}
-
-/* The destination is made sure of before the port is read: a read may have effects. */
+/* The destination is made sure of before the port is read: a read may have effects. Breakpoints come
+ * last: they are traps. */
 static uint32_t run_ins(StringRun *r)
 {
     Mmu *mmu = &r->cpu->v.mmu;
-    const uint16_t port = checked_port(r);
+    const uint16_t port = check_port(r);
     const gva_t gva = element_linear(r, SEG_ES, get_reg(r, REG_EDI), true);
     MemAccess access;
     Fault f;
@@ -308,14 +302,16 @@ static uint32_t run_ins(StringRun *r)
     const uint64_t value = address_space_io_read(mmu->as, port, r->size);
     memcpy(host, &value, r->size);
     access_commit(mmu, &access);
+    debug_io_access(r->cpu, port, r->size);
     return 1;
 }
 
 static uint32_t run_outs(StringRun *r)
 {
-    const uint16_t port = checked_port(r);
+    const uint16_t port = check_port(r);
     const uint64_t value = load_element(r, r->seg, get_reg(r, REG_ESI));
     address_space_io_write(r->cpu->v.mmu.as, port, value, r->size);
+    debug_io_access(r->cpu, port, r->size);
     return 1;
 }
 
@@ -401,7 +397,10 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         if (vcpu->mmu.watch_hits || cpu->pending_db)
             break;
     }
-    return r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
+    const bool again = r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
+    if (again) /* a code breakpoint has had its say (SDM 3B "Instruction-Breakpoint Exception Condition") */
+        cpu->eflags |= debug_rf_mask(cpu);
+    return again;
 }
 
 uint64_t helper_string_io(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)

@@ -17,8 +17,7 @@ static bool is_software(EventKind kind)
  * fire again (SDM 3B "RF"). */
 static uint32_t pushed_eflags(const CpuX86 *cpu, const Event *event)
 {
-    const bool rf =
-        event->kind == EVENT_FAULT && event->vector != VEC_DB && event->vector != VEC_DF;
+    const bool rf = event->kind == EVENT_FAULT && event->vector != VEC_DF;
     return cpu_eflags(cpu) | (rf ? EFLAGS_RF : 0);
 }
 
@@ -292,7 +291,7 @@ static void record(CpuX86 *cpu, const Event *event, bool first)
  * Generating a Double Fault"). Only exceptions combine; after an interrupt the second is served. */
 static Event combine(const CpuX86 *cpu, const Event *first, const Fault *second)
 {
-    const bool exception = first->kind == EVENT_FAULT || first->kind == EVENT_TRAP;
+    const bool exception = first->kind == EVENT_FAULT || first->kind == EVENT_DEBUG;
     const bool contributory =
         exception && first->vector < 32 && ((CONTRIBUTORY >> first->vector) & 1);
     const bool page_fault = exception && first->vector == VEC_PF;
@@ -317,7 +316,7 @@ bool event_deliver(CpuX86 *cpu, Event event)
     unsigned rounds = 0;
     cpu->v.halted = false;
     cpu->shadow = cpu->shadow_ss = cpu->shadow_fresh = cpu->step_armed = false;
-    if (event.kind == EVENT_FAULT || event.kind == EVENT_TRAP)
+    if (event.kind == EVENT_FAULT || event.kind == EVENT_DEBUG)
         log_printf(LOG_INT, "check_exception old: 0xffffffff new 0x%x", event.vector);
     for (;;) {
         cpu->in_delivery = !is_software(event.kind);

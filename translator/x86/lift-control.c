@@ -184,7 +184,8 @@ void lift_ret_far(Lift *l, int arg)
 
 void lift_iret(Lift *l, int arg)
 {
-    lift_call_imm(l, HELPER_iret, l->insn->op_size, 0, 0);
+    IrOpd args[] = {ir_imm(), ir_pc()};
+    lift_call(l, HELPER_iret, 2, args, (int64_t[]){l->insn->op_size, (int64_t)l->next_pc});
 }
 
 /* --- software interrupts and traps --- */

@@ -163,6 +163,15 @@ static void wait_before_bad_store(Lift *l)
     op->native = (IrNative){.opcode = 0x9b, .fpu = true, .x87 = true}; /* WAIT */
 }
 
+/* Not native: hosts may have bits that guests have not, such as AMD's for misaligned operands. */
+void lift_ldmxcsr(Lift *l, int arg)
+{
+    if (raise_unavailable(l))
+        return;
+    IrOpd args[] = {lift_load(l, 4, 0)};
+    lift_call(l, HELPER_ldmxcsr, 1, args, (int64_t[]){0});
+}
+
 void lift_native(Lift *l, int arg)
 {
     const X86Insn *insn = l->insn;

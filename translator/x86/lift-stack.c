@@ -82,6 +82,8 @@ void lift_pushf(Lift *l, int arg)
 void lift_popf(Lift *l, int arg)
 {
     unsigned size = l->insn->op_size;
+    if (l->mode & MODE_VM86) /* comes before what the stack may raise */
+        lift_call_imm(l, HELPER_v86_flags, size, 0, 0);
     IrOpd args[] = {lift_pop_peek(l, size, 0), ir_imm()};
     lift_call(l, HELPER_popf, 2, args, (int64_t[]){0, size});
     lift_add_esp(l, size);

@@ -366,6 +366,18 @@ tests:
         want NONE
         eq "ECX", ecx, 0
         done
+        dbg "RF holds for all of a long REP"
+        mov ecx, 200000
+        mov edi, PAGES
+        arm 0, X, %$x
+        push dword RF | 2
+        push dword CODE
+        push dword %$x
+        iretd
+%$x:    rep stosb
+        want NONE
+        eq "ECX", ecx, 0
+        done
         dbg "a fault pushes RF"
         at
         ud2
@@ -544,6 +556,24 @@ tests:
         rep outsb
         want_db BHIT | 1
         eq "ECX", ecx, 2
+        dbg "I/O breakpoint: INS that faults"
+        arm 0, IO1, 0x80
+        xor eax, eax
+        mov es, ax
+        mov edi, DATA
+        at
+        insb
+        want GP, 0
+        want_at
+        mov ax, DATA_SEL
+        mov es, ax
+        dbg "... no breakpoint is left over"
+        nop
+        nop
+        want NONE
+        mov edx, dr6
+        eq "DR6", edx, 0xffff0ff0
+        done
         begin "CR4.DE: DR4 is #UD"
         at
         mov eax, dr4
@@ -599,6 +629,7 @@ tests:
         mov edx, dr6
         eq "DR6", edx, BD
         eq "GD is cleared", [t_dr7], 0x400
+        eq "RF", [t_eflags], RF | 2
         want_at
         dbg "general detect: writing"
         mov eax, 0x2400
@@ -644,6 +675,19 @@ tests:
         nop
         want DB_
         want_at
+        call quiet
+        begin_real "IRETD in real mode loads RF"
+        mov edx, %$x
+        mov dr0, edx
+        mov edx, 0x402
+        mov dr7, edx
+        push dword RF | 2
+        push dword 0x1000
+        push dword %$x - 0x10000
+        iretd
+%$x:    nop
+        want NONE
+        done
         call quiet
         begin_real "code breakpoint in real mode"
         mov edx, %$at

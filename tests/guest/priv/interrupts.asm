@@ -298,6 +298,54 @@ behind_sti:
         want NMI_, 0
         want_at
         call calm
+        begin "NMI, masked from now on"
+        send_nmi
+        mov ecx, 100000
+%$wait: loop %$wait
+        want NMI_, 0
+        done
+        begin "IRET that faults opens NMI"
+        send_nmi
+        nop
+        push dword 2
+        push dword 0
+        push dword 0
+        iretd
+        want NMI_, 0
+        eq "EIP", [t_eip], LIN(stubs) + GP * 16
+        done
+        call calm
+        ; code breakpoints
+        begin "an interrupt keeps RF"
+        mov edx, %$at
+        mov dr0, edx
+        mov edx, 0x402
+        mov dr7, edx
+        send
+        push dword RF | IF | 2
+        push cs
+        push dword %$at
+        iretd
+        at
+        nop
+        want VEC, 0
+        eq "EFLAGS", [t_eflags], RF | IF | 2
+        want_at
+        call calm
+        begin "an interrupt comes before a code breakpoint"
+        mov edx, %$at
+        mov dr0, edx
+        mov edx, 0x402
+        mov dr7, edx
+        send
+        push dword IF | 2
+        popfd
+        at
+        nop
+        want VEC, 0
+        eq "EFLAGS", [t_eflags], IF | 2
+        want_at
+        call calm
         ; TSC deadline, with a TSC that was set far ahead
         mov eax, 1
         cpuid

@@ -16,7 +16,7 @@ tests:  cmp dword [MAGIC], 0x600d600d
 .known: mov eax, [STEP]
         inc dword [STEP]
         jmp [table + eax * 4]
-table:  dd no_idt, bad_df, bad_stack, no_tss, df_absent, real_idt, port92, keyboard, end
+table:  dd no_idt, bad_df, bad_stack, no_tss, df_absent, real_idt, port92, keyboard, init, end
 
 no_idt: lidt [nothing]
         ud2
@@ -56,7 +56,8 @@ real_idt:
         want NONE
         done
         jmp survived
-port92: in al, 0x92
+port92: call reset_state                        ; of the reset before
+        in al, 0x92
         or al, 1
         out 0x92, al
 wait_:  mov ecx, 10000000
@@ -66,6 +67,20 @@ keyboard:
         mov al, 0xfe
         out 0x64, al
         jmp wait_
+init:   mov ecx, 0x174                          ; INIT to APIC 0: SDM 3A "Processor State After Reset"
+        mov eax, 0x1234
+        xor edx, edx
+        wrmsr
+        fninit
+        fld1
+        mov eax, cr0
+        and eax, 0x9fffffff
+        mov cr0, eax
+        mov dword [0xfee000f0], 0x1ff
+        mov dword [0xfee00310], 0
+        mov dword [0xfee00300], 0x4500
+        mov ecx, 10000000
+        loop $
 survived:
         begin "a reset was due"
         want 0
@@ -77,8 +92,27 @@ end:    mov dword [MAGIC], 0
         begin "all resets happened"
         mov eax, [STEP]
         want NONE
-        eq "steps", eax, 9
+        eq "steps", eax, 10
         done
+        begin "state after INIT"
+        mov eax, cr0
+        mov ecx, 0x174
+        xor ebx, ebx
+        fnstcw [DATA]
+        mov bx, [DATA]
+        mov edi, eax
+        rdmsr
+        mov esi, eax
+        mov eax, edi
+        mov ecx, dr7
+        want NONE
+        eq "CR0", eax, 0x11                     ; CD and NW as they were
+        eq "MSR 174h", esi, 0x1234
+        eq "x87 control word", ebx, 0x37f
+        eq "DR7", ecx, 0x400
+        done
+        ret
+reset_state:
         begin "state after reset"
         mov eax, cr0
         mov ebx, cr4

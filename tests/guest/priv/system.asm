@@ -172,6 +172,39 @@ control:
         eq "EAX", eax, 0x87654321
         eq "EDX", edx, 0
         done
+%macro bad_msr 4                        ; name, number, EDX, EAX
+        begin %1
+        mov ecx, %2
+        mov edx, %3
+        mov eax, %4
+        at
+        wrmsr
+        want GP, 0
+        want_at
+%endmacro
+        bad_msr "PAT: type 2", 0x277, 0, 2
+        bad_msr "fixed MTRR: type UC-", 0x250, 0x07000000, 0
+        bad_msr "default MTRR: type 3", 0x2ff, 0, 0xc03
+        bad_msr "variable MTRR: type 2", 0x200, 0, 2
+        bad_msr "variable MTRR: bit 8", 0x200, 0, 0x106
+        bad_msr "variable MTRR: bit 0 of the mask", 0x201, 0, 0x801
+        bad_msr "variable MTRR: above the address bits", 0x201, 0x80000000, 0x800
+        begin "CPUID beyond the highest leaf"
+        xor eax, eax
+        cpuid
+        xor ecx, ecx
+        cpuid
+        mov esi, eax
+        mov edi, ebx
+        mov ebp, edx
+        mov eax, 0x1000
+        xor ecx, ecx
+        cpuid
+        want NONE
+        eq "EAX", eax, esi
+        eq "EBX", ebx, edi
+        eq "EDX", edx, ebp
+        done
         begin "WRMSR TSC"
         mov ecx, 0x10
         mov eax, 0
@@ -614,8 +647,29 @@ fpu:    fninit
         ldmxcsr [DATA]
         want GP, 0
         want_at
+        begin "LDMXCSR with a bit of other CPUs"
+        mov dword [DATA], 0x21f80       ; AMD's MM
+        at
+        ldmxcsr [DATA]
+        want GP, 0
+        want_at
         mov dword [DATA], 0x1f80
         ldmxcsr [DATA]
+        fninit
+        fld1
+        fnstenv [DATA]
+        begin "CS of the x87 instruction is zero if CPUID says so"
+        mov eax, 7
+        xor ecx, ecx
+        cpuid
+        test ebx, 1 << 13
+        mov eax, 0
+        jz %$end
+        mov ax, [DATA + 16]
+        want NONE
+        eq "CS", eax, 0
+        done
+        fninit
         ret
 
 ; ---- real mode

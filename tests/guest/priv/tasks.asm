@@ -197,6 +197,14 @@ tests:
         eq "NT cleared in the second task's image", [tss2 + EFL_], 2
         eq "EBX", ebx, 0x1111
         done
+        task "IRET with a prefix"
+        call TSS2:0
+        jmp %$fin
+%$second: cs iretd
+%$third:
+%$fin:  want NONE
+        eq "EIP of the second task", [tss2 + EIP_], %$third
+        done
         task "CALL through a task gate"
         call TGATE:0
         jmp %$fin

@@ -287,6 +287,12 @@ tests:
         movzx ebx, bx
         eq "FLAGS", ebx, IOPL3 | 0x8d7
         done
+        begin_v86 "IOPL 0: POPF does not look at the stack"
+        mov sp, 0xffff
+        at
+        popf
+        want GP, 0
+        want_at
         begin_v86 "selectors of the frame"
         mov ax, 0x1111
         mov fs, ax

@@ -80,8 +80,9 @@ ROWS = [
      lambda s: (s.vectors == "08 08" or s.only("TSS+24")) and s.one_word(*RF)),  # or the TSS of its task
     ("PUSH Sreg may leave the upper half (2 \"PUSH\")", lambda s: (
         not s.opcodes.isdisjoint({b"\x06", b"\x0e", b"\x16", b"\x1e"}) and s.half_word())),
-    # dbtvm: RF is kept only while code breakpoints are armed.
-    ("RF after IRET, where no breakpoint looks at it", lambda s: s.vectors == "01 01" and s.one_word(*RF)),
+    # dbtvm: RF is kept only while code breakpoints are armed. Bochs: general detect pushes it clear; 3B
+    # "Instruction-Breakpoint Exception Condition" makes an exception of instruction breakpoints only.
+    ("RF after IRET, where no breakpoint looks at it, or of general detect", lambda s: s.vectors == "01 01" and s.one_word(*RF)),
     ("ENTER may look for #AC where the new stack ends; 2 \"ENTER\" does not say",
      lambda s: s.vectors[3:] == "11" and b"\xc8" in s.opcodes),
     # What Bochs has wrong.
