@@ -80,12 +80,11 @@ static void remove_overlapping(Cache *cache, const GArray *sorted)
         GPtrArray *blocks = cache->unit[u].blocks;
         for (guint i = 0; i < blocks->len; i++) {
             TranslationBlock *tb = g_ptr_array_index(blocks, i);
-            if (tb->valid && overlaps_any(tb, sorted)) {
-                cache_remove(cache, tb);
-                cache->counters.invalidated_other++;
-            }
+            if (tb->valid && overlaps_any(tb, sorted))
+                cache_condemn(cache, tb);
         }
     }
+    cache->counters.invalidated_other += cache_remove_condemned(cache);
 }
 
 /* Debuggers take all breakpoints out at each stop and put them back to go on: only those that

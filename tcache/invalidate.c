@@ -30,22 +30,40 @@ TranslationBlock *cache_next_in_page(const TranslationBlock *tb, uint64_t page)
     return tb->page_next[page_index(tb, page)];
 }
 
-static void unlink_page(Cache *cache, TranslationBlock *tb, uint64_t page)
+/* Blocks that are not valid leave a list together: one by one, many in one list (a guest can map a page at
+ * a million addresses) would cost the square of it. A block that has left leads to itself. */
+
+static void sweep_page(Cache *cache, const TranslationBlock *tb, uint64_t page)
 {
-    TranslationBlock **link = &cache->pages[page];
-    while (*link != tb)
-        link = &(*link)->page_next[page_index(*link, page)];
-    *link = tb->page_next[page_index(tb, page)];
+    if (cache_next_in_page(tb, page) == tb)
+        return;
+    TranslationBlock **link = &cache->pages[page], *other;
+    while ((other = *link)) {
+        TranslationBlock **next = &other->page_next[page_index(other, page)];
+        if (other->valid) {
+            link = next;
+            continue;
+        }
+        *link = *next;
+        *next = other;
+    }
     if (!cache->pages[page] && cache->smc_hot[page] < SMC_HOT)
         unmark_page(cache, page);
 }
 
-static void hash_remove(Cache *cache, TranslationBlock *tb)
+static void sweep_hash(Cache *cache, const TranslationBlock *tb)
 {
-    TranslationBlock **link = cache_hash_head(cache, tb->phys, &tb->state);
-    while (*link != tb)
-        link = &(*link)->hash_next;
-    *link = tb->hash_next;
+    if (tb->hash_next == tb)
+        return;
+    TranslationBlock **link = cache_hash_head(cache, tb->phys, &tb->state), *other;
+    while ((other = *link)) {
+        if (other->valid) {
+            link = &other->hash_next;
+            continue;
+        }
+        *link = other->hash_next;
+        other->hash_next = other;
+    }
 }
 
 void cache_cut_off(Cache *cache, TranslationBlock *tb)
@@ -55,14 +73,28 @@ void cache_cut_off(Cache *cache, TranslationBlock *tb)
     codegen_forget_returns_to(cache->vcpu, tb->code, tb->code_size);
 }
 
-void cache_remove(Cache *cache, TranslationBlock *tb)
+void cache_condemn(Cache *cache, TranslationBlock *tb)
 {
-    hash_remove(cache, tb);
-    unlink_page(cache, tb, tb->phys >> GUEST_PAGE_BITS);
-    if (tb_in_second_list(tb))
-        unlink_page(cache, tb, tb->second_page >> GUEST_PAGE_BITS);
-    cache_cut_off(cache, tb);
+    if (tb->valid)
+        g_ptr_array_add(cache->condemned, tb);
     tb->valid = false;
+}
+
+unsigned cache_remove_condemned(Cache *cache)
+{
+    GPtrArray *blocks = cache->condemned;
+    const unsigned count = blocks->len;
+    for (guint i = count; i-- > 0;) /* newest first, as they are in lists of incoming chains */
+        cache_cut_off(cache, g_ptr_array_index(blocks, i));
+    for (guint i = 0; i < count; i++) {
+        const TranslationBlock *tb = g_ptr_array_index(blocks, i);
+        sweep_hash(cache, tb);
+        sweep_page(cache, tb, tb->phys >> GUEST_PAGE_BITS);
+        if (tb_in_second_list(tb))
+            sweep_page(cache, tb, tb->second_page >> GUEST_PAGE_BITS);
+    }
+    g_ptr_array_set_size(blocks, 0);
+    return count;
 }
 
 /* ---- places that are patched again and again ---- */
@@ -197,20 +229,14 @@ unsigned cache_room_to_patched(const Cache *cache, ram_off_t offset, unsigned ro
 
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size)
 {
-    unsigned removed = 0;
     uint64_t last = (offset + size - 1) >> GUEST_PAGE_BITS;
     for (uint64_t page = offset >> GUEST_PAGE_BITS; page <= last && page < cache->page_count;
          page++) {
-        TranslationBlock *tb = cache->pages[page];
-        while (tb) {
-            TranslationBlock *next = cache_next_in_page(tb, page);
-            if (cache_overlaps(tb, offset, size)) {
-                cache_remove(cache, tb);
-                removed++;
-            }
-            tb = next;
-        }
+        for (TranslationBlock *tb = cache->pages[page]; tb; tb = cache_next_in_page(tb, page))
+            if (cache_overlaps(tb, offset, size))
+                cache_condemn(cache, tb);
     }
+    const unsigned removed = cache_remove_condemned(cache);
     if (removed)
         trace(block_invalidate, offset, size, removed);
     return removed;

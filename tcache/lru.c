@@ -51,6 +51,7 @@ bool cache_init(Cache *cache, VCpu *vcpu, AddressSpace *as, uint64_t bytes, bool
     cache->page_count = ram_capacity(address_space_ram(as)) >> GUEST_PAGE_BITS;
     cache->pages = g_new0(TranslationBlock *, cache->page_count);
     cache->volatile_links = g_ptr_array_new();
+    cache->condemned = g_ptr_array_new();
     cache->lines = g_new0(uint8_t, ram_capacity(address_space_ram(as)) >> CODE_LINE_BITS);
     vcpu->code_lines = (uint64_t)(uintptr_t)cache->lines -
                        ((uint64_t)(uintptr_t)ram_hva(address_space_ram(as), 0) >> CODE_LINE_BITS);
@@ -83,13 +84,9 @@ static void free_interp_blocks(Unit *unit)
 static void unit_clear(Cache *cache, Unit *unit)
 {
     chain_unlink_volatile(cache); /* the list must not outlive its slots */
-    for (guint i = 0; i < unit->blocks->len; i++) {
-        TranslationBlock *tb = g_ptr_array_index(unit->blocks, i);
-        if (tb->valid) {
-            cache_remove(cache, tb);
-            cache->counters.evicted_blocks++;
-        }
-    }
+    for (guint i = 0; i < unit->blocks->len; i++)
+        cache_condemn(cache, g_ptr_array_index(unit->blocks, i));
+    cache->counters.evicted_blocks += cache_remove_condemned(cache);
     free_interp_blocks(unit);
     g_ptr_array_set_size(unit->blocks, 0);
     while (unit->chunks->len > 0)
@@ -115,6 +112,8 @@ void cache_destroy(Cache *cache)
     g_free(cache->lines);
     if (cache->volatile_links)
         g_ptr_array_free(cache->volatile_links, TRUE);
+    if (cache->condemned)
+        g_ptr_array_free(cache->condemned, TRUE);
     g_free(cache->smc_at);
     g_free(cache->smc_hot);
     g_free(cache->smc_miss);

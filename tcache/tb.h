@@ -135,6 +135,7 @@ typedef struct {
     uint8_t *smc_miss;  /* by RAM page: stores in a row that were seen to hit none */
     PatchedPlace patched[1u << PATCHED_BITS];
     GPtrArray *volatile_links; /* of ExitSlot */
+    GPtrArray *condemned;      /* of TranslationBlock: about to be removed */
     GHashTable *tags;          /* (mode, CS) -> jump tag */
     RecentTags recent_tags[1u << TAG_MEMO_BITS];
     JumpTables jumps;
@@ -223,7 +224,10 @@ void cache_cover_lines(Cache *cache, const TranslationBlock *tb);
 TranslationBlock *cache_next_in_page(const TranslationBlock *tb, uint64_t page);
 /* No block leads to tb any more, nor tb to others, but by way of a look-up. */
 void cache_cut_off(Cache *cache, TranslationBlock *tb);
-void cache_remove(Cache *cache, TranslationBlock *tb);
+/* Remove tb, with all others that are condemned by then, at cache_remove_condemned, before any other use of
+ * the cache. */
+void cache_condemn(Cache *cache, TranslationBlock *tb);
+unsigned cache_remove_condemned(Cache *cache); /* how many */
 /* Remove the blocks that overlap [offset, offset+size); returns how many. */
 unsigned cache_invalidate(Cache *cache, ram_off_t offset, uint64_t size);
 /* How many bytes, at most room, a block that begins at offset should have. */
