@@ -274,11 +274,11 @@ static Window *oldest_user(WindowSet *set, const Window *keep)
 
 void window_make_room(WindowSet *set, Window *keep)
 {
-    while (set->total_vmas > WINDOW_VMA_BUDGET) {
+    while (set->total_vmas > set->vma_budget) {
         Window *victim = oldest_user(set, keep);
         if (!victim) {
             window_clear(set, &set->windows[WINDOW_KERNEL]);
-            if (set->total_vmas > WINDOW_VMA_BUDGET)
+            if (set->total_vmas > set->vma_budget)
                 window_clear(set, keep);
             return;
         }

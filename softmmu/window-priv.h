@@ -13,7 +13,7 @@
 #define WINDOW_CHUNK       UINT64_C(1024) /* entries of Window.pages in a host page */
 #define WINDOW_STREAMS     4
 #define WINDOW_INVALIDATED 64 /* more: the whole window is validated */
-#define WINDOW_VMA_BUDGET  40000u
+#define WINDOW_VMA_BUDGET  40000u /* at most; see WindowSet.vma_budget */
 /* A page of the kernel's window that was unmapped this often stays on the TLB (temporary mappings);
  * user windows are given up as a whole, see WINDOW_DEMOTE_NS. */
 #define WINDOW_CHURN_LIMIT 4
@@ -99,6 +99,7 @@ struct WindowSet {
     uint32_t rev_free;
     GArray *changed; /* uint32_t: pages of the window being validated whose entries changed */
     uint32_t total_vmas;
+    uint32_t vma_budget; /* mappings that windows may have: the host limits them for a process */
     uint64_t generation, kernel_generation, clock;
     uint64_t mode_bits; /* of the paging registers that the windows were filled under */
     uint64_t remap_ns;  /* what it costs on this host to map a page and to unmap it; a trap costs

@@ -68,6 +68,17 @@ static uint64_t measure_remap(const WindowSet *set, const Window *window)
     return (uint64_t)MAX(least, LEAST_NS);
 }
 
+/* The rest of the process has a few hundred mappings. At the limit nothing could be protected any more. */
+static uint32_t vma_budget(void)
+{
+    enum { OTHERS = 4096, LEAST = 1024 };
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents("/proc/sys/vm/max_map_count", &text, NULL, NULL))
+        return WINDOW_VMA_BUDGET;
+    const uint64_t limit = g_ascii_strtoull(text, NULL, 10);
+    return (uint32_t)CLAMP(limit > OTHERS ? limit - OTHERS : 0, LEAST, WINDOW_VMA_BUDGET);
+}
+
 WindowSet *window_set_new(Mmu *mmu)
 {
     WindowSet *set = g_new0(WindowSet, 1);
@@ -78,6 +89,7 @@ WindowSet *window_set_new(Mmu *mmu)
     set->rev = g_array_new(FALSE, FALSE, sizeof(RevNode));
     g_array_set_size(set->rev, 1); /* node 0 ends lists */
     set->changed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    set->vma_budget = vma_budget();
     bool ok = set->rev_head && window_init(&set->windows[WINDOW_IDENTITY]) &&
               window_init(&set->windows[WINDOW_KERNEL]);
     if (!ok) {
@@ -201,8 +213,10 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
     void *at = window->base + ((uint64_t)(page + first) << GUEST_PAGE_BITS);
     void *p = mmap(at, (uint64_t)(last - first + 1) << GUEST_PAGE_BITS, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    g_assert(p == at);
-    count_vmas(set, window, 2);
+    if (p == at)
+        count_vmas(set, window, 2);
+    else
+        window_clear(set, window); /* as in protect_run */
 }
 
 /* Only parts of the array that were ever written are looked at: the rest costs the host no memory.
@@ -494,7 +508,7 @@ void window_follow(WindowSet *set, Window *window, const uint32_t *pages, uint32
         }
         if (how != FOLLOW_KEEP)
             follow_run(set, window, how, pages[i - length], length, &run);
-        if (set->total_vmas > WINDOW_VMA_BUDGET)
+        if (set->total_vmas > set->vma_budget)
             window_clear(set, window);
         if (window->mapped == 0) /* emptied, maybe for want of mappings: `next` is not true any more */
             return;
@@ -515,6 +529,8 @@ void window_protect_ram_page(WindowSet *set, ram_off_t offset)
         if (!window_is_writable(window->pages[page]))
             continue;
         protect_run(set, window, page, 1);
+        if (set->total_vmas > set->vma_budget)
+            window_clear(set, window);
         if (window->mapped == 0) /* emptied: the list is another one */
             n = set->rev_head[offset >> GUEST_PAGE_BITS];
     }

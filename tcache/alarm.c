@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +19,7 @@ struct Alarm {
     bool firing;         /* the vCPU thread runs timers */
 };
 
-static Engine *engine_of_thread; /* whose guest the thread with the timer runs */
+static __thread Engine *engine_of_thread; /* whose guest it runs, if timers are its */
 
 void engine_set_timers(Engine *engine, const EngineTimers *timers)
 {
@@ -43,8 +42,7 @@ static void on_alarm(int sig)
     Engine *engine = engine_of_thread;
     if (engine) {
         atomic_store(&engine->alarm->due, INT64_MAX);
-        atomic_fetch_or(&engine->vcpu->attention, ATTENTION_TIMERS);
-        mprotect(engine->vcpu->poll_page, sizeof engine->vcpu->poll_page, PROT_NONE);
+        engine_break_out(engine, ATTENTION_TIMERS);
     }
     errno = saved;
 }

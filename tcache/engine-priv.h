@@ -160,6 +160,8 @@ void shortcuts_forget(Engine *engine);
 
 /* exec.c */
 void engine_request_attention(Engine *engine, unsigned bits); /* any thread */
+/* The same without waking a halted vCPU; from a signal handler, too. */
+void engine_break_out(Engine *engine, unsigned bits);
 void engine_enter(Engine *engine); /* this thread runs the vCPU, from here to engine_leave */
 void engine_leave(Engine *engine);
 /* Serve what other threads asked for; true: to stop. */

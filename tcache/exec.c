@@ -2,7 +2,9 @@
  * The execution loop: find or translate, enter, act on the reason of the exit. */
 #include "tcache/engine-priv.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
@@ -15,11 +17,29 @@ enum { PAGE_FAULT = 14, PAGE_FAULT_WRITE = 2 }; /* vector; bit of the error code
 
 /* ---- attention: other threads ask for the loop ---- */
 
+/* What is not dumped is a mapping of its own, so that to protect it needs no other one: at the host's limit of
+ * mappings there would be none, and nothing could break the guest off. */
+static void separate_poll_page(VCpu *vcpu)
+{
+    if (madvise(vcpu->poll_page, sizeof vcpu->poll_page, MADV_DONTDUMP) < 0)
+        g_error("madvise: %s", g_strerror(errno));
+}
+
+static void protect_poll_page(VCpu *vcpu, int protection)
+{
+    if (mprotect(vcpu->poll_page, sizeof vcpu->poll_page, protection) < 0)
+        abort(); /* the guest would run on for ever; maybe in a signal handler */
+}
+
+void engine_break_out(Engine *engine, unsigned bits)
+{
+    atomic_fetch_or(&engine->vcpu->attention, bits);
+    protect_poll_page(engine->vcpu, PROT_NONE);
+}
+
 void engine_request_attention(Engine *engine, unsigned bits)
 {
-    VCpu *vcpu = engine->vcpu;
-    atomic_fetch_or(&vcpu->attention, bits);
-    mprotect(vcpu->poll_page, sizeof vcpu->poll_page, PROT_NONE);
+    engine_break_out(engine, bits);
     g_mutex_lock(&engine->lock);
     g_cond_signal(&engine->wake);
     g_mutex_unlock(&engine->lock);
@@ -66,8 +86,7 @@ static void cut_off_running_block(Engine *engine)
     if (!tb || tb->valid)
         return;
     jump_tables_leave(&engine->cache.jumps);
-    atomic_fetch_or(&engine->vcpu->attention, ATTENTION_KICK);
-    mprotect(engine->vcpu->poll_page, sizeof engine->vcpu->poll_page, PROT_NONE);
+    engine_break_out(engine, ATTENTION_KICK);
 }
 
 static void foreign_code_write(void *opaque, ram_off_t offset, uint64_t size)
@@ -168,6 +187,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
     g_mutex_init(&engine->lock);
     g_cond_init(&engine->wake);
     codegen_init_vcpu(vcpu);
+    separate_poll_page(vcpu);
     mprotect(vcpu->return_guard, sizeof vcpu->return_guard, PROT_NONE);
     vcpu->engine = engine;
     vcpu->kick = kick;
@@ -257,7 +277,7 @@ static void drain_posts(Engine *engine)
 bool engine_attend(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
-    mprotect(vcpu->poll_page, sizeof vcpu->poll_page, PROT_READ | PROT_WRITE);
+    protect_poll_page(vcpu, PROT_READ | PROT_WRITE);
     unsigned bits = atomic_exchange(&vcpu->attention, 0);
     engine->cache.counters.kicks++;
     if (bits & ATTENTION_POSTS)

@@ -71,6 +71,36 @@ handler: iret
         jmp dword 8:0x70000000
 %endif
 
+%ifdef CASE_code_everywhere     ; in every second page of 200 MiB; then "D" at port E9h
+        in al, 0x92
+        or al, 2
+        out 0x92, al
+        lgdt [cs:gdt_pointer]
+        mov eax, cr0
+        or al, 1
+        mov cr0, eax
+        jmp dword 8:0xf0000 + flat
+        bits 32
+flat:   mov ax, 16
+        mov ds, ax
+        mov ss, ax
+        mov esp, 0x7000
+        mov edi, 0x100000
+return: mov byte [edi], 0xc3
+        add edi, 0x1000
+        cmp edi, 0xc800000
+        jb return
+        mov edi, 0x100000
+called: call edi
+        add edi, 0x2000
+        cmp edi, 0xc800000
+        jb called
+        mov al, 'D'
+        out 0xe9, al
+ended:  jmp ended
+        bits 16
+%endif
+
 %ifdef CASE_reset
         mov al, 0xfe
         out 0x64, al

@@ -49,6 +49,26 @@ def start(*args, **more):
     return subprocess.Popen([BINARY, "-m", "16", "-vga", "none", "-display", "none", *args], **more)
 
 
+def mappings(process):
+    return pathlib.Path(f"/proc/{process.pid}/maps").read_bytes().count(b"\n")
+
+
+@test
+def code_in_every_page_does_not_use_up_the_hosts_mappings():
+    guest = start("-m", "256", "-bios", image("code_everywhere"), "-debugcon", "stdio",
+                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        assert guest.stdout.read(1) == b"D"
+        count = mappings(guest)
+        print(f"# {count} mappings")
+        assert count < 42000 or sanitized(), count
+        guest.terminate()
+        assert guest.wait(20) == 0
+    finally:
+        guest.kill()
+        guest.wait()
+
+
 @test
 def a_second_instance_is_refused():
     with scratch() as folder:
