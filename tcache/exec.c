@@ -213,6 +213,7 @@ Engine *engine_new(VCpu *vcpu, AddressSpace *as, const EngineOptions *options, G
 void engine_count_time(Engine *engine, const EngineTime *time)
 {
     engine->icount = icount_new(engine, time);
+    engine->vcpu->steadfast = true;
 }
 
 bool engine_has_windows(const Engine *engine)

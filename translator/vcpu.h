@@ -106,6 +106,7 @@ typedef struct VCpu {
     uint32_t beside_left;    /* stores beside code until the engine sees one again */
     uint32_t repeat_bytes;   /* a repeated string instruction moves before the loop sees it again: a
                                 power of two, 4096 or more */
+    bool steadfast;          /* -icount: what asks for attention ends no repeated instruction early */
 
     Mmu mmu;
     MemAccess access;        /* the slow access in flight */

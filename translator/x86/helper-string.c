@@ -315,6 +315,14 @@ static uint32_t run_outs(StringRun *r)
     return 1;
 }
 
+/* What a device does for an element may take long, and 65536 times as long is too long for whoever waits. */
+static bool port_gives_way(const StringRun *r)
+{
+    const VCpu *vcpu = &r->cpu->v;
+    return (r->op == STRING_INS || r->op == STRING_OUTS) && atomic_load(&vcpu->attention) &&
+           !vcpu->steadfast;
+}
+
 /* ---- the instruction ---- */
 
 typedef struct {
@@ -394,7 +402,7 @@ uint64_t helper_string(VCpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
         check_port(&r); /* hardware looks at the permission first, whatever the count */
     while (r.left > 0 && !r.stop) {
         advance(&r, row->run(&r), row->si, row->di);
-        if (vcpu->mmu.watch_hits || cpu->pending_db)
+        if (vcpu->mmu.watch_hits || cpu->pending_db || port_gives_way(&r))
             break;
     }
     const bool again = r.rep && !r.stop && get_reg(&r, REG_ECX) != 0;
