@@ -9,7 +9,7 @@
 enum {
     SECTOR = 512,
     MULTIPLE_MAX = 16,
-    DMA_SECTORS = IDE_BUFFER / SECTOR, /* per step */
+    DMA_SECTORS = IDE_BUFFER / SECTOR, /* at once */
     LBA28_MAX = 0x0fffffff,
     CYLINDERS_MAX = 16383,
     MODE_ACTIVE = 0xff,
@@ -208,30 +208,28 @@ static void disk_data_done(IdeDrive *drive)
     }
 }
 
-static void disk_dma(IdeDrive *drive)
+static bool disk_dma(IdeDrive *drive)
 {
     AtaDisk *disk = (AtaDisk *)drive;
     if (disk->stalled)
-        return;
-    while (disk->remaining > 0) {
-        uint32_t count = MIN(disk->remaining, DMA_SECTORS);
-        bool failed = false;
-        if (!disk->writing && !load(disk, count))
-            return;
-        uint32_t moved =
-            ide_channel_dma(drive->channel, drive->buffer, count * SECTOR, !disk->writing, &failed);
-        if (failed) {
-            transfer_fail(disk, IDE_ERROR_ABRT);
-            return;
-        }
-        uint32_t whole = moved / SECTOR;
-        if (disk->writing && whole > 0 && !store(disk, whole))
-            return;
-        advance(disk, whole);
-        if (moved < count * SECTOR)
-            return; /* the PRD table was too short: wait for the next one */
+        return false;
+    const uint32_t count = MIN(disk->remaining, DMA_SECTORS);
+    bool failed = false;
+    if (!disk->writing && !load(disk, count))
+        return false;
+    const uint32_t moved =
+        ide_channel_dma(drive->channel, drive->buffer, count * SECTOR, !disk->writing, &failed);
+    if (failed) {
+        transfer_fail(disk, IDE_ERROR_ABRT);
+        return false;
     }
-    transfer_finish(disk);
+    const uint32_t whole = moved / SECTOR; /* less: the PRD table was too short, another one follows */
+    if (disk->writing && whole > 0 && !store(disk, whole))
+        return false;
+    advance(disk, whole);
+    if (disk->remaining == 0)
+        transfer_finish(disk);
+    return disk->remaining > 0;
 }
 
 static void disk_retry(IdeDrive *drive)

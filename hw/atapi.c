@@ -12,7 +12,6 @@ enum {
     SECTOR = 2048,
     CDB_BYTES = 12,
     REPLY_BYTES = 1024,
-    DMA_BYTES = 65536, /* per step */
     LEAD_OUT = 0xaa,
     FRAMES_PER_SECOND = 75,
     PREGAP = 150,
@@ -120,6 +119,11 @@ static bool fetch(Cdrom *cd, uint32_t size)
         packet_fail(cd, SENSE_NO_MEDIUM);
         return false;
     }
+    if (cd->attention) { /* not the medium that the command was for: it had none at the start */
+        cd->attention = false;
+        packet_fail(cd, SENSE_MEDIUM_CHANGED);
+        return false;
+    }
     uint64_t at = cd->start + cd->done, end = block_size(drive->block);
     uint64_t there = at < end ? MIN(size, end - at) : 0;
     memset(drive->buffer + there, 0, size - there);
@@ -174,20 +178,18 @@ static void send_reply(Cdrom *cd, uint32_t size, uint32_t allocation)
     data_start(cd, MIN(MIN(size, REPLY_BYTES), allocation));
 }
 
-static void cdrom_dma(IdeDrive *drive)
+static bool cdrom_dma(IdeDrive *drive)
 {
     Cdrom *cd = (Cdrom *)drive;
     bool failed = false;
-    while (cd->done < cd->total) {
-        uint32_t size = (uint32_t)MIN(cd->total - cd->done, DMA_BYTES);
-        if (!fetch(cd, size))
-            return;
-        uint32_t moved = ide_channel_dma(drive->channel, drive->buffer, size, true, &failed);
-        cd->done += moved;
-        if (moved < size)
-            return; /* the PRD table was too short: wait for the next one */
-    }
-    packet_finish(cd);
+    const uint32_t size = (uint32_t)MIN(cd->total - cd->done, IDE_BUFFER);
+    if (!fetch(cd, size))
+        return false;
+    /* Less than size: the PRD table was too short, another one follows. */
+    cd->done += ide_channel_dma(drive->channel, drive->buffer, size, true, &failed);
+    if (cd->done == cd->total)
+        packet_finish(cd);
+    return cd->done < cd->total;
 }
 
 /* ---- packet commands ---- */

@@ -51,9 +51,10 @@ typedef struct {
     void (*command)(IdeDrive *drive, uint8_t code);
     /* The host has moved buffer[0, end). */
     void (*data_done)(IdeDrive *drive);
-    /* Phase is IDE_DMA and the bus master runs: move data, then finish; or return when the bus
-     * master stops first, to be called again. */
-    void (*dma)(IdeDrive *drive);
+    /* Phase is IDE_DMA and the bus master runs: move up to IDE_BUFFER bytes, and finish after the
+     * last. Called again, at once or later, while both stay so. False: not before the bus master
+     * starts anew, or retry has been called. */
+    bool (*dma)(IdeDrive *drive);
     /* Hardware, software or diagnostic reset: signature and status. */
     void (*signature)(IdeDrive *drive);
     /* Try a write again that ide_channel_stall has announced, if there is one; NULL: none ever. */

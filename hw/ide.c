@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * IDE controller: ports, cable, bus master; see ide.h. Drives are devices of their own
- * (ata.c, atapi.c). A transfer happens at once, inside the port write that starts it.
+ * (ata.c, atapi.c). A transfer happens at once, inside the port write that starts it; one by DMA
+ * that is larger than any driver's rests in between, so that nobody waits long for the io lock.
  * Sources: Intel 82371SB data sheet; ATA/ATAPI-6; Bus Master IDE 1.0. */
 #include "hw/ide.h"
 
@@ -29,6 +30,12 @@ enum {
     BM_PORTS = 16,
     PRD_MAX = 8192, /* the table lies within 64 KiB */
     PRD_LAST = 0x80000000,
+
+    /* What a channel moves by DMA before it rests, in bytes of RAM: some 0.4 ms. Linux asks for
+     * 1280 KiB at most. */
+    DMA_BUDGET = 1280 << 10,
+    DMA_DEVICE_COST = 20, /* for a byte of a device's memory */
+    DMA_REST_NS = 200000,
 };
 
 typedef struct {
@@ -40,6 +47,8 @@ typedef struct {
     uint32_t address; /* rest of the current PRD */
     uint32_t left;
     bool last;
+    int32_t budget;  /* what may still be moved, as DMA_BUDGET counts */
+    int64_t renewal; /* when it is full again, in ns of the clock */
 } BusMaster;
 
 struct IdeChannel {
@@ -51,11 +60,13 @@ struct IdeChannel {
     bool interrupt; /* INTRQ before nIEN */
     bool wire;      /* INTRQ */
     BusMaster bm;
+    Timer *rest; /* armed: the budget is used up, nothing moves before */
 };
 
 struct Ide {
     PciFunction pci;
     AddressSpace *as;
+    Clock *clock;
     IdeChannel channels[IDE_CHANNELS];
     IdeErrorHook error_hook;
     void *error_opaque;
@@ -112,8 +123,10 @@ uint32_t ide_channel_dma(IdeChannel *channel, void *buffer, uint32_t size, bool 
 {
     BusMaster *bm = &channel->bm;
     AddressSpace *as = channel->ide->as;
+    const uint64_t device_bytes = address_space_bus_device_bytes(as);
     uint8_t *bytes = buffer;
     uint32_t done = 0;
+    g_assert(size <= IDE_BUFFER);
     while (done < size && !*failed) {
         if (bm->left == 0 && !prd_load(channel))
             break;
@@ -126,6 +139,8 @@ uint32_t ide_channel_dma(IdeChannel *channel, void *buffer, uint32_t size, bool 
         bm->left -= n;
         done += n;
     }
+    const uint64_t slow = address_space_bus_device_bytes(as) - device_bytes;
+    bm->budget -= (int32_t)(done + slow * DMA_DEVICE_COST);
     if (*failed)
         bm->status |= BM_ERROR;
     /* Bus Master IDE 1.0: Active falls with the last PRD, or on an error. */
@@ -134,18 +149,49 @@ uint32_t ide_channel_dma(IdeChannel *channel, void *buffer, uint32_t size, bool 
     return done;
 }
 
+static bool dma_runs(const IdeChannel *channel, const IdeDrive *drive)
+{
+    return drive->phase == IDE_DMA && (channel->bm.status & BM_ACTIVE);
+}
+
+/* The drive has its turn until the budget is used up. That is renewed by time alone, so that a guest
+ * gains nothing by many starts; drivers with their small transfers never get there. */
+static void dma_turn(IdeChannel *channel, IdeDrive *drive)
+{
+    BusMaster *bm = &channel->bm;
+    Clock *clock = channel->ide->clock;
+    const int64_t now = clock_now(clock);
+    if (now >= bm->renewal) {
+        bm->budget = DMA_BUDGET;
+        bm->renewal = now + DMA_REST_NS;
+    }
+    while (dma_runs(channel, drive) && bm->budget > 0)
+        if (!drive->ops->dma(drive))
+            return;
+    if (drive->phase != IDE_DMA || bm->budget > 0)
+        return;
+    bm->renewal = clock_now(clock) + DMA_REST_NS;
+    if (dma_runs(channel, drive)) /* else the table was short, and the next start waits */
+        timer_arm(channel->rest, bm->renewal);
+}
+
 /* If the bus master runs and a drive waits for it, let it go. */
 static void dma_try(IdeChannel *channel)
 {
-    if (!(channel->bm.status & BM_ACTIVE) || !pci_function_is_master(&channel->ide->pci))
+    if (timer_armed(channel->rest) || !pci_function_is_master(&channel->ide->pci))
         return;
     for (unsigned i = 0; i < IDE_UNITS; i++) {
         IdeDrive *drive = channel->drives[i];
-        if (drive && drive->phase == IDE_DMA) {
-            drive->ops->dma(drive);
+        if (drive && dma_runs(channel, drive)) {
+            dma_turn(channel, drive);
             return;
         }
     }
+}
+
+static void dma_rested(void *opaque)
+{
+    dma_try(opaque);
 }
 
 static void bm_command(IdeChannel *channel, uint8_t value)
@@ -335,12 +381,20 @@ static void data_write(IdeChannel *channel, uint64_t value, unsigned size)
         drive->ops->data_done(drive);
 }
 
+/* ATA/ATAPI-6 "BSY (Busy)": during the data transfer of DMA commands BSY, DRQ or both are set. Who
+ * polls for BSY does not take a rest for the end. */
+static bool rests(const IdeChannel *channel, const IdeDrive *drive)
+{
+    return dma_runs(channel, drive) && timer_armed(channel->rest);
+}
+
 static uint8_t status_read(const IdeChannel *channel)
 {
     const IdeDrive *drive = selected(channel);
     if (!drive)
         return 0;
-    return channel->control & CONTROL_SRST ? IDE_STATUS_BSY : drive->status;
+    const bool busy = (channel->control & CONTROL_SRST) || rests(channel, drive);
+    return busy ? IDE_STATUS_BSY : drive->status;
 }
 
 static uint8_t register_read(IdeChannel *channel, unsigned reg)
@@ -449,6 +503,7 @@ static void ide_reset(Device *device)
     for (unsigned i = 0; i < IDE_CHANNELS; i++) {
         IdeChannel *channel = &ide->channels[i];
         channel->control = 0;
+        timer_cancel(channel->rest);
         channel->bm = (BusMaster){0};
         drives_reset(channel);
         interrupt_clear(channel);
@@ -462,15 +517,24 @@ static void ide_reset(Device *device)
         STATE(Ide, channels[n].bm.table),                                                          \
         STATE(Ide, channels[n].bm.next), STATE(Ide, channels[n].bm.entries),                       \
         STATE(Ide, channels[n].bm.address), STATE(Ide, channels[n].bm.left),                       \
-        STATE(Ide, channels[n].bm.last)
+        STATE(Ide, channels[n].bm.last), STATE(Ide, channels[n].bm.budget),                        \
+        STATE(Ide, channels[n].bm.renewal), STATE_TIMER(Ide, channels[n].rest)
 
 static const StateField ide_state[] = {PCI_FUNCTION_STATE(Ide, pci), CHANNEL_STATE(0),
                                        CHANNEL_STATE(1), STATE_END};
+
+static void ide_free(Device *device)
+{
+    for (unsigned i = 0; i < IDE_CHANNELS; i++)
+        timer_free(((Ide *)device)->channels[i].rest);
+    g_free(device);
+}
 
 static const DeviceClass ide_class = {
     .name = "piix3-ide",
     .description = "82371SB IDE controller",
     .reset = ide_reset,
+    .free = ide_free,
     .state = ide_state,
 };
 
@@ -499,6 +563,7 @@ Ide *ide_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[IDE_CHANNELS])
     static const uint16_t control_ports[IDE_CHANNELS] = {0x3f6, 0x376};
     Ide *ide = device_register(bus, &ide_class, sizeof(*ide));
     ide->as = bus->as;
+    ide->clock = bus->clock;
     pci_function_init(&ide->pci, pci, PCI_DEVFN(1, 1), &ids);
     pci_function_add_config(&ide->pci, config_rows, G_N_ELEMENTS(config_rows));
     address_space_begin(bus->as);
@@ -509,6 +574,7 @@ Ide *ide_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[IDE_CHANNELS])
         IdeChannel *channel = &ide->channels[i];
         channel->ide = ide;
         channel->irq = irq[i];
+        channel->rest = timer_new(bus->clock, dma_rested, channel);
         address_space_add_io(bus->as, "ide", command_ports[i], IDE_REGS, 0, &command_block_ops,
                              channel);
         address_space_add_io(bus->as, "ide-control", control_ports[i], 1, 0, &control_ops, channel);

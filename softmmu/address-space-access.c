@@ -249,6 +249,7 @@ static bool device_access(AddressSpace *as, const PhysTarget *target, uint8_t *b
     if (target->kind != REGION_MMIO || reach != REACH_DEVICES || as->bus_access)
         return false;
     as->bus_access = true;
+    as->bus_device_bytes += size;
     device_copy(target, buffer, size, write);
     as->bus_access = false;
     return true;
@@ -280,6 +281,11 @@ bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t 
 bool address_space_bus_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
 {
     return read_reach(as, gpa, buffer, size, REACH_DEVICES);
+}
+
+uint64_t address_space_bus_device_bytes(const AddressSpace *as)
+{
+    return as->bus_device_bytes;
 }
 
 /* Much is about to be written: if it goes into one piece of RAM, have all its pages at once. */

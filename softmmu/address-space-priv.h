@@ -45,6 +45,7 @@ struct AddressSpace {
     Region **ports[PORT_COUNT / PORT_BLOCK]; /* by block; NULL: nothing answers there */
     uint64_t a20_mask;
     bool bus_access; /* a bus master is in a device's memory */
+    uint64_t bus_device_bytes;
     unsigned depth;
     Dirty dirty_memory;
     Dirty dirty_io;

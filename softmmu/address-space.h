@@ -106,6 +106,9 @@ bool address_space_dma_write(AddressSpace *as, gpa_t gpa, const void *buffer, ui
  * such an access: what lies there is no memory then. */
 bool address_space_bus_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
 bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
+/* Bytes that bus masters have moved to and from devices' memory so far: each of those takes some twenty
+ * times as long as one of RAM. Io lock held. */
+uint64_t address_space_bus_device_bytes(const AddressSpace *as);
 /* A device's write to RAM that it names by offset, mapped or not (shadow RAM). Within one page.
  * Tells the code-write listener. */
 void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size);
