@@ -223,7 +223,7 @@ static bool disk_dma(IdeDrive *drive)
         transfer_fail(disk, IDE_ERROR_ABRT);
         return false;
     }
-    const uint32_t whole = moved / SECTOR; /* less: the PRD table was too short, another one follows */
+    const uint32_t whole = moved / SECTOR; /* less: the PRD table was too short, another follows */
     if (disk->writing && whole > 0 && !store(disk, whole))
         return false;
     advance(disk, whole);
@@ -520,7 +520,7 @@ static const struct {
 static void disk_command(IdeDrive *drive, uint8_t code)
 {
     AtaDisk *disk = (AtaDisk *)drive;
-    disk->remaining = 0;
+    disk->remaining = disk->stalled = 0; /* DEVICE RESET comes in the middle of a transfer */
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (code >= commands[i].first && code <= commands[i].last) {
             commands[i].run(disk, commands[i].flags);

@@ -657,6 +657,40 @@ Test(ide, waits_while_the_host_disk_is_full)
     board_free(b);
 }
 
+/* A disk aborts it. What waited for room is given up; ide_retry stores nothing, of which the end would
+ * not be known. */
+Test(ide, device_reset_ends_a_write_that_waits_for_room)
+{
+    for (unsigned dma = 0; dma < 2; dma++) {
+        Board *b = board_new();
+        int stalls = 0;
+        uint32_t value;
+        ide_set_error_hook(b->ide, on_full, &stalls);
+        block_fail_writes_for_test(b->disk, ENOSPC);
+        put_prd(b, 0, AREA, 1024, true);
+        out(b, BM + 4, PRD, 4);
+        command(b, 60, 2, dma ? 0xca : 0x30);
+        out(b, BM, dma, 1);
+        for (unsigned i = 0; i < 128 && !dma; i++)
+            out(b, 0x1f0, 0x7777, 4);
+        cr_assert_eq(stalls, 1);
+        out(b, 0x1f7, 0x08, 1);
+        cr_assert_eq(in(b, 0x1f7, 1), 0x51);
+        block_fail_writes_for_test(b->disk, 0);
+        b->edges[0] = 0;
+        ide_retry(b->ide);
+        cr_assert_eq(in(b, 0x1f7, 1), 0x51);
+        cr_assert_eq(b->edges[0], 0);
+        block_read(b->disk, 60 * 512, &value, 4);
+        cr_assert_eq(value, 60);
+        out(b, 0x1f7, 0xec, 1); /* and the next command is not taken for a stalled one */
+        for (unsigned i = 0; i < 128; i++)
+            in(b, 0x1f0, 4);
+        cr_assert_eq(in(b, 0x1f7, 1), 0x50);
+        board_free(b);
+    }
+}
+
 static void packet(Board *b, const uint8_t *cdb, unsigned limit, bool dma)
 {
     uint8_t padded[12] = {0};
