@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,9 +38,25 @@ static void catch_internal_errors(void)
         signal(signals[i], on_internal_error);
 }
 
+/* Of the user's locale we take how characters are written, if that is UTF-8. In any other charset GLib
+ * converts each error's text by iconv, which loads a module when it is first needed: that is new code,
+ * for which the sandbox ends the process. Names of files are bytes and stay what they are. Messages stay
+ * English, for their catalogs are files, in any charset, that the sandbox may hide; numbers keep their
+ * point, for programs read them. */
+static void set_locale(void)
+{
+    static const char *const glib_charsets[] = {"CHARSET", "G_FILENAME_ENCODING",
+                                                "G_BROKEN_FILENAMES"};
+    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+            setlocale(LC_CTYPE, "C"); /* ASCII, which iconv knows without a module */
+    for (size_t i = 0; i < G_N_ELEMENTS(glib_charsets); i++)
+        g_unsetenv(glib_charsets[i]); /* come before the locale there */
+}
+
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
+    set_locale();
     if (argc == 2 && !strcmp(argv[1], "doctor"))
         return doctor_run();
     Config config = {0};

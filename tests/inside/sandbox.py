@@ -11,7 +11,8 @@ import stat
 import subprocess
 import time
 
-from bed import BINARY, Skip, contains, image, mishap, sanitized, scratch, test, wait_until
+from bed import (BINARY, Skip, contains, image, mishap, run, sanitized, scratch, test,
+                 wait_until)
 from guest import Guest
 
 SPIN = ["-m", "16", "-vga", "none", "-display", "none", "-bios", image("spin")]
@@ -119,21 +120,25 @@ def a_forbidden_call_ends_the_machine():
 
 
 @contextlib.contextmanager
+def environment(**more):
+    before = dict(os.environ)
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
 def windowed():
     """A machine with a window, on SDL's driver that shows none."""
-    before = os.environ.get("SDL_VIDEODRIVER")
-    os.environ["SDL_VIDEODRIVER"] = "dummy"
-    try:
-        with Guest(BINARY, ["-m", "16", "-bios", image("spin"), "-display", "sdl"],
-                   serial=False) as g:
-            wait_until(lambda: any(name == "vcpu" and ticks > 2
-                                   for name, ticks, _ in threads(g.process.pid)), 20,
-                       "the guest does not run")
-            yield g
-    finally:
-        os.environ.pop("SDL_VIDEODRIVER")
-        if before is not None:
-            os.environ["SDL_VIDEODRIVER"] = before
+    with environment(SDL_VIDEODRIVER="dummy"), Guest(
+            BINARY, ["-m", "16", "-bios", image("spin"), "-display", "sdl"], serial=False) as g:
+        wait_until(lambda: any(name == "vcpu" and ticks > 2
+                               for name, ticks, _ in threads(g.process.pid)), 20,
+                   "the guest does not run")
+        yield g
 
 
 @test
@@ -153,6 +158,35 @@ def a_window_has_a_sandbox_too():
     for call in ("(int)execve(\"/bin/true\", 0, 0)", "(int)ptrace(0, 0, 0, 0)", "(int)setuid(0)"):
         with windowed() as g:
             make_call(g.process, call)
+
+
+def make_locale(folder, name, charset):
+    try:
+        made = subprocess.run(["localedef", "-f", charset, "-i", name, f"{folder}/{name}"],
+                              capture_output=True, text=True, timeout=120, check=False)
+    except OSError as error:
+        raise Skip(f"localedef: {error}") from error
+    if not os.path.isdir(f"{folder}/{name}"):
+        raise Skip(f"localedef makes no {name} in {charset}: {made.stderr}")
+
+
+@test
+def charsets_other_than_utf8():
+    """The texts of errors need no module of iconv's; names of files stay the bytes they are."""
+    needs_seccomp()
+    with scratch() as folder:
+        make_locale(folder, "en_US", "ISO-8859-1")
+        for variables in ({"LC_ALL": "en_US"}, {"LC_ALL": "C"},
+                          {"LC_ALL": "C.UTF-8", "CHARSET": "ISO-8859-1"},
+                          {"LC_ALL": "C.UTF-8", "G_FILENAME_ENCODING": "ISO-8859-1"}):
+            out = os.path.join(os.fsencode(folder), b"caf\xe9")
+            with environment(LOCPATH=folder, **variables):
+                result = run(*SPIN, "-monitor", "stdio", stdin=b"logfile /nosuchdir/x\n"
+                             b"pmemsave 0 16 " + out + b"\nlogfile /nosuchdir/\xe9\nquit\n",
+                             check=0)
+            assert result.out.count(": No such file or directory") == 2, (variables, result)
+            assert os.path.getsize(out) == 16, variables
+            os.unlink(out)
 
 
 def listening(pid):
