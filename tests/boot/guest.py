@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Drive a dbtvm process: serial port on its stdout/stdin, monitor on a unix socket."""
+"""Drive a dbtvm process: serial port on its stdout/stdin, monitor on a unix socket. And where guests
+come from."""
 import os
+import pathlib
 import re
 import selectors
 import socket
 import subprocess
 import tempfile
 import time
+
+from tap import ROOT, Skip
+
+SHARED = pathlib.Path(os.environ.get("SHARED_GUESTS", ROOT.parent / "shared/guests"))
+NOT_TO_BE_HAD = 77  # a script's exit code
 
 
 class Timeout(Exception):
@@ -19,6 +26,40 @@ def without_host_notice(text):
     for what in ("address windows", "sandbox"):
         text = re.sub(rf"^dbtvm: no {what} here .*\n", "", text, count=1, flags=re.M)
     return text
+
+
+def script(name, *args):
+    """Output of a script that fetches or makes a guest."""
+    done = subprocess.run([str(ROOT / "scripts" / name), *args], capture_output=True, text=True,
+                          timeout=600, check=False)
+    if done.returncode == NOT_TO_BE_HAD:
+        raise Skip(" ".join(["not to be had:", name, *args, *done.stderr.split()[-30:]]))
+    assert done.returncode == 0, f"scripts/{name} {' '.join(args)}: exit {done.returncode}: {done.stderr[-1500:]}"
+    return done.stdout.strip()
+
+
+def shared(name):
+    """A guest that no script can make."""
+    path = SHARED / name
+    if not path.exists():
+        raise Skip(f"{name} is not in {SHARED}")
+    return str(path)
+
+
+def connect(path, seconds):
+    """To a unix socket that may not be there yet."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(seconds)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            client.connect(path)
+            return client
+        except OSError:
+            if time.monotonic() > deadline:
+                client.close()
+                raise
+            time.sleep(0.05)
 
 
 class Guest:
@@ -99,17 +140,7 @@ class Guest:
     def monitor(self, command, seconds=20):
         """Execute one monitor command; returns what it printed."""
         if not self.monitor_socket:
-            self.monitor_socket = socket.socket(socket.AF_UNIX)
-            self.monitor_socket.settimeout(seconds)
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    self.monitor_socket.connect(self.socket_path)
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.05)
+            self.monitor_socket = connect(self.socket_path, seconds)
             self._until_prompt()
         self.monitor_socket.sendall(command.encode() + b"\n")
         text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self._until_prompt())

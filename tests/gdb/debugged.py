@@ -12,8 +12,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "inside"), str(HERE.parent / "boot")]
-from bed import BINARY, BUILD, ROOT, Skip  # noqa: E402
-from guest import Guest  # noqa: E402
+from bed import BINARY, BUILD  # noqa: E402
+from guest import Guest, script  # noqa: E402
 
 STEPS = "shadow enable call60 handler copy divide divided store change load fill push2 ready turn"
 ENGINES = ([], ["--interp"], ["--one-insn-per-tb"], ["--no-chain"])
@@ -113,9 +113,4 @@ def labels(image="steps.img", names=STEPS, at=0x1C0):
 
 
 def linux(flavour):
-    try:
-        out = subprocess.run([str(ROOT / "scripts/guest-linux"), flavour], capture_output=True,
-                             text=True, timeout=600, check=True).stdout.strip()
-    except (subprocess.SubprocessError, OSError) as error:
-        raise Skip(f"cannot fetch the {flavour} kernel: {error}") from error
-    return pathlib.Path(out)
+    return pathlib.Path(script("guest-linux", flavour))

@@ -5,8 +5,9 @@ import re
 import shutil
 import subprocess
 
-from bed import BUILD, ROOT, Skip, scratch, test
+from bed import BUILD, Skip, scratch, test
 from debugged import ENGINES, Debugged, floppy, labels, shown
+from guest import shared
 
 TICKS = "*(unsigned int *)0x46c"  # 0040:006C, the BIOS's count of timer interrupts
 KEYS = "*(unsigned short *)0x41a"  # head of the BIOS's keyboard buffer
@@ -16,9 +17,7 @@ DOS_CALL = "*(*(unsigned short *)0x86 * 16 + *(unsigned short *)0x84)"  # where 
 @contextlib.contextmanager
 def freedos():
     """FreeDOS at its prompt with a program of ours on the floppy."""
-    image = ROOT.parent / "shared/guests/freedos-1440.img"
-    if not image.exists():
-        raise Skip(f"{image.name} is not in ../shared/guests")
+    image = shared("freedos-1440.img")
     if not shutil.which("mcopy"):
         raise Skip("mtools is not installed")
     with scratch() as folder:

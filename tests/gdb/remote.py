@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The gdb remote protocol by hand, for what a real gdb never sends."""
 import re
-import socket
-import time
+
+from guest import connect
 
 
 class Remote:
     def __init__(self, path, seconds=20):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(seconds)
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self.socket.connect(path)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        self.socket = connect(path, seconds)
         self.input = b""
 
     def __enter__(self):

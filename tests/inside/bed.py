@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the insides share: running dbtvm to its end, and the TAP list."""
+"""What the tests of the insides share: running dbtvm to its end."""
 import pathlib
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "tests/boot"))
-BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
-BINARY = str(BUILD / "cli/dbtvm")
-TESTS = []
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "boot")]
+from tap import BINARY, BUILD, ROOT, Skip, main, test  # noqa: E402,F401 - and for those that import this
+
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0)) # some tests kill what they start
-
-
-class Skip(Exception):
-    pass
 
 
 class Result:
@@ -30,11 +23,6 @@ class Result:
 
     def __repr__(self):
         return f"exit {self.code}, stdout {self.out[-1500:]!r}, stderr {self.err[-1500:]!r}"
-
-
-def test(fn):
-    TESTS.append(fn)
-    return fn
 
 
 def run(*args, seconds=30, stdin=b"", cwd=None, check=None):
@@ -76,24 +64,3 @@ def wait_until(true, seconds, what):
     while not true():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
-
-
-def main(suite):
-    names = sys.argv[2:]
-    chosen = [t for t in TESTS if not names or t.__name__ in names]
-    print(f"1..{len(chosen)}")
-    failed = 0
-    for number, fn in enumerate(chosen, 1):
-        start = time.monotonic()
-        try:
-            fn()
-            print(f"ok {number} - {suite} {fn.__name__} # {time.monotonic() - start:.1f} s",
-                  flush=True)
-        except Skip as reason:
-            print(f"ok {number} - {suite} {fn.__name__} # SKIP {reason}", flush=True)
-        except Exception:  # noqa: BLE001 - any failure is the test's result
-            failed += 1
-            for line in traceback.format_exc().splitlines():
-                print("#", line)
-            print(f"not ok {number} - {suite} {fn.__name__}", flush=True)
-    return 1 if failed else 0

@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 
 from bed import (BINARY, Skip, contains, image, mishap, run, sanitized, scratch, test,
                  wait_until)

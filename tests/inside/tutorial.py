@@ -9,6 +9,7 @@ import struct
 import subprocess
 
 from bed import BUILD, ROOT, Skip, test
+from guest import script
 
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.M | re.S)
 MARK = "--- end of block ---"
@@ -31,14 +32,10 @@ def own_network():
 def debugging_tutorial():
     if BUILD != ROOT / "build":
         raise Skip("the tutorial speaks of build/")
-    try:
-        subprocess.run([str(ROOT / "scripts/guest-linux"), "686"], capture_output=True, timeout=600,
-                       check=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise Skip(f"cannot fetch the kernel: {error}") from error
+    script("guest-linux", "686")
     blocks = BLOCK.findall((ROOT / "docs/debugging.md").read_text())
-    script = "".join(f"{body}\necho '{MARK}'\n" for kind, body in blocks if kind == "sh")
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=ROOT, text=True,
+    lines = "".join(f"{body}\necho '{MARK}'\n" for kind, body in blocks if kind == "sh")
+    done = subprocess.run(["bash", "-e", "-c", lines], cwd=ROOT, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=400, check=False,
                           preexec_fn=own_network)

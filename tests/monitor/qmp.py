@@ -2,8 +2,8 @@
 """A client of the JSON monitor. Speaks the protocol as the public qemu.qmp client does: greeting,
 qmp_capabilities, commands with ids, events that may come at any time."""
 import json
-import socket
-import time
+
+from guest import connect
 
 
 class QmpError(Exception):
@@ -15,17 +15,7 @@ class QmpError(Exception):
 
 class Qmp:
     def __init__(self, path, seconds=20, negotiate=True):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(seconds)
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self.socket.connect(path)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        self.socket = connect(path, seconds)
         self.buffer = b""
         self.events = []
         self.next_id = 0
