@@ -141,7 +141,9 @@ def check_sectors(data, wanted, safe):
 def killed_while_the_guest_writes():
     """Sectors are zeros or what the guest writes, never a mixture; what it has flushed is there; the
     next start takes the image."""
-    chance = random.Random(time.time_ns())
+    seed = time.time_ns()
+    chance = random.Random(seed)
+    print(f"# seed {seed}")
     with scratch() as folder:
         disk = pathlib.Path(folder) / "disk"
         disk.write_bytes(bytes(4 << 20))
@@ -166,6 +168,7 @@ def killed_while_the_guest_writes():
             in_time += process.returncode == -signal.SIGKILL
             check_sectors(disk.read_bytes(), wanted, safe * (32 << 10))
         print(f"# {KILLS} of {KILLS} images consistent, {in_time} killed while writing")
+        assert in_time > 0, "nothing was killed in time"
 
 
 @test
