@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Replays single-instruction captures of a real 80286 (SingleStepTests/80286) in
  * real mode, in translated code and in the interpreter. The file is named by
- * ORACLE_VECTORS or the first argument; without it the test is skipped with the
- * reason. Format and drop rules: the README beside the file; masks: vectors.def. */
+ * ORACLE_VECTORS or the first argument; without it the tests are skipped with the
+ * reason. Speaks TAP. Format and drop rules: the README beside the file; masks: vectors.def. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "translator/x86/cpu-priv.h"
 
 enum {
-    RAM_SIZE = 0x110000, EXIT_SKIP = 77, MAX_CODE = 10, MAX_RANGES = 64, MAX_SHOWN = 20,
+    RAM_SIZE = 0x110000, MAX_CODE = 10, MAX_RANGES = 64, MAX_SHOWN = 20,
     WATCH_US = 1000000, IVT_LIMIT = 0x3ff,
 };
 
@@ -55,7 +55,7 @@ typedef struct {
     GuestOps ops;
     Engine *engine;
     uint8_t *memory, *expected;
-    unsigned passed, failed, dropped, hung;
+    unsigned passed, failed, dropped;
     pthread_t watcher;
     atomic_uint runs, running, quit;
 } Machine;
@@ -463,18 +463,18 @@ static void run_vector(Machine *m, const Vector *v, const char *engine)
     m->passed += ok;
     m->failed += !ok;
     if (!ok && m->failed <= MAX_SHOWN)
-        printf("FAIL %s %s/%d exception %d:%s\n", engine, v->name, v->idx, v->exception, why->str);
+        printf("# FAIL %s %s/%d exception %d:%s\n", engine, v->name, v->idx, v->exception, why->str);
     clear(m, v, !memory);
     if (!memory)
         memset(m->expected, 0, RAM_SIZE);
 }
 
-static bool run_engine(const char *text, const char *name, const EngineOptions *options)
+static bool run_engine(unsigned number, const char *text, const char *name, const EngineOptions *options)
 {
     Machine m;
     g_autoptr(GError) error = NULL;
     if (!machine_init(&m, options, &error)) {
-        fprintf(stderr, "vectors: %s\n", error->message);
+        printf("# %s\nnot ok %u - 80286 vectors, %s\n", error->message, number, name);
         return false;
     }
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -484,24 +484,30 @@ static bool run_engine(const char *text, const char *name, const EngineOptions *
             run_vector(&m, v, name);
     }
     g_free(v);
-    printf("80286 vectors, %s: %u passed, %u failed, %u dropped\n", name, m.passed, m.failed,
-           m.dropped);
-    bool ok = m.failed == 0;
+    bool ok = m.failed == 0 && m.passed > 0;
+    printf("%s %u - 80286 vectors, %s # %u passed, %u failed, %u dropped\n", ok ? "ok" : "not ok", number,
+           name, m.passed, m.failed, m.dropped);
     machine_destroy(&m);
     return ok;
 }
 
 int main(int argc, char **argv)
 {
+    static const struct {
+        const char *name;
+        EngineOptions options;
+    } engines[] = {{"translated", {0}}, {"interpreter", {.interp = true}}};
     const char *path = argc > 1 ? argv[1] : g_getenv("ORACLE_VECTORS");
-    g_autofree char *text = path ? read_file(path) : NULL;
-    if (!text) {
-        printf("80286 vectors SKIPPED: cannot read %s\n",
-               path ? path : "them: set ORACLE_VECTORS to vectors-50.tsv.zst");
-        return EXIT_SKIP;
+    const bool there = path && g_file_test(path, G_FILE_TEST_EXISTS);
+    g_autofree char *text = there ? read_file(path) : NULL;
+    bool ok = !there || text;
+    printf("1..%zu\n", G_N_ELEMENTS(engines));
+    for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++) {
+        if (text)
+            ok &= run_engine(i + 1, text, engines[i].name, &engines[i].options);
+        else
+            printf("%s %u - 80286 vectors, %s # %s %s\n", ok ? "ok" : "not ok", i + 1, engines[i].name,
+                   ok ? "SKIP there is no" : "cannot read", path ? path : "ORACLE_VECTORS (vectors-50.tsv.zst)");
     }
-    const EngineOptions jit = {0}, interp = {.interp = true};
-    bool ok = run_engine(text, "translated", &jit);
-    ok &= run_engine(text, "interpreter", &interp);
     return ok ? 0 : 1;
 }
