@@ -15,6 +15,8 @@ ALLOWED = {
     "hw": {"base", "softmmu"},
     "monitor": {"base", "softmmu", "translator", "codegen-x86_64", "tcache", "hw"},
     "cli": {"base", "softmmu", "translator", "codegen-x86_64", "tcache", "hw", "monitor"},
+    # Not a layer: what makes manuals reads everybody's tables.
+    "docs": {"base", "softmmu", "translator", "codegen-x86_64", "tcache", "hw", "monitor", "cli"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 # translator/x86 is the guest: only those above the engine see it.
@@ -39,7 +41,7 @@ def problems(path):
 
 
 def main():
-    files = [f for layer in ALLOWED for f in sorted((ROOT / layer).rglob("*.[ch]"))]
+    files = [f for layer in ALLOWED for f in sorted((ROOT / layer).rglob("*.[chS]"))]
     found = [f"{f.relative_to(ROOT)}: {p}" for f in files for p in problems(f)]
     print("1..1")
     for line in found:
