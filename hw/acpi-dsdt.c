@@ -4,6 +4,7 @@
  * registers 60h-63h (PIRQRC). */
 #include "hw/acpi-tables.h"
 #include "hw/aml.h"
+#include "hw/uart16550.h"
 
 #define PCI_SLOTS       32
 #define PCI_WINDOW_LAST 0xfebfffffu /* below the I/O APIC */
@@ -162,8 +163,8 @@ static const IsaRow isa_rows[] = {
     {"KBD", "PNP0303", -1, {{0x60, 1}, {0x64, 1}}, 1, -1},
     {"MOU", "PNP0F13", -1, {{0}}, 12, -1},
     {"FDC0", "PNP0700", -1, {{0x3f2, 4}, {0x3f7, 1}}, 6, 2},
-    {"COM1", "PNP0501", 1, {{0x3f8, 8}}, 4, -1},
-    {"COM2", "PNP0501", 2, {{0x2f8, 8}}, 3, -1},
+    {"COM1", "PNP0501", 1, {{UART_COM1_PORT, 8}}, 4, -1},
+    {"COM2", "PNP0501", 2, {{UART_COM2_PORT, 8}}, 3, -1},
     /* Reserved: power management, SMBus, general purpose events, SMI command. */
     {"PMIO",
      "PNP0C02",

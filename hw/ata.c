@@ -556,12 +556,6 @@ static void disk_reset(Device *device)
     disk_signature(&disk->drive);
 }
 
-static void disk_free(Device *device)
-{
-    block_free(((IdeDrive *)device)->block);
-    g_free(device);
-}
-
 static void disk_info(Device *device, GString *out)
 {
     const AtaDisk *disk = (const AtaDisk *)device;
@@ -584,7 +578,7 @@ static const DeviceClass disk_class = {
     .name = "ide-hd",
     .description = "IDE hard disk",
     .reset = disk_reset,
-    .free = disk_free,
+    .free = ide_drive_free,
     .state = disk_state,
     .info = disk_info,
 };

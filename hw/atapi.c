@@ -735,12 +735,6 @@ static void cdrom_reset(Device *device)
     cdrom_signature(&cd->drive);
 }
 
-static void cdrom_free(Device *device)
-{
-    block_free(((IdeDrive *)device)->block);
-    g_free(device);
-}
-
 static void cdrom_info(Device *device, GString *out)
 {
     const Cdrom *cd = (const Cdrom *)device;
@@ -771,7 +765,7 @@ static const DeviceClass cdrom_class = {
     .name = "ide-cd",
     .description = "IDE CD-ROM drive",
     .reset = cdrom_reset,
-    .free = cdrom_free,
+    .free = ide_drive_free,
     .state = cdrom_state,
     .info = cdrom_info,
 };

@@ -106,6 +106,8 @@ void ide_drive_fail(IdeDrive *drive, uint8_t error);
 void ide_drive_set_signature(IdeDrive *drive, uint8_t lba_mid, uint8_t lba_high);
 /* IDENTIFY strings: ASCII, space padded, bytes swapped in each word. */
 void ide_put_string(uint16_t *words, unsigned count, const char *text);
+/* A drive's DeviceClass.free. */
+void ide_drive_free(Device *device);
 /* Words to the buffer, little endian, and to the host. */
 void ide_drive_send_words(IdeDrive *drive, const uint16_t *words, unsigned count);
 

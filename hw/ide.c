@@ -342,6 +342,12 @@ void ide_drive_send_words(IdeDrive *drive, const uint16_t *words, unsigned count
     ide_channel_interrupt(drive->channel);
 }
 
+void ide_drive_free(Device *device)
+{
+    block_free(((IdeDrive *)device)->block);
+    g_free(device);
+}
+
 /* ---- command block ---- */
 
 static IdeDrive *selected(const IdeChannel *channel)

@@ -218,7 +218,7 @@ static void add_isa_devices(Pc *pc)
 {
     const PcConfig *c = &pc->config;
     const IrqLine reset = {on_reset, pc, RESET_KEYBOARD}, a20 = {on_a20, pc, 0};
-    static const uint16_t com_port[PC_SERIAL_PORTS] = {0x3f8, 0x2f8};
+    static const uint16_t com_port[PC_SERIAL_PORTS] = {UART_COM1_PORT, UART_COM2_PORT};
     static const int com_irq[PC_SERIAL_PORTS] = {IRQ_COM1, IRQ_COM2};
     i8254_new(&pc->bus, timer_line(pc, IRQ_PIT));
     pc->rtc = mc146818_new(&pc->bus, timer_line(pc, IRQ_RTC), c->rtc_unix_seconds);

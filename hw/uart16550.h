@@ -10,8 +10,6 @@ typedef struct Uart16550 Uart16550;
 
 #define UART_COM1_PORT 0x3f8 /* IRQ 4 */
 #define UART_COM2_PORT 0x2f8 /* IRQ 3 */
-#define UART_COM3_PORT 0x3e8 /* IRQ 4 */
-#define UART_COM4_PORT 0x2e8 /* IRQ 3 */
 
 /* Eight ports from `port`. chardev: not owned, NULL when nothing is plugged in. */
 Uart16550 *uart16550_new(const DeviceBus *bus, uint16_t port, IrqLine irq, Chardev *chardev);

@@ -6,19 +6,7 @@
 #include <string.h>
 
 #include "monitor/gdb-priv.h"
-
-/* Offsets in an FXSAVE image (SDM 1 "FXSAVE Area"). */
-enum {
-    FX_FCW = 0,
-    FX_FSW = 2,
-    FX_FTW = 4,
-    FX_FOP = 6,
-    FX_FIP = 8,
-    FX_FDP = 16,
-    FX_MXCSR = 24,
-    FX_ST = 32,
-    FX_XMM = 160
-};
+#include "translator/fx-image.h"
 
 typedef enum {
     KIND_GPR,
@@ -66,7 +54,7 @@ static const Row rows[] = {
     ST("st0", 0), ST("st1", 1), ST("st2", 2), ST("st3", 3),
     ST("st4", 4), ST("st5", 5), ST("st6", 6), ST("st7", 7),
     FPU("fctrl", KIND_FPU, FX_FCW, 2), FPU("fstat", KIND_FPU, FX_FSW, 2),
-    FPU("ftag", KIND_FTAG, FX_FTW, 2), FPU("fiseg", KIND_ZERO, 0, 0),
+    FPU("ftag", KIND_FTAG, FX_TAG, 2), FPU("fiseg", KIND_ZERO, 0, 0),
     FPU("fioff", KIND_POINTER, FX_FIP, 4), FPU("foseg", KIND_ZERO, 0, 0),
     FPU("fooff", KIND_POINTER, FX_FDP, 4), FPU("fop", KIND_FPU, FX_FOP, 2),
     XMM("xmm0", 0), XMM("xmm1", 1), XMM("xmm2", 2), XMM("xmm3", 3),
@@ -163,7 +151,7 @@ static uint16_t full_tags(const uint8_t *area)
         unsigned tag = EMPTY;
         memcpy(&mantissa, st, sizeof(mantissa));
         const unsigned exponent = (st[8] | st[9] << 8) & 0x7fff;
-        if (area[FX_FTW] & 1u << n) {
+        if (area[FX_TAG] & 1u << n) {
             if (exponent == 0 && mantissa == 0)
                 tag = ZERO;
             else
@@ -269,7 +257,7 @@ static bool write_fpu(CpuX86 *cpu, const Row *row, const uint8_t *bytes, uint32_
     if (row->kind == KIND_FPU)
         memcpy(area + row->at, bytes, row->stored);
     else if (row->kind == KIND_FTAG)
-        area[FX_FTW] = abridged_tags(value);
+        area[FX_TAG] = abridged_tags(value);
     else if (row->kind == KIND_POINTER)
         memcpy(area + row->at, &(uint64_t){value}, 8);
     else if (value & 0xffff0000u)

@@ -5,9 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* FXSAVE64 image: FOP, FIP and FDP are the host's business, MXCSR_MASK is constant, and x87
- * registers have 10 bytes in 16. */
-enum { FX_FOP = 6, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32, FX_XMM = 160 };
+#include "translator/fx-image.h"
 
 static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 static const char *const reasons[EXIT_REASONS] = {
@@ -136,9 +134,9 @@ static void compare_fp(Diff *d, const uint8_t *wanted, const uint8_t *found)
 {
     if (!memcmp(wanted, found, CHECK_FP_BYTES))
         return;
-    compare_bytes(d, "fcw", wanted, found, 2);
-    compare_bytes(d, "fsw", wanted + 2, found + 2, 2);
-    compare_bytes(d, "tags", wanted + 4, found + 4, 1);
+    compare_bytes(d, "fcw", wanted + FX_FCW, found + FX_FCW, 2);
+    compare_bytes(d, "fsw", wanted + FX_FSW, found + FX_FSW, 2);
+    compare_bytes(d, "tags", wanted + FX_TAG, found + FX_TAG, 1);
     compare_bytes(d, "mxcsr", wanted + FX_MXCSR, found + FX_MXCSR, 4);
     for (unsigned i = 0; i < 8; i++) {
         char name[8];

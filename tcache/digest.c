@@ -5,10 +5,7 @@
 
 #include "tcache/check.h"
 #include "tcache/icount.h"
-
-/* FXSAVE64 image: what the host's FPU notes of its last instruction is no guest state, and
- * MXCSR_MASK is there once the host has stored it. */
-enum { FX_FOP = 6, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32 };
+#include "translator/fx-image.h"
 
 static void add_registers(const Engine *engine, XXH3_state_t *hash)
 {
@@ -19,8 +16,10 @@ static void add_registers(const Engine *engine, XXH3_state_t *hash)
     XXH3_64bits_update(hash, &state->pc, sizeof state->pc);
     XXH3_64bits_update(hash, &state->flags, sizeof state->flags);
     XXH3_64bits_update(hash, &state->halted, sizeof state->halted);
+    /* What the host's FPU notes of its last instruction (FOP, FIP, FDP) is no guest state, and
+     * MXCSR_MASK is there once the host has stored it. */
     XXH3_64bits_update(hash, state->fp, FX_FOP);
-    XXH3_64bits_update(hash, state->fp + FX_MXCSR, FX_MASK - FX_MXCSR);
+    XXH3_64bits_update(hash, state->fp + FX_MXCSR, FX_MXCSR_MASK - FX_MXCSR);
     XXH3_64bits_update(hash, state->fp + FX_ST, sizeof state->fp - FX_ST);
     for (unsigned i = 0; i < guest->field_count; i++) {
         const GuestField *f = &guest->fields[i];

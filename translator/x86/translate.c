@@ -5,7 +5,7 @@
 
 #include "translator/x86/lift.h"
 
-enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_SIDE_EXITS = 3 };
+enum { BLOCK_MAX_SIDE_EXITS = 3 };
 
 /* The guest bytes of the block, in one or two pages. */
 typedef struct {
@@ -102,7 +102,7 @@ static bool block_is_full(const Lift *l, const TranslateLimits *limits, unsigned
                           unsigned side_exits)
 {
     const IrBlock *block = l->ir;
-    return block->solo || block->guest_insns >= MIN(limits->max_insns, BLOCK_MAX_INSNS) ||
+    return block->solo || block->guest_insns >= limits->max_insns ||
            side_exits >= BLOCK_MAX_SIDE_EXITS || block->guest_bytes >= first_size ||
            l->next_pc < l->pc;
 }
@@ -112,7 +112,7 @@ static bool goes_on(const Lift *l, const TranslateLimits *limits, unsigned first
                     unsigned side_exits)
 {
     const IrBlock *block = l->ir;
-    return !block->solo && block->guest_insns + 1 < MIN(limits->max_insns, BLOCK_MAX_INSNS) &&
+    return !block->solo && block->guest_insns + 1 < limits->max_insns &&
            side_exits < BLOCK_MAX_SIDE_EXITS && l->next_pc > l->pc &&
            block->guest_bytes + l->insn->length + X86_MAX_INSN <= MIN(first_size, limits->max_bytes);
 }
