@@ -133,10 +133,6 @@ void codegen_forget_returns_to(VCpu *vcpu, const uint8_t *code, size_t size);
  * It goes on with the RSP that is written. */
 bool codegen_returns_overflowed(VCpu *vcpu, const void *address, uint64_t *rsp);
 
-/* Save the guest's FP state to fp_area if it is in the host's registers; after any exit from
- * translated code, before C code that may use FP runs (the enter trampoline does it). */
-void codegen_fp_save(VCpu *vcpu);
-
 /* Emit a tiny function  void f(VCpu *vcpu [rdi], void *mem [rsi])  that executes one NATIVE op on
  * the vcpu's gpr/flags/fp_area state with its memory operand at `mem`: the interpreter's way to run
  * native instructions. A guest fault in it (codegen_stub_fault_exit) leaves by vcpu->leave. The

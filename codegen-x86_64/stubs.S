@@ -119,14 +119,6 @@ FUNCTION codegen_stub_fp_load
 fp_is_loaded:
     ret
 
-/* void codegen_fp_save(VCpu *vcpu) */
-FUNCTION codegen_fp_save
-    push r15
-    lea r15, [rdi + STUB_BIAS]
-    SAVE_FP
-    pop r15
-    ret
-
 /* RSI = code, RDX = its R8. */
 .macro ENTER
     mov rax, rsp

@@ -75,19 +75,6 @@ bool apic_bus_broadcast(ApicBus *bus, const ApicMessage *message, const Lapic *s
     return taken;
 }
 
-/* SDM 3A "Message Address Register Format" and "Message Data Register Format". */
-bool apic_bus_send_msi(ApicBus *bus, uint32_t address, uint32_t data)
-{
-    ApicMessage message = {
-        .vector = (uint8_t)data,
-        .mode = (uint8_t)bits_get(data, 8, 3),
-        .dest = (uint8_t)bits_get(address, 12, 8),
-        .logical = bits_get(address, 2, 1),
-        .level_triggered = bits_get(data, 15, 1),
-    };
-    return apic_bus_send(bus, &message);
-}
-
 void apic_bus_eoi(ApicBus *bus, uint8_t vector)
 {
     for (unsigned i = 0; i < bus->eoi_count; i++)

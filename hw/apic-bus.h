@@ -14,7 +14,7 @@ typedef struct ApicBus ApicBus;
 #define APIC_BUS_MAX_LAPICS  8
 #define APIC_BUS_MAX_IOAPICS 2
 
-/* Delivery modes, as encoded in the ICR, redirection entries and MSI data. */
+/* Delivery modes, as encoded in the ICR, and redirection entries. */
 enum {
     APIC_MODE_FIXED = 0,
     APIC_MODE_LOWEST = 1,
@@ -47,8 +47,6 @@ void apic_bus_add_eoi_listener(ApicBus *bus, ApicEoiFn fn, void *opaque);
 bool apic_bus_send(ApicBus *bus, const ApicMessage *message);
 /* To all but `self` (self may be NULL: to all). */
 bool apic_bus_broadcast(ApicBus *bus, const ApicMessage *message, const Lapic *self);
-/* A device's write of `data` to FEExxxxxh. */
-bool apic_bus_send_msi(ApicBus *bus, uint32_t address, uint32_t data);
 /* A local APIC ended the service of a level-triggered vector. */
 void apic_bus_eoi(ApicBus *bus, uint8_t vector);
 

@@ -221,17 +221,6 @@ void clock_stop(Clock *clock)
     g_mutex_unlock(&clock->mutex);
 }
 
-int64_t clock_next_deadline(Clock *clock)
-{
-    int64_t wait = INT64_MAX;
-    g_mutex_lock(&clock->mutex);
-    Timer *first = heap_first(clock);
-    if (first)
-        wait = MAX(add_saturated(first->deadline, -now_locked(clock)), 0);
-    g_mutex_unlock(&clock->mutex);
-    return wait;
-}
-
 int64_t clock_first_deadline(Clock *clock)
 {
     g_mutex_lock(&clock->mutex);

@@ -70,9 +70,7 @@ int64_t timer_deadline(const Timer *timer);
 
 /* Attach to the GLib default main context: from then on timers fire there. */
 void clock_attach_main_loop(Clock *clock);
-/* ns until the earliest armed timer (INT64_MAX: none); for idle skipping. */
-int64_t clock_next_deadline(Clock *clock);
-/* The same as an absolute time. */
+/* When the earliest armed timer is due (INT64_MAX: there is none). */
 int64_t clock_first_deadline(Clock *clock);
 
 #endif

@@ -99,11 +99,6 @@ void fw_cfg_add_shared(FwCfg *fw, uint16_t key, GBytes *bytes)
     fw_cfg_put(fw, key, (void *)(uintptr_t)data, size)->shared = g_bytes_ref(bytes);
 }
 
-void fw_cfg_add_string(FwCfg *fw, uint16_t key, const char *text)
-{
-    fw_cfg_add_bytes(fw, key, text, strlen(text) + 1);
-}
-
 void fw_cfg_add_u16(FwCfg *fw, uint16_t key, uint16_t value)
 {
     value = GUINT16_TO_LE(value);
@@ -166,13 +161,8 @@ void fw_cfg_add_file(FwCfg *fw, const char *name, const void *data, size_t size)
     fw_cfg_put_file(fw, name, g_memdup2(data, size), size);
 }
 
-void fw_cfg_add_file_owned(FwCfg *fw, const char *name, void *data, size_t size)
-{
-    fw_cfg_put_file(fw, name, data, size);
-}
-
-void fw_cfg_add_file_writable(FwCfg *fw, const char *name, const void *data, size_t size,
-                              FwCfgWritten written, void *opaque)
+void fw_cfg_add_writable_for_test(FwCfg *fw, const char *name, const void *data, size_t size,
+                                  FwCfgWritten written, void *opaque)
 {
     Item *item = fw_cfg_put_file(fw, name, g_memdup2(data, size), size);
     item->writable = true;

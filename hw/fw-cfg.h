@@ -53,17 +53,15 @@ FwCfg *fw_cfg_new(const DeviceBus *bus); /* knows SIGNATURE, ID and the file dir
 /* Adding a key or a name again replaces its contents. Multi-byte values are little endian. */
 void fw_cfg_add_bytes(FwCfg *fw, uint16_t key, const void *data, size_t size); /* copied */
 void fw_cfg_add_shared(FwCfg *fw, uint16_t key, GBytes *bytes); /* takes a reference */
-void fw_cfg_add_string(FwCfg *fw, uint16_t key, const char *text);             /* with its NUL */
 void fw_cfg_add_u16(FwCfg *fw, uint16_t key, uint16_t value);
 void fw_cfg_add_u32(FwCfg *fw, uint16_t key, uint32_t value);
 void fw_cfg_add_u64(FwCfg *fw, uint16_t key, uint64_t value);
 
 /* Files, listed in the order added. A name longer than FW_CFG_NAME_MAX is our bug. */
 void fw_cfg_add_file(FwCfg *fw, const char *name, const void *data, size_t size); /* copied */
-void fw_cfg_add_file_owned(FwCfg *fw, const char *name, void *data, size_t size); /* g_free'd */
-/* Copied; the guest may write it by DMA. written may be NULL. */
-void fw_cfg_add_file_writable(FwCfg *fw, const char *name, const void *data, size_t size,
-                              FwCfgWritten written, void *opaque);
+/* Copied; the guest may write it by DMA, as it may none of the board's. written may be NULL. */
+void fw_cfg_add_writable_for_test(FwCfg *fw, const char *name, const void *data, size_t size,
+                                  FwCfgWritten written, void *opaque);
 /* A file's present bytes; NULL: no such file. Valid until it is replaced. */
 const void *fw_cfg_file_data(const FwCfg *fw, const char *name, size_t *size);
 

@@ -345,7 +345,7 @@ bool i8042_key_pending(const I8042 *kbc)
     return kbc->source == FROM_KEYBOARD || ps2_keyboard_has_data(&kbc->keyboard);
 }
 
-unsigned i8042_leds(const I8042 *kbc)
+unsigned i8042_leds_for_test(const I8042 *kbc)
 {
     return kbc->keyboard.leds;
 }

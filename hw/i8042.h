@@ -29,6 +29,6 @@ void i8042_mouse(I8042 *kbc, int dx, int dy, int dz, unsigned buttons);
 /* The guest has not read all keyboard bytes yet. */
 bool i8042_key_pending(const I8042 *kbc);
 /* Lights as the guest set them: bit 0 scroll, 1 num, 2 caps lock. */
-unsigned i8042_leds(const I8042 *kbc);
+unsigned i8042_leds_for_test(const I8042 *kbc);
 
 #endif

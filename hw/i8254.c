@@ -13,7 +13,7 @@ enum { REFRESH_TICKS = 18 }; /* 15.085 us between toggles of port 61h bit 4 */
 enum { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
 enum { STATUS_OUT = 0x80, STATUS_NULL = 0x40 };
 enum { READ_BACK_NO_COUNT = 0x20, READ_BACK_NO_STATUS = 0x10 };
-enum { PORTB_GATE = 0x01, PORTB_SPEAKER = 0x02, PORTB_WRITABLE = 0x0f };
+enum { PORTB_GATE = 0x01, PORTB_WRITABLE = 0x0f };
 enum { PORTB_REFRESH = 0x10, PORTB_OUT2 = 0x20 };
 enum { PHASE_NO_COUNT, PHASE_WAIT_TRIGGER, PHASE_COUNTING };
 
@@ -430,16 +430,6 @@ static void portb_write(void *opaque, uint64_t offset, uint64_t value, unsigned 
     channel_sync(&pit->channel[SPEAKER], now);
     pit->portb = value & PORTB_WRITABLE;
     channel_set_gate(&pit->channel[SPEAKER], value & PORTB_GATE, now);
-}
-
-unsigned i8254_speaker_hz(const I8254 *pit)
-{
-    const Channel *c = &pit->channel[SPEAKER];
-    bool on = (pit->portb & (PORTB_GATE | PORTB_SPEAKER)) == (PORTB_GATE | PORTB_SPEAKER);
-
-    if (!on || c->phase != PHASE_COUNTING || !channel_periodic(c))
-        return 0;
-    return I8254_HZ / (c->pending ? c->pending : c->reload);
 }
 
 /* ---- device ---- */

@@ -13,7 +13,4 @@ typedef struct I8254 I8254;
 /* out0: OUT of channel 0, IRQ 0 on a PC. */
 I8254 *i8254_new(const DeviceBus *bus, IrqLine out0);
 
-/* The PC speaker: its frequency in Hz now, 0 when silent. */
-unsigned i8254_speaker_hz(const I8254 *pit);
-
 #endif

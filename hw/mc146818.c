@@ -394,12 +394,6 @@ void mc146818_set_cmos(Mc146818 *rtc, unsigned index, uint8_t value)
     rtc->cmos[index] = value;
 }
 
-uint8_t mc146818_cmos(const Mc146818 *rtc, unsigned index)
-{
-    g_assert(index < sizeof(rtc->cmos));
-    return rtc->cmos[index];
-}
-
 bool mc146818_nmi_masked(const Mc146818 *rtc)
 {
     return rtc->nmi_masked;

@@ -14,7 +14,6 @@ Mc146818 *mc146818_new(const DeviceBus *bus, IrqLine irq, int64_t unix_seconds);
 /* For the board: memory size, drive types, boot order... index 0..255; not the clock's own
  * registers (0-Dh, 32h). */
 void mc146818_set_cmos(Mc146818 *rtc, unsigned index, uint8_t value);
-uint8_t mc146818_cmos(const Mc146818 *rtc, unsigned index);
 
 /* Bit 7 of port 70h: the guest masks NMI. */
 bool mc146818_nmi_masked(const Mc146818 *rtc);

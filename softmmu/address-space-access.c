@@ -206,7 +206,7 @@ void address_space_io_write(AddressSpace *as, uint16_t port, uint64_t value, uns
 /* ---- DMA and loaders ---- */
 
 /* What bus masters, loaders and debuggers reach beside RAM. */
-typedef enum { REACH_RAM, REACH_ROM, REACH_DEVICES, REACH_DEBUG } Reach;
+typedef enum { REACH_MEMORY, REACH_DEVICES, REACH_DEBUG } Reach;
 
 /* A device's memory, in naturally aligned pieces of up to eight bytes. */
 static void device_copy(const PhysTarget *target, uint8_t *buffer, uint64_t size, bool write)
@@ -275,7 +275,7 @@ static bool read_reach(AddressSpace *as, gpa_t gpa, uint8_t *to, uint64_t size, 
 
 bool address_space_dma_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
 {
-    return read_reach(as, gpa, buffer, size, REACH_ROM);
+    return read_reach(as, gpa, buffer, size, REACH_MEMORY);
 }
 
 bool address_space_bus_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)
@@ -310,7 +310,7 @@ static bool write_reach(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64
         PhysTarget target = address_space_find_bus(as, gpa + done);
         uint8_t *part = (uint8_t *)(uintptr_t)(from + done); /* only read */
         n = MIN(target.length, size - done);
-        const bool rom = target.kind == REGION_ROM && (reach == REACH_ROM || reach == REACH_DEBUG);
+        const bool rom = target.kind == REGION_ROM && reach == REACH_DEBUG;
         if (target.kind == REGION_RAM || rom)
             address_space_ram_write(as, target.ram_offset, part, n);
         else if (!device_access(as, &target, part, n, true, reach))
@@ -322,17 +322,12 @@ static bool write_reach(AddressSpace *as, gpa_t gpa, const uint8_t *from, uint64
 
 bool address_space_dma_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
 {
-    return write_reach(as, gpa, buffer, size, REACH_RAM);
+    return write_reach(as, gpa, buffer, size, REACH_MEMORY);
 }
 
 bool address_space_bus_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
 {
     return write_reach(as, gpa, buffer, size, REACH_DEVICES);
-}
-
-bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size)
-{
-    return write_reach(as, gpa, buffer, size, REACH_ROM);
 }
 
 bool address_space_debug_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size)

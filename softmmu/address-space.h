@@ -114,10 +114,8 @@ uint64_t address_space_bus_device_bytes(const AddressSpace *as);
 void address_space_ram_write(AddressSpace *as, ram_off_t offset, const void *data, uint64_t size);
 /* A device has just written there by itself: tell the code-write listener. */
 void address_space_ram_written(AddressSpace *as, ram_off_t offset, uint64_t size);
-/* Loader's write that also reaches ROM. Stopped vCPU or vCPU thread only. */
-bool address_space_rom_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
-/* Debugger's access: RAM, ROM and what RegionOps.peek serves. Vacant bytes as with dma_read; writes as
- * rom_write. */
+/* Debugger's access: RAM, ROM (writes, too) and what RegionOps.peek serves. Vacant bytes as with
+ * dma_read. Stopped vCPU or vCPU thread only. */
 bool address_space_debug_read(AddressSpace *as, gpa_t gpa, void *buffer, uint64_t size);
 bool address_space_debug_write(AddressSpace *as, gpa_t gpa, const void *buffer, uint64_t size);
 

@@ -72,7 +72,7 @@ int64_t engine_time_ns(const Engine *engine);
 /* A timer is the earliest now; any thread. */
 void engine_deadline_changed(Engine *engine);
 /* Instructions executed; vCPU stopped or on its thread. */
-uint64_t engine_executed(const Engine *engine);
+uint64_t engine_executed_for_test(const Engine *engine);
 
 /* false: not wanted, or the host has no room for them. */
 bool engine_has_windows(const Engine *engine);

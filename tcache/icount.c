@@ -53,7 +53,7 @@ int64_t engine_time_ns(const Engine *engine)
                                   : __atomic_load_n(&engine->icount->published, __ATOMIC_RELAXED);
 }
 
-uint64_t engine_executed(const Engine *engine)
+uint64_t engine_executed_for_test(const Engine *engine)
 {
     return executed(engine);
 }

@@ -390,7 +390,7 @@ Test(ioapic, edge_and_level)
     rig_close(&r);
 }
 
-Test(ioapic, extint_nmi_and_msi)
+Test(ioapic, extint_and_nmi)
 {
     Rig r;
     rig_open(&r);
@@ -403,9 +403,6 @@ Test(ioapic, extint_nmi_and_msi)
     io_wr(&r, 0x12, 0x400);
     pin(&r, 1, true);
     cr_assert_eq(r.nmis, 1);
-    cr_assert(apic_bus_send_msi(r.apic_bus, 0xfee00000, 0x4071));
-    cr_assert_eq(lapic_acknowledge(r.lapic), 0x71);
-    cr_assert(!apic_bus_send_msi(r.apic_bus, 0xfee03000, 0x4071));
     rig_close(&r);
 }
 

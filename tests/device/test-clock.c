@@ -38,7 +38,7 @@ Test(clock, fake_fires_in_deadline_order)
         probe_init(&probes[i], clock, trace, (char)('a' + i));
         timer_arm(probes[i].timer, deadlines[i]);
     }
-    cr_assert_eq(clock_next_deadline(clock), 10);
+    cr_assert_eq(clock_first_deadline(clock), 10);
     clock_fake_advance(clock, 50);
     cr_assert_str_eq(trace->str, "bdfca");
     cr_assert_eq(probes[5].fired_at, 20); /* the clock stands at the deadline in a callback */
@@ -46,7 +46,7 @@ Test(clock, fake_fires_in_deadline_order)
     cr_assert(timer_armed(probes[4].timer));
     cr_assert_not(timer_armed(probes[0].timer));
     timer_cancel(probes[4].timer);
-    cr_assert_eq(clock_next_deadline(clock), INT64_MAX);
+    cr_assert_eq(clock_first_deadline(clock), INT64_MAX);
     clock_fake_advance(clock, 50);
     cr_assert_str_eq(trace->str, "bdfca");
     for (int i = 0; i < 6; i++)
@@ -94,8 +94,8 @@ Test(clock, heap_matches_reference)
         int64_t best = INT64_MAX;
         for (int i = 0; i < N; i++)
             if (timer_armed(probes[i].timer))
-                best = MIN(best, timer_deadline(probes[i].timer) - clock_now(clock));
-        cr_assert_eq(clock_next_deadline(clock), best);
+                best = MIN(best, timer_deadline(probes[i].timer));
+        cr_assert_eq(clock_first_deadline(clock), best);
         if (step % 8 == 0)
             clock_fake_advance(clock, g_rand_int_range(rand, 0, 50));
     }

@@ -80,7 +80,7 @@ Test(fw_cfg, lists_files_in_order)
     Fixture *f = fw_setup();
     uint8_t dir[4 + 128];
     fw_cfg_add_file(f->fw, "etc/zebra", "abc", 3);
-    fw_cfg_add_file_owned(f->fw, "etc/ape", g_strdup("hello"), 5);
+    fw_cfg_add_file(f->fw, "etc/ape", "hello", 5);
     fw_cfg_add_file(f->fw, "etc/zebra", "longer", 6);
     read_key(f, FW_CFG_FILE_DIR, dir, sizeof(dir));
     cr_assert_eq(dir[3], 2);
@@ -117,7 +117,7 @@ Test(fw_cfg, dma_writes_only_writable_files)
     Fixture *f = fw_setup();
     size_t seen = 0, size;
     fw_cfg_add_file(f->fw, "etc/fixed", "abcd", 4);
-    fw_cfg_add_file_writable(f->fw, "etc/open", "abcd", 4, count_write, &seen);
+    fw_cfg_add_writable_for_test(f->fw, "etc/open", "abcd", 4, count_write, &seen);
     address_space_dma_write(f->bus->as, 0x2000, "WXYZ", 4);
     cr_assert_eq(dma(f, 0x20 << 16 | 0x18, 4, 0x2000), 1);
     cr_assert_eq(dma(f, 0x21 << 16 | 0x18, 5, 0x2000), 1);

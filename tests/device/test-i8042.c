@@ -218,7 +218,7 @@ Test(i8042, keyboard_commands)
     expect(f, "fa");
     outb(f->bus, 0x60, 0x05);
     expect(f, "fa");
-    cr_assert_eq(i8042_leds(f->kbc), 5);
+    cr_assert_eq(i8042_leds_for_test(f->kbc), 5);
     outb(f->bus, 0x60, 0xf5);
     expect(f, "fa");
     i8042_key(f->kbc, 0x1e, true);

@@ -174,7 +174,7 @@ Test(i8254, tiny_counts_do_not_drown_the_host)
     pit_teardown(f);
 }
 
-Test(i8254, refresh_toggles_and_speaker_sounds)
+Test(i8254, refresh_toggles)
 {
     Fixture *f = pit_setup();
     unsigned toggles = 0;
@@ -186,9 +186,5 @@ Test(i8254, refresh_toggles_and_speaker_sounds)
         last = bit;
     }
     cr_assert_eq(toggles, 66); /* 1 ms / 15.085 us */
-    program(f, 2, 3, 1193);
-    cr_assert_eq(i8254_speaker_hz(f->pit), 0);
-    outb(f->bus, 0x61, 3);
-    cr_assert_eq(i8254_speaker_hz(f->pit), 1000);
     pit_teardown(f);
 }

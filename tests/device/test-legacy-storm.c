@@ -47,7 +47,7 @@ static void machine_init(Machine *m)
     port92_new(m->bus, wire_line(&m->a20), wire_line(&m->reset));
     isa_debug_exit_new(m->bus, 0xf4, 4, store_code, &m->code);
     FwCfg *fw = fw_cfg_new(m->bus);
-    fw_cfg_add_file_writable(fw, "etc/x", "0123456789", 10, NULL, NULL);
+    fw_cfg_add_writable_for_test(fw, "etc/x", "0123456789", 10, NULL, NULL);
     device_reset_all(m->bus);
 }
 

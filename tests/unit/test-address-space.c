@@ -190,7 +190,7 @@ Test(address_space, pam_switches_kind_in_one_change)
     Region *pam = address_space_add_ram(b->as, "pam", 0xc0000, 0x4000, 1, b->main + 0xc0000);
     ram_off_t bios = ram_alloc(b->ram, "bios", 0x40000);
     address_space_add_rom(b->as, "bios", 0xc0000, 0x40000, 0, bios, NULL, NULL);
-    cr_assert(address_space_rom_write(b->as, 0xc4000, "\x55\xaa", 2));
+    cr_assert(address_space_debug_write(b->as, 0xc4000, "\x55\xaa", 2));
     cr_assert(address_space_dma_write(b->as, 0xc0000, "\x11\x22", 2));
     unsigned maps = b->maps;
 
@@ -366,7 +366,7 @@ Test(address_space, rom_writes_reach_ops_only)
     cr_assert_eq(address_space_read(b->as, 0xfff00010, 2), 0);
     cr_assert_not(address_space_dma_write(b->as, 0xfff00010, "x", 1));
     assert_trace(b, "");
-    cr_assert(address_space_rom_write(b->as, 0xfff00010, "x", 1));
+    cr_assert(address_space_debug_write(b->as, 0xfff00010, "x", 1));
     cr_assert_eq(address_space_read(b->as, 0xfff00010, 1), 'x');
     bed_free(b);
 }
@@ -403,7 +403,7 @@ Test(address_space, code_pages_are_watched)
     cr_assert_eq(b->code_size, 2);
     address_space_write(b->as, 0x3ffc, 1, 4);
     cr_assert_eq(b->code_writes, 2);
-    cr_assert(address_space_rom_write(b->as, 0x3abc, buffer, 1));
+    cr_assert(address_space_debug_write(b->as, 0x3abc, buffer, 1));
     cr_assert_eq(b->code_writes, 3);
     cr_assert_eq(b->code_offset, b->main + 0x3abc);
     cr_assert(address_space_dma_read(b->as, 0x3000, buffer, PAGE));

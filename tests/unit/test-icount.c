@@ -55,7 +55,7 @@ typedef struct {
 
 static uint64_t device_read(void *opaque, uint64_t offset, unsigned size)
 {
-    return (uint32_t)engine_executed(((CountBed *)opaque)->engine);
+    return (uint32_t)engine_executed_for_test(((CountBed *)opaque)->engine);
 }
 
 static const RegionOps device = {.read = device_read};
@@ -76,7 +76,7 @@ static void run_timers(void *opaque)
     const VCpu *v = &c->bed.cpu->v;
     cr_assert_lt(c->ticks, TICKS);
     c->tick[c->ticks++] =
-        (Tick){engine_executed(c->engine), (uint32_t)v->pc,           (uint32_t)v->gpr[REG_EAX],
+        (Tick){engine_executed_for_test(c->engine), (uint32_t)v->pc,           (uint32_t)v->gpr[REG_EAX],
                (uint32_t)v->gpr[REG_EBX],  (uint32_t)v->gpr[REG_ECX], (uint32_t)v->gpr[REG_EDX],
                engine_digest(c->engine)};
     c->deadline += 4 * (1 + 7 * (c->ticks % 13));
@@ -181,7 +181,7 @@ Test(icount, digest_sees_ram_and_registers)
 static void halt_timer(void *opaque)
 {
     CountBed *c = opaque;
-    c->tick[c->ticks++].executed = engine_executed(c->engine);
+    c->tick[c->ticks++].executed = engine_executed_for_test(c->engine);
     cr_assert_geq(engine_time_ns(c->engine), c->deadline);
     c->deadline += c->step;
     if (c->ticks == 5)
