@@ -42,8 +42,8 @@ static gboolean quit_loop(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-/* The first one decides about the code. */
-void vm_quit(Vm *vm, int code)
+/* Leave vm_run with `code`; any thread. The first one decides about the code. */
+static void vm_quit(Vm *vm, int code)
 {
     g_mutex_lock(&vm->lock);
     if (!vm->quitting)

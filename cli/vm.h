@@ -16,7 +16,5 @@ void vm_free(Vm *vm);
 Machine *vm_machine(Vm *vm);
 /* The user has closed the window or pressed the escape key: leave vm_run with 0. vm: a Vm. */
 void vm_close(void *vm);
-/* Leave vm_run with `code`; any thread. */
-void vm_quit(Vm *vm, int code);
 
 #endif

@@ -117,8 +117,6 @@ static inline HostOpd temp_slot(uint8_t temp)
 unsigned regalloc_read(Codegen *c, IrOpd opd, unsigned scratch);
 
 /* lower-mem.c */
-/* Offset of the operand before segmentation, as an LEA operand. May use R8 and R9. */
-HostOpd lower_offset(Codegen *c, const IrMem *mem);
 void lower_lea(Codegen *c, const IrInsn *insn, const SelectRule *rule, HostOpd mem);
 void lower_mem_op(Codegen *c, const IrInsn *insn);
 void lower_cold_mem(Codegen *c, const Cold *cold);

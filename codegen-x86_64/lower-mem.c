@@ -9,7 +9,8 @@ static unsigned scale_log2(unsigned scale)
     return (unsigned)__builtin_ctz(scale | 8);
 }
 
-HostOpd lower_offset(Codegen *c, const IrMem *mem)
+/* Offset of the operand before segmentation, as an LEA operand. May use R8 and R9. */
+static HostOpd lower_offset(Codegen *c, const IrMem *mem)
 {
     HostOpd at = host_mem(HOST_NO_REG, lower_disp(c, mem));
     if (mem->index.kind != IR_NONE) {

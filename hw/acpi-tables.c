@@ -10,6 +10,10 @@
 #define RSDP_FILE   "etc/acpi/rsdp"
 #define LOADER_FILE "etc/table-loader"
 
+/* What an OS would write to ACPI_SMI_COMMAND. */
+#define ENABLE_VALUE  0xf1
+#define DISABLE_VALUE 0xf0
+
 #define HEADER_SIZE     36
 #define HEADER_LENGTH   4
 #define HEADER_CHECKSUM 9
@@ -179,8 +183,8 @@ static uint32_t acpi_fadt(AcpiBuild *build, uint32_t facs, uint32_t dsdt)
     put8(out, 0);
     put16(out, ACPI_SCI_IRQ);
     put32(out, ACPI_SMI_COMMAND);
-    put8(out, ACPI_ENABLE_VALUE);
-    put8(out, ACPI_DISABLE_VALUE);
+    put8(out, ENABLE_VALUE);
+    put8(out, DISABLE_VALUE);
     put16(out, 0);                /* no S4BIOS request */
     put32(out, ACPI_PM_BASE);     /* PM1a event */
     put32(out, 0);                /* PM1b event */

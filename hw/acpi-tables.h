@@ -7,13 +7,11 @@
 #include "hw/fw-cfg.h"
 
 /* Where the board's power management sits; the PM device and the tables must agree. */
-#define ACPI_PM_BASE       0x600 /* PM1a event; control at +4, timer at +8 */
-#define ACPI_GPE0_BASE     0xafe0
-#define ACPI_GPE0_LENGTH   4
-#define ACPI_SMI_COMMAND   0xb2
-#define ACPI_ENABLE_VALUE  0xf1
-#define ACPI_DISABLE_VALUE 0xf0
-#define ACPI_SCI_IRQ       9
+#define ACPI_PM_BASE     0x600 /* PM1a event; control at +4, timer at +8 */
+#define ACPI_GPE0_BASE   0xafe0
+#define ACPI_GPE0_LENGTH 4
+#define ACPI_SMI_COMMAND 0xb2
+#define ACPI_SCI_IRQ     9
 
 typedef struct {
     uint64_t low_ram; /* bytes of RAM from 0: the PCI window begins behind it */

@@ -92,7 +92,6 @@ struct Fdc {
 /* ---- fdc.c ---- */
 
 void fdc_irq_raise(Fdc *fdc, bool level);
-void fdc_command_phase(Fdc *fdc);
 /* `count` bytes are in fifo. */
 void fdc_result_phase(Fdc *fdc, unsigned count);
 
@@ -118,7 +117,7 @@ void fdc_cmd_read(Fdc *fdc);
 void fdc_cmd_write(Fdc *fdc);
 void fdc_cmd_format(Fdc *fdc);
 void fdc_cmd_read_id(Fdc *fdc);
-void fdc_dma_try(Fdc *fdc); /* held_by_dma: go on if the channel is ready */
+void fdc_dma_try(Fdc *fdc); /* fdc_held_by_dma: go on if the channel is ready */
 /* The host has read all of data, or filled data[0, data_end). */
 void fdc_pio_done(Fdc *fdc);
 

@@ -21,7 +21,7 @@ void fdc_irq_raise(Fdc *fdc, bool level)
     irq_update(fdc);
 }
 
-void fdc_command_phase(Fdc *fdc)
+static void command_phase(Fdc *fdc)
 {
     fdc->phase = PHASE_COMMAND;
     fdc->fifo_pos = fdc->fifo_end = 0;
@@ -47,7 +47,7 @@ static void cmd_invalid(Fdc *fdc)
 static void cmd_specify(Fdc *fdc)
 {
     memcpy(fdc->specify, fdc->fifo + 1, 2);
-    fdc_command_phase(fdc);
+    command_phase(fdc);
 }
 
 static void cmd_sense_drive(Fdc *fdc)
@@ -71,7 +71,7 @@ static void seek_end(Fdc *fdc, uint8_t st0, uint8_t track)
         drive->changed = false; /* a step with a disk in clears the change line */
     fdc->sense[unit] = (uint8_t)(st0 | unit);
     fdc->sense_pending |= (uint8_t)(1u << unit);
-    fdc_command_phase(fdc);
+    command_phase(fdc);
     fdc_irq_raise(fdc, true);
 }
 
@@ -133,14 +133,14 @@ static void cmd_perpendicular(Fdc *fdc)
         fdc->perpendicular = value & 0x3f;
     else
         fdc->perpendicular = (uint8_t)((fdc->perpendicular & 0x3c) | (value & 3));
-    fdc_command_phase(fdc);
+    command_phase(fdc);
 }
 
 static void cmd_configure(Fdc *fdc)
 {
     fdc->config = fdc->fifo[2] & 0x7f;
     fdc->precomp_track = fdc->fifo[3];
-    fdc_command_phase(fdc);
+    command_phase(fdc);
 }
 
 static void cmd_lock(Fdc *fdc)
@@ -233,7 +233,7 @@ static uint8_t fifo_read(Fdc *fdc)
         fdc_irq_raise(fdc, false);
         value = fdc->fifo[fdc->fifo_pos++ % FIFO];
         if (fdc->fifo_pos >= fdc->fifo_end)
-            fdc_command_phase(fdc);
+            command_phase(fdc);
         break;
     case PHASE_COMMAND:
     case PHASE_WRITE:
@@ -268,7 +268,7 @@ static uint8_t main_status(const Fdc *fdc)
 
 static void reset_begin(Fdc *fdc)
 {
-    fdc_command_phase(fdc);
+    command_phase(fdc);
     fdc->sense_pending = 0;
     i8237_set_request(fdc->dma, DMA_CHANNEL, false);
     if (!fdc->lock) {

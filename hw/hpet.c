@@ -8,6 +8,8 @@
 #define HPET_SIZE   0x400
 #define TIMER_COUNT 3
 
+#define TICK_NS 10
+
 /* Registers */
 #define GCAP_ID       0x000
 #define GEN_CONF      0x010
@@ -22,7 +24,7 @@
 /* Capabilities: revision 1, 3 timers, 64-bit counter, legacy replacement, vendor 8086h,
  * period in femtoseconds. */
 #define CAPABILITIES                                                                               \
-    ((uint64_t)(HPET_TICK_NS * 1000000) << 32 | 0x8086u << 16 | 1u << 15 | 1u << 13 |              \
+    ((uint64_t)(TICK_NS * 1000000) << 32 | 0x8086u << 16 | 1u << 15 | 1u << 13 |              \
      (TIMER_COUNT - 1) << 8 | 1)
 
 #define CONF_ENABLE BIT(0)
@@ -42,7 +44,7 @@
 
 /* Interrupts of one comparator closer than this are merged. */
 #define MIN_INTERVAL_NS 20000
-#define FAR_TICKS       (INT64_MAX / 4 / HPET_TICK_NS)
+#define FAR_TICKS       (INT64_MAX / 4 / TICK_NS)
 
 struct Hpet {
     Device device;
@@ -64,7 +66,7 @@ static uint64_t hpet_counter(const Hpet *hpet)
 {
     if (!(hpet->conf & CONF_ENABLE))
         return hpet->counter_base;
-    return hpet->counter_base + (uint64_t)(clock_now(hpet->clock) - hpet->base_ns) / HPET_TICK_NS;
+    return hpet->counter_base + (uint64_t)(clock_now(hpet->clock) - hpet->base_ns) / TICK_NS;
 }
 
 /* ---- interrupt lines ---- */
@@ -174,8 +176,8 @@ static void hpet_arm(Hpet *hpet, unsigned n, bool written)
         return;
     }
     int64_t now = clock_now(hpet->clock);
-    int64_t phase = (now - hpet->base_ns) % HPET_TICK_NS;
-    int64_t deadline = now - phase + ticks * HPET_TICK_NS;
+    int64_t phase = (now - hpet->base_ns) % TICK_NS;
+    int64_t deadline = now - phase + ticks * TICK_NS;
     if ((conf & TN_PERIODIC) && !written)
         deadline = MAX(deadline, now + MIN_INTERVAL_NS);
     timer_arm(hpet->timers[n], deadline);

@@ -8,8 +8,7 @@
 
 #include "hw/device.h"
 
-#define HPET_BASE    UINT64_C(0xfed00000)
-#define HPET_TICK_NS 10
+#define HPET_BASE UINT64_C(0xfed00000)
 /* I/O APIC inputs that a comparator may be routed to: 20..23, which nothing else uses. */
 #define HPET_ROUTES 0x00f00000u
 

@@ -9,6 +9,7 @@
 
 #define BASE_MSR_RESERVED (~(BIT(36) - 1) | 0x6ff) /* 36 address bits; no x2APIC */
 
+#define PAGE_SIZE UINT64_C(0x1000)
 #define DFR_CLUSTER 0x0u
 
 /* Interrupt command register, low half */
@@ -452,7 +453,7 @@ Lapic *lapic_new(const DeviceBus *bus, ApicBus *apic_bus, uint8_t id)
     /* Above RAM and PCI windows; a relocated page hides what lies below it. */
     if (id == 0)
         lapic->region =
-            address_space_add_mmio(bus->as, "apic", LAPIC_BASE, LAPIC_SIZE, 100, &lapic_ops, lapic);
+            address_space_add_mmio(bus->as, "apic", LAPIC_BASE, PAGE_SIZE, 100, &lapic_ops, lapic);
     apic_bus_add_lapic(apic_bus, lapic);
     lapic->base_msr = LAPIC_BASE | LAPIC_BASE_ENABLE;
     lapic_reset(&lapic->device);

@@ -10,10 +10,7 @@
 #include "hw/device.h"
 
 #define LAPIC_BASE UINT64_C(0xfee00000)
-#define LAPIC_SIZE UINT64_C(0x1000)
-/* The timer's input clock before the divider: one count is one nanosecond at
- * divider 1. Guests calibrate it against the PIT or the PM timer. */
-#define LAPIC_TIMER_HZ UINT64_C(1000000000)
+/* The timer counts nanoseconds at divider 1. Guests calibrate it against the PIT or the PM timer. */
 
 /* IA32_APIC_BASE */
 #define LAPIC_BASE_BSP    (UINT64_C(1) << 8)

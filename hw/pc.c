@@ -47,7 +47,6 @@ enum {
     IRQ_IDE2 = 15,
 };
 enum { DEVFN_VGA = 2 << 3 };
-enum { IOAPIC_VERSION = 0x11 };
 
 /* CMOS bytes that firmware reads (the IBM AT's layout, with QEMU's additions). */
 enum {
@@ -193,7 +192,7 @@ static void add_interrupt_controllers(Pc *pc)
     const PcConfig *c = &pc->config;
     pc->apic_bus = apic_bus_new();
     pc->lapic = lapic_new(&pc->bus, pc->apic_bus, 0);
-    pc->ioapic = ioapic_new(&pc->bus, pc->apic_bus, IOAPIC_VERSION);
+    pc->ioapic = ioapic_new(&pc->bus, pc->apic_bus, IOAPIC_VERSION_82093AA);
     pc->pic = i8259_new(&pc->bus, lapic_lint_input(pc->lapic, 0));
     lapic_connect_pic(pc->lapic, acknowledge_pic, pc->pic);
     lapic_connect_cpu(pc->lapic, c->intr, c->nmi, c->init);

@@ -184,7 +184,8 @@ void pci_function_init(PciFunction *fn, PciBus *bus, unsigned devfn, const PciId
     memcpy(fn->config, fn->initial, sizeof(fn->config));
 }
 
-void pci_function_sync(PciFunction *fn)
+/* Mapping and wire as config says. */
+static void function_sync(PciFunction *fn)
 {
     bars_update(fn);
     intx_update(fn);
@@ -194,7 +195,7 @@ void pci_function_reset(PciFunction *fn)
 {
     pci_function_set_intx(fn, false);
     memcpy(fn->config, fn->initial, sizeof(fn->config));
-    pci_function_sync(fn);
+    function_sync(fn);
 }
 
 PciFunction *pci_bus_find(const PciBus *bus, unsigned devfn)
@@ -237,7 +238,7 @@ void pci_config_write(PciBus *bus, unsigned devfn, unsigned offset, uint32_t val
         *config &= (uint8_t) ~(byte & fn->clear_by_one[offset + i]);
     }
     if (offset < PCI_INTERRUPT_LINE)
-        pci_function_sync(fn);
+        function_sync(fn);
     if (fn->config_written)
         fn->config_written(fn, offset, bytes);
 }

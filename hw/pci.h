@@ -135,8 +135,6 @@ void pci_function_add_bar(PciFunction *fn, unsigned index, PciBarKind kind, uint
                           Region *region);
 /* Power-on config, BARs unmapped, INTx low. */
 void pci_function_reset(PciFunction *fn);
-/* Make mapping and wire agree with config, after the state was loaded. */
-void pci_function_sync(PciFunction *fn);
 void pci_function_set_intx(PciFunction *fn, bool level);
 bool pci_function_is_master(const PciFunction *fn); /* may it do DMA now */
 

@@ -82,7 +82,7 @@ static void write_enable(Vga *vga, uint16_t value)
         clear(vga, MIN(shown, VGA_VRAM_SIZE));
 }
 
-void vga_dispi_write(Vga *vga, unsigned index, uint16_t value)
+static void dispi_write(Vga *vga, unsigned index, uint16_t value)
 {
     switch (index) {
     case DISPI_ID:
@@ -110,7 +110,7 @@ void vga_dispi_write(Vga *vga, unsigned index, uint16_t value)
     }
 }
 
-uint16_t vga_dispi_read(const Vga *vga, unsigned index)
+static uint16_t dispi_read(const Vga *vga, unsigned index)
 {
     static const uint16_t caps[] = {
         [DISPI_XRES] = MAX_XRES, [DISPI_YRES] = MAX_YRES, [DISPI_BPP] = MAX_BPP};
@@ -130,7 +130,7 @@ static uint64_t ports_read(void *opaque, uint64_t offset, unsigned size)
     const Vga *vga = opaque;
     if (offset == 0)
         return vga->dispi_index & (size == 2 ? 0xffff : 0xff);
-    uint16_t value = vga_dispi_read(vga, vga->dispi_index);
+    uint16_t value = dispi_read(vga, vga->dispi_index);
     if (size == 2)
         return value;
     return offset == 1 ? value & 0xff : value >> 8;
@@ -142,11 +142,11 @@ static void ports_write(void *opaque, uint64_t offset, uint64_t value, unsigned 
     if (offset == 0)
         vga->dispi_index = (uint16_t)value;
     else if (size == 2)
-        vga_dispi_write(vga, vga->dispi_index, (uint16_t)value);
+        dispi_write(vga, vga->dispi_index, (uint16_t)value);
     else if (offset == 1)
         vga->dispi_low = (uint8_t)value;
     else if (offset == 2)
-        vga_dispi_write(vga, vga->dispi_index, (uint16_t)(vga->dispi_low | (value & 0xff) << 8));
+        dispi_write(vga, vga->dispi_index, (uint16_t)(vga->dispi_low | (value & 0xff) << 8));
 }
 
 static const RegionOps ports_ops = {ports_read, ports_write, 1, 2};

@@ -108,7 +108,7 @@ static bool wrong_color(const Vga *vga, uint16_t port)
     return (port < 0x3c0 && color) || (port >= 0x3d0 && !color);
 }
 
-uint8_t vga_port_read(Vga *vga, uint16_t port)
+static uint8_t port_read(Vga *vga, uint16_t port)
 {
     if (wrong_color(vga, port))
         return 0xff;
@@ -161,7 +161,7 @@ static void dac_set_index(Vga *vga, uint8_t index, bool reading)
     vga->dac_component = 0;
 }
 
-void vga_port_write(Vga *vga, uint16_t port, uint8_t value)
+static void port_write(Vga *vga, uint16_t port, uint8_t value)
 {
     if (wrong_color(vga, port))
         return;
@@ -220,11 +220,11 @@ void vga_port_write(Vga *vga, uint16_t port, uint8_t value)
 #define PORT_BLOCK(name, base)                                                                     \
     static uint64_t name##_read(void *opaque, uint64_t offset, unsigned size)                      \
     {                                                                                              \
-        return vga_port_read(opaque, (uint16_t)((base) + offset));                                 \
+        return port_read(opaque, (uint16_t)((base) + offset));                                     \
     }                                                                                              \
     static void name##_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)         \
     {                                                                                              \
-        vga_port_write(opaque, (uint16_t)((base) + offset), (uint8_t)value);                       \
+        port_write(opaque, (uint16_t)((base) + offset), (uint8_t)value);                           \
     }                                                                                              \
     static const RegionOps name##_ops = {name##_read, name##_write, 1, 1};
 

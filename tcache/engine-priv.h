@@ -134,8 +134,6 @@ bool clone_is_possible(const Engine *engine, const BlockState *state);
 TranslationBlock *clone_block(Engine *engine, const BlockState *state, ram_off_t phys);
 /* tb was translated (its fields are in engine->pc_fields): it may be copied and moved. */
 void clone_allow(Engine *engine, TranslationBlock *tb);
-/* find.c: code of engine->ir at out->code; false: no room. */
-bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out);
 /* Execute the one instruction at pc by the interpreter. */
 ExitReason engine_execute_alone(Engine *engine);
 /* The instruction at pc could not be fetched, and vcpu->fault says why. */
@@ -145,7 +143,6 @@ ExitReason engine_fetch_fault(Engine *engine);
  * (HELPER_OUTSIDE) are alone in theirs, and, if `branches`, none follows a conditional branch.
  * *outside: it begins with one that reaches outside. */
 unsigned block_split(const IrBlock *block, bool branches, bool *outside);
-bool insn_is_outside(const IrBlock *block, const IrInsn *insn);
 
 /* shortcuts.c: keeping chains and jump tables true when mappings change */
 void shortcuts_init(Engine *engine);

@@ -141,7 +141,8 @@ static void fill_from_output(TranslationBlock *tb, const CodegenOutput *out)
     }
 }
 
-bool engine_generate(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out)
+/* Code of engine->ir at out->code; false: no room. */
+static bool generate_code(Engine *engine, TranslationBlock *tb, bool crosses, CodegenOutput *out)
 {
     uint32_t offset = linear_pc(&tb->state) & ~GUEST_PAGE_MASK;
     uint64_t pc = tb->state.pc;
@@ -178,7 +179,7 @@ static bool generate(Engine *engine, TranslationBlock *tb, bool crosses)
     out.capacity = unit->size - unit->used;
     out.pcmap = engine->pcmap;
     out.pc_fields = may_move ? engine->pc_fields : NULL;
-    if (!engine_generate(engine, tb, crosses, &out))
+    if (!generate_code(engine, tb, crosses, &out))
         return false;
     tb->code = rx;
     tb->code_size = (uint32_t)out.size;

@@ -2,7 +2,7 @@
  * Where blocks end under --check and -icount, besides where the guest's code does. */
 #include "tcache/engine-priv.h"
 
-bool insn_is_outside(const IrBlock *block, const IrInsn *insn)
+static bool insn_is_outside(const IrBlock *block, const IrInsn *insn)
 {
     return insn->op == IR_CALL && (block->helpers[insn->aux].effects & HELPER_OUTSIDE);
 }
