@@ -460,10 +460,10 @@ static void cmd_identify(AtaDisk *disk, unsigned flags)
     w[80] = 0x70;   /* ATA-4 to ATA-6 */
     w[82] = 0x4028; /* NOP, write cache, power management */
     w[83] = 0x7400; /* FLUSH CACHE (EXT), LBA48 */
-    w[84] = 0x4000;
-    w[85] = disk->write_cache ? 0x4028 : 0x4008;
-    w[86] = 0x3400;
-    w[87] = 0x4000;
+    w[84] = 0x4000; /* valid; nothing of this word: no SMART logs, no WWN */
+    w[85] = disk->write_cache ? 0x4028 : 0x4008; /* of word 82, what is on */
+    w[86] = 0x3400;                              /* of word 83 */
+    w[87] = 0x4000;                              /* of word 84 */
     w[88] = dma_word(disk, 0x40, 0x3f);
     w[93] = 0x6001; /* 80-conductor cable */
     for (unsigned i = 0; i < 4; i++)

@@ -36,6 +36,21 @@
 #define CAN_USE_HEAP     0x80
 #define LOADER_UNDEFINED 0xff
 
+/* Where pieces go ("The Memory Layout" in the boot protocol). From 2.02 on the setup code may lie
+ * anywhere below 1 MiB ("X"), with its stack and heap behind it and the command line at X+10000h. */
+enum {
+    SETUP_AT = 0x10000, /* X */
+    SETUP_ROOM = 0xf000,
+    CMDLINE_AT = 0x20000,
+    CMDLINE_END = 0x30000,
+    OLD_SETUP_AT = 0x90000, /* the only place for older kernels and zImages */
+    OLD_SETUP_ROOM = 0x8000,
+    OLD_CMDLINE_END = 0x9a000,
+    ZIMAGE_AT = 0x10000, /* up to the setup code */
+    ZIMAGE_MAX = 0x80000,
+    BZIMAGE_AT = 0x100000,
+};
+
 typedef struct {
     uint16_t version; /* 0: older than the HdrS header */
     bool high;
@@ -114,9 +129,9 @@ static bool linux_check(LinuxLayout *layout, const BootFile *kernel, GError **er
     layout->high = header[HDR_LOADFLAGS] & LOADED_HIGH;
     layout->setup_size = (setup_sects + 1) * 512;
     bool modern = layout->version >= 0x202 && layout->high;
-    layout->setup_address = modern ? 0x10000 : 0x90000;
-    layout->cmdline_end = modern ? 0x30000 : 0x9a000;
-    layout->kernel_address = layout->high ? 0x100000 : 0x10000;
+    layout->setup_address = modern ? SETUP_AT : OLD_SETUP_AT;
+    layout->cmdline_end = modern ? CMDLINE_END : OLD_CMDLINE_END;
+    layout->kernel_address = layout->high ? BZIMAGE_AT : ZIMAGE_AT;
 
     if (layout->setup_size >= kernel->size)
         return boot_file_error(kernel_role, kernel->path, error,
@@ -131,7 +146,8 @@ static bool linux_check(LinuxLayout *layout, const BootFile *kernel, GError **er
                                "truncated: %" G_GUINT64_FORMAT " bytes of kernel, the header says "
                                "%" G_GUINT64_FORMAT "; fetch or build the kernel again",
                                system_size, (uint64_t)paragraphs * 16);
-    if (layout->setup_size > (modern ? 0xf000 : 0x8000) || (!layout->high && system_size > 0x80000))
+    if (layout->setup_size > (modern ? SETUP_ROOM : OLD_SETUP_ROOM) ||
+        (!layout->high && system_size > ZIMAGE_MAX))
         return boot_file_error(kernel_role, kernel->path, error,
                                "the image is too large for its load address; use a bzImage");
     return true;
@@ -172,8 +188,8 @@ static bool linux_place_cmdline(BootImage *image, const LinuxLayout *layout, con
                     length - 1, kernel->path, limit - 1);
         return false;
     }
-    uint32_t address = layout->setup_address == 0x10000
-                           ? 0x20000
+    uint32_t address = layout->setup_address == SETUP_AT
+                           ? CMDLINE_AT
                            : (layout->cmdline_end - (uint32_t)length) & ~15u;
     BootPiece *piece = &image->pieces[PIECE_CMDLINE];
     piece->address = address;
