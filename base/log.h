@@ -23,7 +23,7 @@ enum {
 #undef LOG_ITEM
 };
 
-extern uint32_t log_mask; /* set once by log_open, before any thread starts */
+extern uint32_t log_mask; /* set by log_open before any thread starts, later by the monitor while the vCPU is paused */
 
 static inline bool log_enabled(uint32_t items)
 {

@@ -17,8 +17,8 @@ typedef enum { MEM_TLB, MEM_WINDOW } MemStrategy;
 typedef struct {
     MemStrategy memory;
     bool chain; /* false: every exit, indirect ones too, returns to the loop */
-    /* pc of the block's page: direct exits into [page_pc, page_end) chain by rel32, others go
-     * through the jump table (VCpu.jump_table) */
+    /* pc of the block's page, or of everything if it is global: direct exits into [page_pc, page_end)
+     * chain by rel32, others go through the jump table (VCpu.jump_table) */
     uint64_t page_pc, page_end;
     bool poll;            /* emit the poll load at entry */
     unsigned budget;      /* guest instructions to take from vcpu->budget at entry; 0: do not */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Leaving a block: chained jumps inside the page, the jump table for everything else, and the
- * host's CALL and RET for the guest's. All of it leaves flags alone. */
+ * Leaving a block: jumps that can be chained (inside the page; on global pages all direct ones), the
+ * jump table for everything else, and the host's CALL and RET for the guest's. All of it leaves flags alone. */
 #include "codegen-x86_64/host-priv.h"
 #include "codegen-x86_64/stubs-offsets.h"
 

@@ -7,7 +7,7 @@
  *
  * All callbacks run with the io lock held. Guests are hostile: every index,
  * length, DMA address and count is checked, FIFO indices are masked, no loop
- * runs longer than 65,536 steps without yielding (correctness.md section 3). */
+ * runs longer than 65,536 steps without yielding (docs/testing.md, "Hostile guests"). */
 #ifndef HW_DEVICE_H
 #define HW_DEVICE_H
 

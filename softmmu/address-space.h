@@ -127,7 +127,7 @@ const TopTable *address_space_port_counts(const AddressSpace *as);
 const TopTable *address_space_mmio_counts(const AddressSpace *as);
 
 /* Pages that hold translated code, one byte a page of Ram; set and cleared by the code
- * cache on the vCPU thread, read anywhere. See softmmu/codepage.h. */
+ * cache on the vCPU thread, read anywhere. */
 uint8_t *address_space_code_pages(AddressSpace *as);
 
 #endif

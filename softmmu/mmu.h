@@ -123,10 +123,9 @@ StoreProbe mmu_probe_store(Mmu *mmu, gva_t gva, unsigned size, int mode);
  * it is executed. */
 uint64_t mmu_load_ram(Mmu *mmu, ram_off_t offset, unsigned size);
 
-/* Host pointer to the RAM or ROM page under gva for code fetch; NULL with has_fault=false if
- * it is MMIO (fetch bytewise with mmu_fetch_byte). */
+/* The page under gva, for code fetch. false: *fault says why not. */
 typedef struct {
-    const uint8_t *host; /* first byte of the page, or NULL */
+    const uint8_t *host; /* first byte of the RAM or ROM page; NULL: of a device, read by the bus */
     ram_off_t ram_offset; /* of the page; RAM_OFF_NONE for MMIO */
     gpa_t gpa;            /* of the page */
     bool global;          /* the same in every address space until told otherwise */

@@ -3,8 +3,9 @@
  *
  * Validation: a guest may change page tables at will and then says so by INVLPG,
  * CR3 or CR4 writes. A window keeps a copy of every page-table page that it was
- * filled from; when it is next wanted after a flush, entries that differ lose their
- * pages. Most flushes change few entries or none. */
+ * filled from. When it is next wanted after a flush, single pages follow entries that
+ * differ (window_follow); what lies below a directory's entry that differs is unmapped.
+ * Most flushes change few entries or none. */
 #include <string.h>
 
 #include "softmmu/window-priv.h"

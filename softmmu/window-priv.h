@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What window.c and window-policy.c share. */
+ * What window.c, window-policy.c and window-find.c share. */
 #ifndef SOFTMMU_WINDOW_PRIV_H
 #define SOFTMMU_WINDOW_PRIV_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Shortcuts between blocks inside a page: patched jumps. They only ever lead to blocks that are
+ * Shortcuts between blocks inside a page or on global pages: patched jumps. They only ever lead to blocks that are
  * valid where they are reached. */
 #include "tcache/tb.h"
 

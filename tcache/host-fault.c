@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Signals that translated code raises: the poll page, and instructions that
- * fault on the host as they would in the guest (#DE, #MF, #XM, alignment). The
- * handler takes no lock and calls no library: it classifies and redirects RIP. */
+ * Signals that translated code raises: the poll page, accesses that an address
+ * window has no page for, a full return stack, and instructions that fault on the
+ * host as they would in the guest (#DE, #MF, #XM, alignment). The handler takes no lock and calls no library: it classifies and redirects RIP. */
 #include "tcache/engine-priv.h"
 
 #include <signal.h>

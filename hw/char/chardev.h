@@ -26,7 +26,7 @@ typedef struct {
     void (*event)(void *opaque, ChardevEvent event); /* may be NULL */
 } ChardevHandler;
 
-/* spec: QEMU's: stdio, mon:stdio (see chardev_new_mux), null, none, file:P, pty, pipe:P,
+/* spec: QEMU's: stdio, mon:stdio (see chardev_make_mux), null, none, file:P, pty, pipe:P,
  * tcp:H:P[,server][,nowait], unix:P[,server][,nowait]. lock/unlock is the io lock.
  * "none" gives a chardev that swallows output, like null. */
 Chardev *chardev_open(const char *spec, void (*lock)(void *), void (*unlock)(void *),

@@ -214,7 +214,7 @@ bool seg_check_ldt(CpuX86 *cpu, uint16_t selector, unsigned vector, SegReg *seg,
 
 /* --- task.c --- */
 typedef enum { TASK_JMP, TASK_CALL, TASK_IRET, TASK_GATE } TaskCause;
-/* Switch to the TSS of `selector` (descriptor d, checked by task_check). next_pc and eflags are
+/* Switch to the TSS of `selector` (descriptor d, from task_fetch_tss). next_pc and eflags are
  * what the old task is left with. On false the switch may have happened: then the fault belongs
  * to the new task, and pc is its. */
 bool task_switch(CpuX86 *cpu, TaskCause cause, uint16_t selector, Desc *d, uint32_t next_pc,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The decoder: guest bytes -> X86Insn. Table-driven: opcode maps in tables.c are
+ * The decoder: guest bytes -> X86Insn. Table-driven: opcode maps in tables-*.c are
  * rows in the SDM's operand letters, with columns for 64-bit mode. Pure: no CPU
  * state but the mode, no side effects. */
 #ifndef TRANSLATOR_X86_DECODE_H
@@ -59,7 +59,7 @@ enum { LOAD_BY_LSS = 8 };
 
 enum { X86_MAX_INSN = 15, X86_MAX_OPERANDS = 4 };
 
-/* Row attributes (tables.c). */
+/* Row attributes (tables-*.c). */
 enum {
     ATTR_LOCK = 1u << 0,     /* LOCK legal with a memory destination */
     ATTR_CPL0 = 1u << 1,     /* #GP unless CPL 0 (real mode is) */
