@@ -405,7 +405,7 @@ static void mc146818_reset(Device *device)
     Mc146818 *rtc = (Mc146818 *)device;
 
     rtc->cmos[REG_B] &= (uint8_t) ~(B_PIE | B_AIE | B_UIE | B_SQWE);
-    rtc->nmi_masked = 1; /* ICH datasheets, "NMI_EN": default 80h */
+    rtc->nmi_masked = 0;
     rtc_sync_flags(rtc);
     rtc->cmos[REG_C] = 0;
     rtc_update_irq(rtc);

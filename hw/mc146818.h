@@ -15,7 +15,9 @@ Mc146818 *mc146818_new(const DeviceBus *bus, IrqLine irq, int64_t unix_seconds);
  * registers (0-Dh, 32h). */
 void mc146818_set_cmos(Mc146818 *rtc, unsigned index, uint8_t value);
 
-/* Bit 7 of port 70h: the guest masks NMI. */
+/* Bit 7 of port 70h: the guest masks NMI.
+ * DEVIATES: nobody asks. The board has no source of NMI but the monitor's command, which stands for a
+ * debugger's wish: firmware leaves the mask on, and it is to work in guests that know nothing of it. */
 bool mc146818_nmi_masked(const Mc146818 *rtc);
 
 #endif

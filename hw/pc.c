@@ -450,18 +450,6 @@ void pc_power_button(Pc *pc)
     address_space_unlock(pc->bus.as);
 }
 
-/* Port 70h is between the board's sources and the wire; the APICs' NMI messages take none. */
-bool pc_nmi(Pc *pc)
-{
-    address_space_lock(pc->bus.as);
-    const IrqLine line = lapic_lint_input(pc->lapic, 1);
-    const bool masked = mc146818_nmi_masked(pc->rtc);
-    if (!masked)
-        irq_pulse(&line);
-    address_space_unlock(pc->bus.as);
-    return !masked;
-}
-
 /* ---- the CPU's side ---- */
 
 int pc_acknowledge(Pc *pc)

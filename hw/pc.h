@@ -88,8 +88,6 @@ Fdc *pc_fdc(const Pc *pc);
 /* How often ISA interrupt irq went up. */
 uint64_t pc_irq_count(const Pc *pc, unsigned irq);
 void pc_power_button(Pc *pc);
-/* The board's NMI line, LINT1 of the local APIC, goes up and down. false: the guest masks it (port 70h). */
-bool pc_nmi(Pc *pc);
 
 /* For the CPU (vCPU thread, io lock not held): */
 int pc_acknowledge(Pc *pc);

@@ -17,7 +17,7 @@ typedef struct {
     AddressSpace *as;
     Clock *clock;
     Pc *pc;
-    Wire intr, nmi, ignne;
+    Wire intr, ignne;
     PcConfig config;
     unsigned resets;
 } Machine;
@@ -41,7 +41,6 @@ static void machine_prepare(Machine *m, uint64_t ram_bytes)
         .bios_size = BIOS_BYTES,
         .tsc_hz = TSC_HZ,
         .intr = wire_line(&m->intr),
-        .nmi = wire_line(&m->nmi),
         .ignne = wire_line(&m->ignne),
         .opaque = m,
         .request_reset = count_reset,
@@ -69,27 +68,6 @@ static unsigned cmos(Machine *m, unsigned index)
 {
     outb(pc_bus(m->pc), 0x70, index);
     return inb(pc_bus(m->pc), 0x71);
-}
-
-/* From the NMI button to the CPU: port 70h, then LINT1's entry, which is masked at first. */
-Test(pc, nmi_line)
-{
-    enum { LINT1 = 0x360, NMI_MODE = 0x400 };
-    Machine m;
-    machine_prepare(&m, 1 << 20);
-    machine_open(&m);
-    cr_assert_not(pc_nmi(m.pc), "masked since the reset");
-    outb(pc_bus(m.pc), 0x70, 0x0f);
-    cr_assert(pc_nmi(m.pc));
-    cr_assert_eq(m.nmi.rises, 0, "LINT1 is masked");
-    address_space_write(m.as, LAPIC_BASE + 0xf0, 0x1ff, 4);
-    address_space_write(m.as, LAPIC_BASE + LINT1, NMI_MODE, 4);
-    cr_assert(pc_nmi(m.pc));
-    cr_assert_eq(m.nmi.rises, 1);
-    outb(pc_bus(m.pc), 0x70, 0x8f);
-    cr_assert_not(pc_nmi(m.pc));
-    cr_assert_eq(m.nmi.rises, 1);
-    machine_close(&m);
 }
 
 /* Memory above the PCI hole goes on at 4 GiB, and CMOS 5Bh to 5Dh count it in 64 KiB. */

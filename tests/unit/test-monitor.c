@@ -18,7 +18,6 @@ typedef struct {
     Machine machine;
     bool running;
     unsigned stops, resets, paused;
-    bool nmi_masked;
     int quit_code;
 } Bed;
 
@@ -55,10 +54,6 @@ __attribute__((weak)) Fdc *pc_fdc(const Pc *pc)
 __attribute__((weak)) uint64_t pc_irq_count(const Pc *pc, unsigned irq)
 {
     return irq;
-}
-__attribute__((weak)) bool pc_nmi(Pc *pc)
-{
-    return !((Bed *)(uintptr_t)pc)->nmi_masked;
 }
 
 static MachineState state_of(Machine *machine)
@@ -319,9 +314,6 @@ Test(monitor, commands)
     expect_output(bed, "c", "");
     expect_output(bed, "system_reset", "");
     cr_expect(bed->stops == 1 && bed->resets == 1 && bed->running);
-    expect_output(bed, "nmi", "");
-    bed->nmi_masked = true;
-    expect_output(bed, "nmi", "the guest masks the board's NMI (port 70h, bit 7)\n");
     expect_in_output(bed, "info registers", "EIP=");
     expect_in_output(bed, "info qtree", "dev: i8042");
     expect_in_output(bed, "info cpus", "CPU #0");
