@@ -21,7 +21,7 @@ static bool set_up(const Consoles *consoles, Chardev *chardev, const ConsoleConf
 {
     if (console->mux || console_shared(console))
         chardev_make_mux(chardev, consoles->config->escape_char, consoles->quit,
-                         consoles->quit_opaque);
+                         consoles->opaque);
     const bool used = console < &consoles->config->console[CONSOLE_SPARE];
     if (console->signals != SIGNALS_AS_USUAL && (used || console->mux)) /* or nobody hears Ctrl-C */
         chardev_keep_signals(chardev, console->signals == SIGNALS_ON);
@@ -58,21 +58,24 @@ static bool open_devices(Consoles *consoles, unsigned first, unsigned count, Cha
 {
     for (unsigned i = 0; i < count; i++) {
         chardevs[i] = open_console(consoles, first + i, error);
-        if (chardevs[i])
-            chardev_keep_tap(chardevs[i]);
-        else if (!console_absent(&consoles->config->console[first + i]))
+        if (!chardevs[i] && !console_absent(&consoles->config->console[first + i]))
             return false;
+        if (!chardevs[i])
+            continue;
+        chardev_keep_tap(chardevs[i]);
+        chardev_set_hold(chardevs[i], consoles->hold, consoles->opaque);
     }
     return true;
 }
 
 bool consoles_open(Consoles *consoles, const Config *config, AddressSpace *as, ChardevQuit quit,
-                   void *quit_opaque, GError **error)
+                   ChardevHold hold, void *opaque, GError **error)
 {
     consoles->config = config;
     consoles->as = as;
     consoles->quit = quit;
-    consoles->quit_opaque = quit_opaque;
+    consoles->hold = hold;
+    consoles->opaque = opaque;
     if (!open_devices(consoles, CONSOLE_SERIAL, PC_SERIAL_PORTS, consoles->serial, error) ||
         !open_devices(consoles, CONSOLE_DEBUGCON, PC_DEBUGCONS, consoles->debugcon, error))
         return false;

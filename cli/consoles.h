@@ -18,12 +18,14 @@ typedef struct {
     const Config *config;
     AddressSpace *as;
     ChardevQuit quit;
-    void *quit_opaque;
+    ChardevHold hold;
+    void *opaque; /* of quit and hold */
 } Consoles;
 
-/* Those of devices and nobody's; quit: what the terminal's escape key does. */
+/* Those of devices and nobody's; quit: what the terminal's escape key does; hold: makes the guest
+ * wait for who reads its output. */
 bool consoles_open(Consoles *consoles, const Config *config, AddressSpace *as, ChardevQuit quit,
-                   void *quit_opaque, GError **error);
+                   ChardevHold hold, void *opaque, GError **error);
 /* When the machine is there: the monitors. */
 bool consoles_open_monitors(Consoles *consoles, Machine *machine, GError **error);
 void consoles_close_monitors(Consoles *consoles); /* before the machine's parts go */

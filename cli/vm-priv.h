@@ -40,6 +40,7 @@ struct Vm {
     GCond changed;
     bool wanted;     /* the user wants it to run */
     unsigned paused; /* pause() calls outstanding */
+    unsigned held;   /* consoles whose readers it waits for */
     bool in_engine, quit_thread;
     bool step, step_interrupts; /* while wanted: for one instruction only */
     bool stop_untold;           /* it stopped by itself; the main thread does not know yet */

@@ -91,6 +91,16 @@ static void request_vcpu(Vm *vm)
     g_cond_broadcast(&vm->changed);
 }
 
+/* Any thread, io lock held. The guest stands still, but nothing else does. */
+static void hold_guest(void *opaque, bool hold)
+{
+    Vm *vm = opaque;
+    g_mutex_lock(&vm->lock);
+    vm->held = hold ? vm->held + 1 : vm->held - 1;
+    request_vcpu(vm); /* or wake it */
+    g_mutex_unlock(&vm->lock);
+}
+
 /* An exit code that QEMU does not have: only for who asked for it. */
 static void quit_strictly(Vm *vm, int code)
 {
@@ -276,7 +286,7 @@ static RunResult run_engine(Vm *vm, bool step, bool interrupts)
 
 static bool may_run(const Vm *vm)
 {
-    return vm->wanted && vm->paused == 0;
+    return vm->wanted && vm->paused == 0 && vm->held == 0;
 }
 
 static gpointer vcpu_thread(gpointer opaque)
@@ -546,7 +556,7 @@ Vm *vm_new(const Config *config, GError **error)
     vm->as = address_space_new(vm->ram);
     vm->clock = clock_new(io_lock, io_unlock, vm->as);
     vm->stopped = MACHINE_PRELAUNCH;
-    if (!consoles_open(&vm->consoles, config, vm->as, vm_close, vm, error) ||
+    if (!consoles_open(&vm->consoles, config, vm->as, vm_close, hold_guest, vm, error) ||
         !vm_build_board(vm, error) || !vm_build_cpu(vm, error))
         goto fail;
     fill_machine(vm);

@@ -46,13 +46,21 @@ static gva_t sample_pc(Watch *watch, bool *halted)
     return pc;
 }
 
+static bool output_waits(const Machine *machine)
+{
+    for (unsigned i = 0; i < MACHINE_CHARDEVS; i++)
+        if (machine->chardevs[i].chardev && chardev_holds(machine->chardevs[i].chardev))
+            return true;
+    return false;
+}
+
 static gboolean on_spin_sample(gpointer opaque)
 {
     Watch *watch = opaque;
     bool halted;
     const gva_t pc = sample_pc(watch, &halted);
-    const bool same =
-        !halted && watch->machine->running(watch->machine) && pc - watch->spin_pc + NEAR / 2 < NEAR;
+    const bool same = !halted && watch->machine->running(watch->machine) &&
+                      !output_waits(watch->machine) && pc - watch->spin_pc + NEAR / 2 < NEAR;
     watch->spin_samples = same ? watch->spin_samples + 1 : 0;
     if (!same) {
         watch->spin_pc = pc;

@@ -230,6 +230,11 @@ int64_t clock_first_deadline(Clock *clock)
     return deadline;
 }
 
+bool clock_is_counted(const Clock *clock)
+{
+    return clock->counter.now != NULL;
+}
+
 void clock_set_counter(Clock *clock, const ClockCounter *counter)
 {
     clock->counter = *counter;

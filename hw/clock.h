@@ -38,6 +38,7 @@ typedef struct {
  * fires timers, on its caller's thread, and nothing else does. */
 void clock_set_counter(Clock *clock, const ClockCounter *counter);
 void clock_run_due(Clock *clock);
+bool clock_is_counted(const Clock *clock);
 
 /* Somebody who calls clock_run_due at a time (host's CLOCK_MONOTONIC ns), or before it; false: not now,
  * the main loop has to. Any thread, one at a time, with the clock's lock held: it may not call back. */

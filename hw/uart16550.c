@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * PC16550D UART (National Semiconductor data sheet, June 1995). Characters leave at
- * once: the transmitter is always empty, only its interrupt has a life of its own. */
+ * once: the transmitter is empty, unless the host is behind with reading, and only its
+ * interrupt has a life of its own. */
 #include "hw/uart16550.h"
 
 #define FIFO_SIZE  16
@@ -84,6 +85,14 @@ static unsigned fifo_trigger(const Uart16550 *uart)
 {
     static const uint8_t levels[] = {1, 4, 8, 14};
     return fifos_on(uart) ? levels[uart->fcr >> 6] : 1;
+}
+
+/* The host's reader is the other end's handshake. Characters written all the same are not lost: the
+ * chardev takes them. With counted time the guest must not see how fast the host is. */
+static bool transmitter_busy(const Uart16550 *uart)
+{
+    return uart->chardev && !(uart->mcr & MCR_LOOP) && chardev_is_full(uart->chardev) &&
+           !clock_is_counted(uart->clock);
 }
 
 /* Interrupts, by priority (data sheet table IV, "Interrupt Control Functions") */
@@ -199,9 +208,17 @@ static void uart_receive(void *opaque, const uint8_t *bytes, size_t count)
     update_irq(uart);
 }
 
+static void transmitter_empties(Uart16550 *uart)
+{
+    uart->thre_pending = true;
+    update_irq(uart);
+}
+
 static void uart_event(void *opaque, ChardevEvent event)
 {
     Uart16550 *uart = opaque;
+    if (event == CHARDEV_DRAINED && !clock_is_counted(uart->clock))
+        transmitter_empties(uart);
     if (event != CHARDEV_BREAK || (uart->mcr & MCR_LOOP))
         return;
     receive_char(uart, 0, LSR_BI | LSR_FE);
@@ -220,8 +237,8 @@ static void transmit(Uart16550 *uart, uint8_t byte)
         receive_char(uart, byte & (0xff >> (3 - (uart->lcr & 3))), 0);
     else if (uart->chardev)
         chardev_write(uart->chardev, uart->front, &byte, 1);
-    uart->thre_pending = true;
-    update_irq(uart);
+    if (!transmitter_busy(uart))
+        transmitter_empties(uart);
 }
 
 /* Modem lines */
@@ -263,7 +280,7 @@ static uint8_t read_iir(Uart16550 *uart)
 
 static uint8_t read_lsr(Uart16550 *uart)
 {
-    uint8_t value = LSR_THRE | LSR_TEMT | uart->lsr_errors;
+    uint8_t value = (transmitter_busy(uart) ? 0 : LSR_THRE | LSR_TEMT) | uart->lsr_errors;
     if (uart->fifo_count > 0)
         value |= LSR_DR;
     bool waiting_error = uart->lsr_errors & LSR_CHAR_ERRORS;
@@ -311,7 +328,7 @@ static uint64_t uart_read(void *opaque, uint64_t offset, unsigned size)
 static void write_ier(Uart16550 *uart, uint8_t value)
 {
     /* Enabling the interrupt while the transmitter is empty raises it. */
-    if ((value & IER_THRE) && !(uart->ier & IER_THRE))
+    if ((value & IER_THRE) && !(uart->ier & IER_THRE) && !transmitter_busy(uart))
         uart->thre_pending = true;
     uart->ier = value & 0x0f;
     update_irq(uart);
@@ -322,7 +339,7 @@ static void write_fcr(Uart16550 *uart, uint8_t value)
     bool switched = (value ^ uart->fcr) & FCR_ENABLE;
     if (switched || (value & FCR_RESET_RX))
         clear_receiver(uart);
-    if (switched || (value & FCR_RESET_TX))
+    if ((switched || (value & FCR_RESET_TX)) && !transmitter_busy(uart))
         uart->thre_pending = true;
     uart->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
     update_irq(uart);

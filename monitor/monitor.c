@@ -63,12 +63,12 @@ static void greet(Monitor *monitor)
 
 static gboolean run_line(gpointer opaque);
 
-/* Edit what was typed, up to the end of a line. Io lock held. */
+/* Edit what was typed, up to the end of a line, unless nobody reads what came before. Io lock held. */
 static void edit_typed(Monitor *monitor)
 {
     GString *echo = g_string_new(NULL);
     guint used = 0;
-    while (used < monitor->typed->len && !monitor->line) {
+    while (used < monitor->typed->len && !monitor->line && !chardev_is_full(monitor->chardev)) {
         const gsize shown = echo->len;
         monitor->old_line = used < monitor->old_typed;
         monitor->line = line_edit_feed(monitor->edit, monitor->typed->data[used++], echo);
@@ -195,6 +195,10 @@ static void on_event(void *opaque, ChardevEvent event)
         break;
     case CHARDEV_CLOSED:
         monitor->opened = false;
+        break;
+    case CHARDEV_DRAINED:
+        edit_typed(monitor);
+        chardev_accept_input(monitor->chardev);
         break;
     case CHARDEV_BREAK:
         break;

@@ -268,7 +268,8 @@ static gboolean run_next(gpointer opaque)
 
 static void run_soon(Qmp *qmp)
 {
-    if (!qmp->source && !qmp->execution && !g_queue_is_empty(qmp->waiting))
+    if (!qmp->source && !qmp->execution && !g_queue_is_empty(qmp->waiting) &&
+        !chardev_is_full(qmp->chardev))
         qmp->source = g_idle_add(run_next, qmp);
 }
 
@@ -323,6 +324,9 @@ static void on_event(void *opaque, ChardevEvent event)
         break;
     case CHARDEV_CLOSED: /* what has come in whole is still done */
         json_split_clear(&qmp->split);
+        break;
+    case CHARDEV_DRAINED:
+        run_soon(qmp);
         break;
     case CHARDEV_FOCUS:
     case CHARDEV_BREAK:

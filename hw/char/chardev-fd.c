@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -54,7 +56,9 @@ static void fd_closed(Chardev *chardev)
 static void fd_close(Chardev *chardev)
 {
     FdState *state = chardev->state;
-    chardev_stream_free(state->stream);
+    if (state->stream)
+        chardev_stream_flush(state->stream);
+    chardev_stream_free(g_steal_pointer(&state->stream));
     if (state->poll) {
         g_source_destroy(state->poll);
         g_source_unref(state->poll);
@@ -66,13 +70,31 @@ static void fd_close(Chardev *chardev)
     g_free(state);
 }
 
+static void set_nonblocking(int fd)
+{
+    g_unix_set_fd_nonblocking(fd, TRUE, NULL);
+}
+
 /* stdio */
+
+/* stdout that does not block. O_NONBLOCK belongs to what the descriptor leads to, which the shell and
+ * other processes have too, so that is opened once more. A file would begin from its start then, and
+ * does not block; a socket cannot be opened, nor what belongs to somebody else: stdout as it is. */
+static int open_stdout(void)
+{
+    struct stat status;
+    if (fstat(STDOUT_FILENO, &status) < 0 || S_ISREG(status.st_mode))
+        return STDOUT_FILENO;
+    int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 ? fd : STDOUT_FILENO;
+}
 
 static bool stdio_open(Chardev *chardev, const char *argument, GError **error)
 {
-    FdState *state = fd_state_new(chardev, STDIN_FILENO, STDOUT_FILENO);
+    const int out_fd = open_stdout();
+    FdState *state = fd_state_new(chardev, STDIN_FILENO, out_fd);
     chardev->interactive = chardev_terminal_set_raw(true);
-    state->stream = chardev_stream_new(chardev, STDIN_FILENO, STDOUT_FILENO, false, fd_closed);
+    state->stream = chardev_stream_new(chardev, STDIN_FILENO, out_fd, fd_closed);
     return true;
 }
 
@@ -103,19 +125,16 @@ static bool file_open(Chardev *chardev, const char *argument, GError **error)
     int fd = open(argument, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return set_open_error(error, argument);
-    fd_state_new(chardev, fd, fd);
+    set_nonblocking(fd); /* only now: a FIFO waits for its reader */
+    FdState *state = fd_state_new(chardev, fd, fd);
+    state->stream = chardev_stream_new(chardev, fd, fd, NULL);
     return true;
-}
-
-static void file_write(Chardev *chardev, const uint8_t *bytes, size_t count)
-{
-    chardev_write_all(((FdState *)chardev->state)->out_fd, bytes, count);
 }
 
 const ChardevBackend chardev_backend_file = {.name = "file",
                                              .takes_argument = true,
                                              .open = file_open,
-                                             .write = file_write,
+                                             .write = fd_write,
                                              .close = fd_close};
 
 /* pipe:P is P.in and P.out, or P for both ways */
@@ -136,8 +155,10 @@ static bool pipe_open(Chardev *chardev, const char *argument, GError **error)
         if (in_fd < 0)
             return set_open_error(error, argument);
     }
+    set_nonblocking(in_fd);
+    set_nonblocking(out_fd);
     FdState *state = fd_state_new(chardev, in_fd, out_fd);
-    state->stream = chardev_stream_new(chardev, in_fd, out_fd, true, fd_closed);
+    state->stream = chardev_stream_new(chardev, in_fd, out_fd, fd_closed);
     return true;
 }
 
@@ -161,7 +182,7 @@ static void pty_closed(Chardev *chardev);
 static void pty_connect(Chardev *chardev)
 {
     FdState *state = chardev->state;
-    state->stream = chardev_stream_new(chardev, state->in_fd, state->out_fd, true, pty_closed);
+    state->stream = chardev_stream_new(chardev, state->in_fd, state->out_fd, pty_closed);
     chardev_notify(chardev, CHARDEV_OPENED);
     chardev_accept_input(chardev);
 }
@@ -192,8 +213,7 @@ static void pty_wait(Chardev *chardev)
 static void pty_closed(Chardev *chardev)
 {
     FdState *state = chardev->state;
-    chardev_stream_free(state->stream);
-    state->stream = NULL;
+    chardev_stream_free(g_steal_pointer(&state->stream));
     chardev_notify(chardev, CHARDEV_CLOSED);
     pty_wait(chardev);
 }
@@ -225,6 +245,7 @@ static bool pty_open(Chardev *chardev, const char *argument, GError **error)
         close(fd);
         return false;
     }
+    set_nonblocking(fd);
     chardev->filename = g_strconcat("pty:", slave, NULL);
     fd_state_new(chardev, fd, fd);
     chardev->open = false;

@@ -9,7 +9,12 @@
 
 #define CHARDEV_FRONTS     4
 #define CHARDEV_READ_CHUNK 4096
-#define CHARDEV_QUEUE_MAX  (1024 * 1024) /* output waiting for the host; more is dropped */
+
+/* Output waiting for the host: from here on who can wait should; a guest that does not is held; more
+ * is dropped (but what is written in one piece). What DRAINED waits for is half of the first. */
+#define CHARDEV_QUEUE_FULL (64 * 1024)
+#define CHARDEV_QUEUE_HOLD (CHARDEV_QUEUE_FULL + 4096)
+#define CHARDEV_QUEUE_MAX  (1024 * 1024)
 
 /* One kind of back end. Called with the io lock held, except open. */
 typedef struct {
@@ -43,6 +48,9 @@ struct Chardev {
     void (*lock)(void *opaque);
     void (*unlock)(void *opaque);
     void *lock_opaque;
+    ChardevHold hold; /* NULL: no guest that could be held */
+    void *hold_opaque;
+    bool full, holding;
     ChardevFront fronts[CHARDEV_FRONTS];
     unsigned front_count;
     ChardevMux *mux;  /* NULL: one front end */
@@ -60,6 +68,8 @@ void chardev_unlock(Chardev *chardev);
 size_t chardev_room(Chardev *chardev);
 void chardev_deliver(Chardev *chardev, const uint8_t *bytes, size_t count);
 void chardev_notify(Chardev *chardev, ChardevEvent event);
+/* So many bytes wait for the host now. It may write anew, if they have become fewer. */
+void chardev_note_queue(Chardev *chardev, size_t bytes);
 
 /* One front end, for the mux. */
 size_t chardev_front_room(Chardev *chardev, unsigned front);
@@ -73,17 +83,17 @@ void chardev_mux_accept_input(Chardev *chardev);
 void chardev_mux_write(Chardev *chardev, const uint8_t *bytes, size_t count);
 void chardev_mux_free(ChardevMux *mux);
 
-/* A pair of descriptors watched by the main loop; used by every back end with input.
+/* A pair of descriptors watched by the main loop; used by every back end of the host's.
+ * out_fd need not be non-blocking, but then it is asked before each write.
  * closed: the other side is gone (io lock held); the stream has stopped reading. */
 typedef struct ChardevStream ChardevStream;
-ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd, bool queue_output,
+ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd,
                                   void (*closed)(Chardev *chardev));
 void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t count);
 void chardev_stream_accept_input(ChardevStream *stream);
+/* At the end: waits for what is queued to be written, as long as there is a reader who reads. */
+void chardev_stream_flush(ChardevStream *stream);
 void chardev_stream_free(ChardevStream *stream); /* does not close the descriptors */
-
-/* Write all of it, waiting when the host is slow. 0 or errno. */
-int chardev_write_all(int fd, const uint8_t *bytes, size_t count);
 
 /* The process's controlling terminal on stdin. */
 bool chardev_terminal_set_raw(bool keep_signals);

@@ -118,7 +118,7 @@ static void set_peer(Chardev *chardev, GSocket *peer)
     state->peer = peer;
     if (g_socket_get_family(peer) != G_SOCKET_FAMILY_UNIX)
         g_socket_set_option(peer, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
-    state->stream = chardev_stream_new(chardev, fd, fd, true, socket_peer_closed);
+    state->stream = chardev_stream_new(chardev, fd, fd, socket_peer_closed);
     chardev_notify(chardev, CHARDEV_OPENED);
     chardev_accept_input(chardev);
 }
@@ -229,6 +229,8 @@ static void socket_close(Chardev *chardev)
 {
     SocketState *state = chardev->state;
     stop_accepting(state);
+    if (state->stream)
+        chardev_stream_flush(state->stream);
     drop_peer(state);
     g_clear_object(&state->listener);
     if (state->unlink_path)

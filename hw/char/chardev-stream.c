@@ -4,17 +4,23 @@
 #include "hw/char/chardev-priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
+/* How long the end waits for a reader: since he last took something, and in all. */
+enum { FLUSH_IDLE_MS = 1000, FLUSH_MS = 20000 };
+
 struct ChardevStream {
     Chardev *chardev;
     int in_fd, out_fd;
-    bool queue_output; /* descriptors are non-blocking */
-    bool ended;        /* end of input */
+    size_t ask; /* out_fd may block: write so much at a time, if it says it has room; 0: it does not */
+    bool ended; /* end of input */
     bool overflowing;
     GSource *in_source, *out_source; /* NULL: not watched now */
     GByteArray *queue;
@@ -37,6 +43,8 @@ static void unwatch(GSource **source)
     g_source_unref(*source);
     *source = NULL;
 }
+
+/* Input */
 
 static void read_once(ChardevStream *stream)
 {
@@ -70,29 +78,33 @@ static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE; /* unwatch has destroyed the source if need be */
 }
 
-int chardev_write_all(int fd, const uint8_t *bytes, size_t count)
+void chardev_stream_accept_input(ChardevStream *stream)
 {
-    while (count > 0) {
-        ssize_t done = write(fd, bytes, count);
-        if (done >= 0) {
-            bytes += done;
-            count -= (size_t)done;
-        } else if (errno == EAGAIN) {
-            struct pollfd wait = {.fd = fd, .events = POLLOUT};
-            poll(&wait, 1, -1);
-        } else if (errno != EINTR) {
-            return errno;
-        }
-    }
-    return 0;
+    if (!stream->in_source && !stream->ended)
+        stream->in_source =
+            watch(stream, stream->in_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, input_ready);
 }
 
-/* Bytes gone: written, or lost because the other side is. */
+/* Output */
+
+static bool has_room(int fd, int timeout_ms)
+{
+    struct pollfd query = {.fd = fd, .events = POLLOUT};
+    return poll(&query, 1, timeout_ms) > 0; /* an error, too: write says which */
+}
+
+/* Bytes gone: written, or lost because the other side is. Never waits. */
 static size_t write_some(ChardevStream *stream, const uint8_t *bytes, size_t count)
 {
     size_t gone = 0;
     while (gone < count) {
-        ssize_t done = write(stream->out_fd, bytes + gone, count - gone);
+        size_t take = count - gone;
+        if (stream->ask > 0) {
+            take = MIN(take, stream->ask);
+            if (!has_room(stream->out_fd, 0))
+                break;
+        }
+        ssize_t done = write(stream->out_fd, bytes + gone, take);
         if (done >= 0)
             gone += (size_t)done;
         else if (errno == EAGAIN)
@@ -103,66 +115,83 @@ static size_t write_some(ChardevStream *stream, const uint8_t *bytes, size_t cou
     return gone;
 }
 
+static void drain(ChardevStream *stream)
+{
+    size_t gone = write_some(stream, stream->queue->data, stream->queue->len);
+    g_byte_array_remove_range(stream->queue, 0, (guint)gone);
+    if (stream->queue->len == 0) {
+        stream->overflowing = false;
+        unwatch(&stream->out_source);
+    }
+}
+
 static gboolean output_ready(gint fd, GIOCondition condition, gpointer opaque)
 {
     ChardevStream *stream = opaque;
     Chardev *chardev = stream->chardev;
     chardev_lock(chardev);
     if (!g_source_is_destroyed(g_main_current_source())) {
-        size_t gone = write_some(stream, stream->queue->data, stream->queue->len);
-        g_byte_array_remove_range(stream->queue, 0, (guint)gone);
-        if (stream->queue->len == 0) {
-            stream->overflowing = false;
-            unwatch(&stream->out_source);
-        }
+        drain(stream);
+        chardev_note_queue(chardev, stream->queue->len);
     }
     chardev_unlock(chardev);
     return G_SOURCE_CONTINUE;
 }
 
-void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t count)
+/* One piece may go beyond the bound: a printout is not cut because it is long. */
+static void enqueue(ChardevStream *stream, const uint8_t *bytes, size_t count)
 {
-    if (!stream->queue_output) {
-        chardev_write_all(stream->out_fd, bytes, count);
+    if (stream->queue->len < CHARDEV_QUEUE_MAX) {
+        g_byte_array_append(stream->queue, bytes, (guint)count);
         return;
     }
-    if (stream->queue->len == 0) {
-        size_t gone = write_some(stream, bytes, count);
-        bytes += gone;
-        count -= gone;
-    }
-    size_t take = MIN(count, CHARDEV_QUEUE_MAX - stream->queue->len);
-    g_byte_array_append(stream->queue, bytes, (guint)take);
-    if (take < count && !stream->overflowing) {
-        stream->overflowing = true;
+    if (!stream->overflowing)
         log_printf(LOG_UNIMP, "%s: the reader is too slow, output is dropped",
                    stream->chardev->backend->name);
-    }
-    if (stream->queue->len > 0 && !stream->out_source)
-        stream->out_source = watch(stream, stream->out_fd, G_IO_OUT, output_ready);
+    stream->overflowing = true;
 }
 
-void chardev_stream_accept_input(ChardevStream *stream)
+void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t count)
 {
-    if (!stream->in_source && !stream->ended)
-        stream->in_source =
-            watch(stream, stream->in_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, input_ready);
+    size_t gone = stream->queue->len == 0 ? write_some(stream, bytes, count) : 0;
+    if (gone == count)
+        return;
+    enqueue(stream, bytes + gone, count - gone);
+    if (!stream->out_source)
+        stream->out_source = watch(stream, stream->out_fd, G_IO_OUT, output_ready);
+    chardev_note_queue(stream->chardev, stream->queue->len);
 }
 
-ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd, bool queue_output,
+void chardev_stream_flush(ChardevStream *stream)
+{
+    const int64_t end = g_get_monotonic_time() + FLUSH_MS * 1000;
+    while (stream->queue->len > 0 && g_get_monotonic_time() < end &&
+           has_room(stream->out_fd, FLUSH_IDLE_MS))
+        drain(stream);
+}
+
+/* How much to write at a time to what others may have made blocking, once it says that it has room. A
+ * pipe means PIPE_BUF then, a socket more, a terminal perhaps only one byte. Disks do not block. */
+static size_t ask_size(int fd)
+{
+    struct stat status;
+    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)))
+        return 0;
+    return isatty(fd) ? 1 : PIPE_BUF;
+}
+
+/* Life */
+
+ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd,
                                   void (*closed)(Chardev *chardev))
 {
     ChardevStream *stream = g_new0(ChardevStream, 1);
     stream->chardev = chardev;
     stream->in_fd = in_fd;
     stream->out_fd = out_fd;
-    stream->queue_output = queue_output;
+    stream->ask = ask_size(out_fd);
     stream->closed = closed;
     stream->queue = g_byte_array_new();
-    if (queue_output) {
-        g_unix_set_fd_nonblocking(in_fd, TRUE, NULL);
-        g_unix_set_fd_nonblocking(out_fd, TRUE, NULL);
-    }
     return stream;
 }
 
@@ -170,8 +199,10 @@ void chardev_stream_free(ChardevStream *stream)
 {
     if (!stream)
         return;
+    Chardev *chardev = stream->chardev;
     unwatch(&stream->in_source);
     unwatch(&stream->out_source);
     g_byte_array_free(stream->queue, TRUE);
     g_free(stream);
+    chardev_note_queue(chardev, 0); /* nobody reads it any more */
 }

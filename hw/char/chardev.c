@@ -94,6 +94,8 @@ void chardev_free(Chardev *chardev)
 {
     if (!chardev)
         return;
+    chardev->front_count = 0; /* they may have gone before */
+    chardev->hold = NULL;
     if (chardev->backend->close)
         chardev->backend->close(chardev);
     chardev_mux_free(chardev->mux);
@@ -194,6 +196,22 @@ void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t cou
         chardev->backend->write(chardev, bytes, count);
 }
 
+bool chardev_is_full(const Chardev *chardev)
+{
+    return chardev->full;
+}
+
+void chardev_set_hold(Chardev *chardev, ChardevHold hold, void *opaque)
+{
+    chardev->hold = hold;
+    chardev->hold_opaque = opaque;
+}
+
+bool chardev_holds(const Chardev *chardev)
+{
+    return chardev->holding;
+}
+
 void chardev_accept_input(Chardev *chardev)
 {
     if (chardev->mux)
@@ -249,6 +267,28 @@ void chardev_notify(Chardev *chardev, ChardevEvent event)
         chardev->open = false;
     for (unsigned i = 0; i < chardev->front_count; i++)
         chardev_front_event(chardev, i, event);
+}
+
+static void set_holding(Chardev *chardev, bool holding)
+{
+    if (!chardev->hold || holding == chardev->holding)
+        return;
+    chardev->holding = holding;
+    chardev->hold(chardev->hold_opaque, holding);
+}
+
+void chardev_note_queue(Chardev *chardev, size_t bytes)
+{
+    if (bytes >= CHARDEV_QUEUE_HOLD)
+        set_holding(chardev, true);
+    if (bytes >= CHARDEV_QUEUE_FULL)
+        chardev->full = true;
+    if (!chardev->full || bytes > CHARDEV_QUEUE_FULL / 2)
+        return;
+    chardev->full = false;
+    set_holding(chardev, false);
+    for (unsigned i = 0; i < chardev->front_count; i++)
+        chardev_front_event(chardev, i, CHARDEV_DRAINED);
 }
 
 /* Memory back end */

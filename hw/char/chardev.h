@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A byte pipe to the host: stdio, file, pty, socket... Back end of UARTs, the
- * monitor and debug ports. Output never blocks the vCPU: it is queued up to a
- * bound and drained by the main loop (stdio and file write at once). Input
- * arrives on the main-loop thread with the io lock held. */
+ * monitor and debug ports. Output never blocks its writer: what the host does not
+ * take at once is queued and drained by the main loop. Who can wait does so while the
+ * queue is full; a guest that cannot is held. Input arrives on the main-loop thread
+ * with the io lock held. */
 #ifndef HW_CHAR_CHARDEV_H
 #define HW_CHAR_CHARDEV_H
 
@@ -18,6 +19,7 @@ typedef enum {
     CHARDEV_CLOSED, /* no more input; output goes on where the back end can (stdio) */
     CHARDEV_BREAK,
     CHARDEV_FOCUS, /* this mux front end now has the keyboard */
+    CHARDEV_DRAINED, /* it was full and is so no more */
 } ChardevEvent;
 
 typedef struct {
@@ -47,6 +49,15 @@ void chardev_free(Chardev *chardev);
 int chardev_attach(Chardev *chardev, const ChardevHandler *handler, void *opaque);
 /* Any thread, io lock held. Bytes of an unfocused mux front end are still written. */
 void chardev_write(Chardev *chardev, int front, const uint8_t *bytes, size_t count);
+/* The host is behind with reading. Nothing is lost yet, but who can wait with writing should:
+ * CHARDEV_DRAINED comes. */
+bool chardev_is_full(const Chardev *chardev);
+/* A guest writes to it. It is held when it goes on although the queue is full, and let go when the
+ * host has read or has closed the other side; then nothing it writes is lost. Any thread, io lock
+ * held. Without this, output that nobody reads is dropped in the end. */
+typedef void (*ChardevHold)(void *opaque, bool hold);
+void chardev_set_hold(Chardev *chardev, ChardevHold hold, void *opaque);
+bool chardev_holds(const Chardev *chardev);
 /* Give front 0 bytes as if they came from the other side; how many it took. Io lock held. */
 size_t chardev_inject(Chardev *chardev, const uint8_t *bytes, size_t count);
 

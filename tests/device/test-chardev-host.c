@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -214,6 +215,149 @@ Test(chardev_host, raw_again_in_the_foreground)
     Terminal t;
     terminal_run(&t, continued);
     cr_assert_eq(terminal_wait(&t), 0);
+}
+
+/* Readers who take their time */
+
+static void count_drained(void *opaque, ChardevEvent event)
+{
+    *(unsigned *)opaque += event == CHARDEV_DRAINED;
+}
+
+static const ChardevHandler writing = {.event = count_drained};
+
+static void on_hold(void *opaque, bool hold)
+{
+    *(int *)opaque += hold ? 1 : -1;
+}
+
+static bool readable(int fd)
+{
+    struct pollfd query = {.fd = fd, .events = POLLIN};
+    return poll(&query, 1, 0) > 0;
+}
+
+static size_t write_lines(Chardev *chardev, int front, unsigned count)
+{
+    char line[16];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(line, sizeof line, "%08u\n", i);
+        put(chardev, front, line);
+    }
+    return count * 9;
+}
+
+/* The numbered lines, while the main loop runs; false: others, or too late. */
+static bool lines_come(int fd, unsigned count)
+{
+    g_autoptr(GString) got = g_string_new(NULL), wanted = g_string_new(NULL);
+    char block[4096];
+    const int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    for (unsigned i = 0; i < count; i++)
+        g_string_append_printf(wanted, "%08u\n", i);
+    while (got->len < wanted->len && g_get_monotonic_time() < end) {
+        const ssize_t count = readable(fd) ? read(fd, block, sizeof block) : 0;
+        g_string_append_len(got, block, count > 0 ? count : 0);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    return g_string_equal(got, wanted);
+}
+
+enum { MANY_LINES = 30000 };
+
+/* Nothing is lost or blocks, whoever the reader is; who writes is told. */
+static void expect_backlog(Chardev *chardev, int reader)
+{
+    unsigned drained = 0;
+    int holds = 0;
+    chardev_set_hold(chardev, on_hold, &holds);
+    int front = chardev_attach(chardev, &writing, &drained);
+    cr_assert(!chardev_is_full(chardev));
+    write_lines(chardev, front, MANY_LINES);
+    cr_assert(chardev_is_full(chardev) && chardev_holds(chardev));
+    cr_assert(holds == 1 && drained == 0);
+    cr_assert(lines_come(reader, MANY_LINES));
+    cr_assert(!chardev_is_full(chardev) && !chardev_holds(chardev));
+    cr_assert(holds == 0 && drained == 1);
+}
+
+Test(chardev_host, a_pipe_that_is_read_late)
+{
+    int tube[2];
+    cr_assert_eq(pipe(tube), 0);
+    g_autofree char *spec = g_strdup_printf("file:/proc/self/fd/%d", tube[1]);
+    Chardev *chardev = open_or_fail(spec);
+    expect_backlog(chardev, tube[0]);
+    cr_assert(!(fcntl(tube[1], F_GETFL) & O_NONBLOCK));
+    chardev_free(chardev);
+}
+
+/* stdout that cannot be opened anew: it is asked before each write. */
+Test(chardev_host, a_socket_on_stdout_that_is_read_late)
+{
+    int pair[2], out = dup(STDOUT_FILENO);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    fflush(stdout);
+    dup2(pair[1], STDOUT_FILENO);
+    Chardev *chardev = open_or_fail("stdio");
+    expect_backlog(chardev, pair[0]);
+    cr_assert(!(fcntl(pair[1], F_GETFL) & O_NONBLOCK));
+    chardev_free(chardev);
+    dup2(out, STDOUT_FILENO);
+}
+
+Test(chardev_host, a_reader_who_leaves_holds_nobody)
+{
+    int tube[2], holds = 0;
+    unsigned drained = 0;
+    cr_assert_eq(pipe(tube), 0);
+    signal(SIGPIPE, SIG_IGN);
+    g_autofree char *spec = g_strdup_printf("file:/proc/self/fd/%d", tube[1]);
+    Chardev *chardev = open_or_fail(spec);
+    chardev_set_hold(chardev, on_hold, &holds);
+    int front = chardev_attach(chardev, &writing, &drained);
+    write_lines(chardev, front, MANY_LINES);
+    cr_assert_eq(holds, 1);
+    close(tube[0]);
+    while (drained == 0)
+        g_main_context_iteration(NULL, TRUE);
+    cr_assert_eq(holds, 0);
+    chardev_free(chardev);
+}
+
+static gpointer read_late(gpointer opaque)
+{
+    g_autofree char *block = g_malloc(4096);
+    size_t total = 0;
+    ssize_t count;
+    while ((count = read(GPOINTER_TO_INT(opaque), block, 4096)) > 0) {
+        total += (size_t)count;
+        g_usleep(5000);
+    }
+    return GSIZE_TO_POINTER(total);
+}
+
+Test(chardev_host, the_end_waits_for_a_reader_who_reads)
+{
+    int tube[2];
+    cr_assert_eq(pipe(tube), 0);
+    g_autofree char *spec = g_strdup_printf("file:/proc/self/fd/%d", tube[1]);
+    Chardev *chardev = open_or_fail(spec);
+    close(tube[1]);
+    size_t wanted = write_lines(chardev, chardev_attach(chardev, NULL, NULL), MANY_LINES);
+    GThread *reader = g_thread_new("reader", read_late, GINT_TO_POINTER(tube[0]));
+    chardev_free(chardev);
+    cr_assert_eq(GPOINTER_TO_SIZE(g_thread_join(reader)), wanted);
+}
+
+Test(chardev_host, the_end_does_not_wait_for_one_who_does_not, .timeout = 15)
+{
+    int tube[2];
+    cr_assert_eq(pipe(tube), 0);
+    g_autofree char *spec = g_strdup_printf("file:/proc/self/fd/%d", tube[1]);
+    Chardev *chardev = open_or_fail(spec);
+    write_lines(chardev, chardev_attach(chardev, NULL, NULL), MANY_LINES);
+    chardev_free(chardev);
 }
 
 /* Pipes */

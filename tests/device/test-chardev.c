@@ -11,7 +11,7 @@
 typedef struct {
     GString *got;
     size_t room;
-    unsigned opened, closed, breaks, focused;
+    unsigned opened, closed, breaks, focused, drained;
 } Front;
 
 static size_t front_room(void *opaque)
@@ -39,6 +39,9 @@ static void front_event(void *opaque, ChardevEvent event)
         break;
     case CHARDEV_FOCUS:
         front->focused++;
+        break;
+    case CHARDEV_DRAINED:
+        front->drained++;
         break;
     }
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <unistd.h>
 
 #include "hw/uart16550.h"
 
 #define COM1 UART_COM1_PORT
+#define COM2 UART_COM2_PORT
 
 static DeviceBus *bus;
 static Chardev *line;
@@ -98,6 +100,44 @@ Test(uart16550, thre_interrupt_follows_each_write)
     out(0, 'y');
     cr_assert_eq(irq_edges, 3);
     cr_assert_eq(in(2), 0x02);
+}
+
+/* The transmitter is busy while the host is behind, and says when it is not any more. */
+Test(uart16550, waits_for_the_host)
+{
+    int tube[2];
+    cr_assert_eq(pipe(tube), 0);
+    g_autofree char *spec = g_strdup_printf("file:/proc/self/fd/%d", tube[1]);
+    Chardev *slow = chardev_open(spec, NULL, NULL, NULL, NULL);
+    cr_assert_not_null(slow);
+    uart16550_new(bus, COM2, (IrqLine){on_irq, NULL, 3}, slow);
+    const uint16_t lsr = COM2 + 5;
+    unsigned sent = 0;
+    address_space_io_write(bus->as, COM2 + 1, 0x02, 1);
+    while (address_space_io_read(bus->as, lsr, 1) == 0x60 && sent < 1000000) {
+        irq_level = false;
+        address_space_io_write(bus->as, COM2, 'x', 1);
+        sent++;
+    }
+    cr_assert_lt(sent, 1000000);
+    cr_assert_eq(address_space_io_read(bus->as, lsr, 1), 0);
+    cr_assert_not(irq_level);
+    for (unsigned i = 0; i < 16; i++, sent++) /* a FIFO's worth is taken all the same */
+        address_space_io_write(bus->as, COM2, 'x', 1);
+    address_space_io_write(bus->as, COM2 + 1, 0, 1);
+    address_space_io_write(bus->as, COM2 + 1, 0x02, 1);
+    cr_assert_not(irq_level, "the transmitter is not empty");
+    static uint8_t block[4096];
+    unsigned got = 0;
+    while (got < sent) {
+        got += (unsigned)read(tube[0], block, sizeof block);
+        while (g_main_context_iteration(NULL, FALSE))
+            ;
+    }
+    cr_assert(irq_level);
+    cr_assert_eq(address_space_io_read(bus->as, lsr, 1), 0x60);
+    cr_assert_eq(got, sent);
+    chardev_free(slow);
 }
 
 Test(uart16550, higher_priority_hides_thre)

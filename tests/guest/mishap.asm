@@ -327,6 +327,52 @@ tick:   push ax
         iret
 %endif
 
+; 40,000 lines of eight hex digits, which count from 0: on COM1, on COM1 when it has room, on port
+; E9h; then 33.
+%ifdef CASE_lines_com1
+%define LINES_PORT 0x3f8
+%elifdef CASE_lines_polite
+%define LINES_PORT 0x3f8
+%elifdef CASE_lines_e9
+%define LINES_PORT 0xe9
+%endif
+%ifdef LINES_PORT
+        xor ebx, ebx
+line:   mov cl, 8
+digit:  rol ebx, 4
+        mov al, bl
+        and al, 15
+        cmp al, 10
+        jb below_a
+        add al, 'a' - '0' - 10
+below_a:
+        add al, '0'
+        call put
+        dec cl
+        jnz digit
+        mov al, 10
+        call put
+        inc ebx
+        cmp ebx, 40000
+        jb line
+        mov dx, 0xf4
+        mov eax, 0x10
+        out dx, eax
+        jmp $
+put:
+%ifdef CASE_lines_polite
+        mov ah, al
+        mov dx, 0x3fd
+full:   in al, dx
+        test al, 0x20
+        jz full
+        mov al, ah
+%endif
+        mov dx, LINES_PORT
+        out dx, al
+        ret
+%endif
+
         align 8
 null_table:
         dw 0
