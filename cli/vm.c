@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/main-loop.h"
 #include "cli/check-report.h"
 #include "cli/drives.h"
 #include "cli/exit-codes.h"
@@ -50,7 +51,7 @@ static void vm_quit(Vm *vm, int code)
         vm->exit_code = code;
     vm->quitting = true;
     g_mutex_unlock(&vm->lock);
-    g_idle_add(quit_loop, vm);
+    main_loop_post(quit_loop, vm);
 }
 
 typedef struct {
@@ -70,7 +71,7 @@ static gboolean emit_posted(gpointer opaque)
 static void post_event(Vm *vm, MachineEventKind kind, bool guest, const char *reason)
 {
     PostedEvent posted = {vm, {kind, guest, reason}};
-    g_idle_add(emit_posted, g_memdup2(&posted, sizeof(posted)));
+    main_loop_post(emit_posted, g_memdup2(&posted, sizeof(posted)));
 }
 
 static void quit_by_host(Vm *vm, const char *reason)

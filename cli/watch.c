@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/main-loop.h"
 #include "cli/exit-codes.h"
 #include "monitor/death.h"
 
@@ -112,7 +113,7 @@ void watch_distress(Watch *watch, CpuDistress what)
         break;
     case CPU_FAULT_STORM:
         if (g_atomic_int_compare_and_exchange(&watch->storms, 0, 1))
-            g_idle_add(on_storm, watch);
+            main_loop_post(on_storm, watch);
         break;
     }
 }

@@ -5,10 +5,12 @@
 
 #include <string.h>
 
+#include "base/main-loop.h"
 #include "hw/char/chardev.h"
 #include "monitor/gdb-priv.h"
 
-enum { INPUT_MAX = 4 * GDB_PACKET_MAX };
+/* PACKETS_AT_ONCE: then others in the main loop have their turn. */
+enum { INPUT_MAX = 4 * GDB_PACKET_MAX, PACKETS_AT_ONCE = 16 };
 
 struct GdbStub {
     Machine *machine;
@@ -90,9 +92,11 @@ static void serve_break(GdbStub *stub)
         machine_stopped(stub, RUN_STOPPED);
 }
 
-static void serve_byte(GdbStub *stub, uint8_t byte)
+/* true: it was the last one of a packet. */
+static bool serve_byte(GdbStub *stub, uint8_t byte)
 {
-    switch (gdb_receive(&stub->receiver, byte)) {
+    const GdbInput received = gdb_receive(&stub->receiver, byte);
+    switch (received) {
     case GDB_PACKET:
         serve_packet(stub);
         break;
@@ -110,6 +114,18 @@ static void serve_byte(GdbStub *stub, uint8_t byte)
     case GDB_ACK:
         break;
     }
+    return received != GDB_NOTHING;
+}
+
+/* How many of the bytes it has done: not more than a few packets', and none that brings another
+ * answer while the client does not read. */
+static guint serve_some(GdbStub *stub, const GByteArray *input)
+{
+    guint done = 0;
+    unsigned packets = 0;
+    while (done < input->len && packets < PACKETS_AT_ONCE && !chardev_is_full(stub->chardev))
+        packets += serve_byte(stub, input->data[done++]);
+    return done;
 }
 
 /* As when a process is attached to: it stops. */
@@ -130,35 +146,51 @@ static void end_session(GdbStub *stub)
     stub->machine->resume(stub->machine);
 }
 
+static gboolean serve(gpointer opaque);
+
+static void want_service(GdbStub *stub)
+{
+    if (!stub->source)
+        stub->source = main_loop_post(serve, stub);
+}
+
+/* Those of one client; he may have gone since. true: all are done. */
+static bool serve_input(GdbStub *stub)
+{
+    AddressSpace *as = stub->machine->as;
+    address_space_lock(as);
+    g_autoptr(GByteArray) input = stub->input;
+    stub->input = g_byte_array_new();
+    address_space_unlock(as);
+    const guint done = serve_some(stub, input);
+    const bool all = done == input->len;
+    address_space_lock(as);
+    g_byte_array_prepend(stub->input, input->data + done, input->len - done);
+    if (!all && !chardev_is_full(stub->chardev))
+        want_service(stub);
+    chardev_accept_input(stub->chardev);
+    address_space_unlock(as);
+    return all;
+}
+
 static gboolean serve(gpointer opaque)
 {
     GdbStub *stub = opaque;
     address_space_lock(stub->machine->as);
     stub->source = 0;
-    GByteArray *input = stub->input;
-    stub->input = g_byte_array_new();
     const bool came = stub->came, went = stub->went;
-    stub->came = stub->went = false;
+    stub->came = false;
+    stub->went = went && !came;
     address_space_unlock(stub->machine->as);
     if (went && came)
         end_session(stub);
     if (came)
         begin_session(stub);
-    for (guint i = 0; i < input->len; i++)
-        serve_byte(stub, input->data[i]);
-    g_byte_array_free(input, TRUE);
-    if (went && !came)
-        end_session(stub);
-    address_space_lock(stub->machine->as);
-    chardev_accept_input(stub->chardev);
-    address_space_unlock(stub->machine->as);
+    if (!serve_input(stub) || !went || came)
+        return G_SOURCE_REMOVE;
+    stub->went = false;
+    end_session(stub);
     return G_SOURCE_REMOVE;
-}
-
-static void want_service(GdbStub *stub)
-{
-    if (!stub->source)
-        stub->source = g_idle_add_full(G_PRIORITY_DEFAULT, serve, stub, NULL);
 }
 
 /* ---- the chardev's calls; io lock held ---- */
@@ -191,6 +223,9 @@ static void on_event(void *opaque, ChardevEvent event)
             g_byte_array_set_size(stub->input, 0);
         stub->went = true;
         stub->came = false;
+        want_service(stub);
+        break;
+    case CHARDEV_DRAINED:
         want_service(stub);
         break;
     case CHARDEV_BREAK:

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The monitor's prompt on a chardev. Typed bytes arrive with the io lock held; lines
- * are executed without it, from an idle source, so that commands may stop the machine. */
+ * are executed without it, from a source of the main loop, so that commands may stop the machine. */
 #include "monitor/monitor.h"
 
 #include <string.h>
 
+#include "base/main-loop.h"
 #include "monitor/execution.h"
 #include "monitor/line-edit.h"
 
@@ -21,7 +22,7 @@ struct Monitor {
     LineEdit *edit;
     GByteArray *typed; /* not edited yet */
     guint old_typed;   /* how much of it, from the start, is of clients who have gone */
-    char *line;        /* waits for the idle source, or is being executed; NULL: none */
+    char *line;        /* waits for its source, or is being executed; NULL: none */
     bool old_line;     /* it is of one who has gone */
     guint source;
     Execution *execution; /* of the line; NULL: none, or not begun */
@@ -82,7 +83,7 @@ static void edit_typed(Monitor *monitor)
     print(monitor, echo->str, echo->len);
     g_string_free(echo, TRUE);
     if (monitor->line && !monitor->source && !monitor->execution) /* not the line that runs now */
-        monitor->source = g_idle_add(run_line, monitor);
+        monitor->source = main_loop_post(run_line, monitor);
 }
 
 static void next_line(Monitor *monitor)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * One connection of the JSON monitor: greeting, capabilities, one command after the other, events.
- * Bytes arrive with the io lock held; commands run without it, from an idle source. Whatever a
- * client sends, it gets an error back and the machine goes on. */
+ * Bytes arrive with the io lock held; commands run without it, from a source of the main loop.
+ * Whatever a client sends, it gets an error back and the machine goes on. */
 #include "monitor/qmp.h"
 
 #include <string.h>
 
+#include "base/main-loop.h"
 #include "monitor/execution.h"
 #include "monitor/json-plain.h"
 #include "monitor/json-split.h"
@@ -270,7 +271,7 @@ static void run_soon(Qmp *qmp)
 {
     if (!qmp->source && !qmp->execution && !g_queue_is_empty(qmp->waiting) &&
         !chardev_is_full(qmp->chardev))
-        qmp->source = g_idle_add(run_next, qmp);
+        qmp->source = main_loop_post(run_next, qmp);
 }
 
 /* Connection */

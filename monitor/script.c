@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/main-loop.h"
 #include "monitor/execution.h"
 
 struct Script {
@@ -31,7 +32,7 @@ static void line_done(void *opaque, const char *output, const GError *error, boo
     } else if (leaving) {
         script->ended = true;
     } else {
-        script->source = g_idle_add(run_next, script);
+        script->source = main_loop_post(run_next, script);
     }
 }
 
@@ -59,7 +60,7 @@ Script *script_new(Machine *machine, const char *path, GError **error)
     script->machine = machine;
     script->path = g_strdup(path);
     script->lines = g_strsplit(text, "\n", -1);
-    script->source = g_idle_add(run_next, script);
+    script->source = main_loop_post(run_next, script);
     return script;
 }
 

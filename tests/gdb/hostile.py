@@ -4,6 +4,8 @@ import contextlib
 import pathlib
 import random
 import re
+import signal
+import threading
 import time
 
 from bed import BUILD, test
@@ -129,6 +131,30 @@ def a_client_that_does_not_read():
             assert "VM status" in g.monitor("info status")
         assert peak_megabytes(g.process.pid) < 500
         touch(g)
+
+
+@test
+def a_client_that_never_stops_asking():
+    """Monitor and signals have their turn."""
+    with floppy("steps.img", "gdb", extra=()) as g:
+        g.wait_stub()
+        with Remote(g.stub, 10) as r:
+            def ask():
+                with contextlib.suppress(OSError):
+                    while True:
+                        r.socket.sendall(b"$m0,4#fd" * 5000)
+
+            def listen():
+                with contextlib.suppress(OSError):
+                    while r.socket.recv(1 << 20):
+                        pass
+            for busy in (listen, ask):
+                threading.Thread(target=busy, daemon=True).start()
+            time.sleep(0.5)
+            for _ in range(3):
+                assert "VM status" in g.monitor("info status")
+            g.process.send_signal(signal.SIGTERM)
+            assert g.process.wait(20) == 0
 
 
 def peak_megabytes(pid):
