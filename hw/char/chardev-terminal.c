@@ -12,13 +12,28 @@
 static struct termios terminal_saved, terminal_raw;
 static volatile sig_atomic_t terminal_is_raw;
 static bool terminal_guarded;
+static pid_t terminal_group; /* our process group, when the mode was set; the sandbox has no getpgrp */
+
+/* In the background the terminal is the shell's. Who sets its mode all the same is stopped, so the
+ * signal for that is kept away in case the shell is quicker than we. All of it async-signal-safe. */
+static void set_mode(const struct termios *mode)
+{
+    sigset_t background, before;
+    if (tcgetpgrp(STDIN_FILENO) != terminal_group)
+        return;
+    sigemptyset(&background);
+    sigaddset(&background, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &background, &before);
+    tcsetattr(STDIN_FILENO, TCSANOW, mode);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
 
 void chardev_restore_terminal(void)
 {
     if (!terminal_is_raw)
         return;
     terminal_is_raw = 0;
-    tcsetattr(STDIN_FILENO, TCSANOW, &terminal_saved); /* async-signal-safe by POSIX */
+    set_mode(&terminal_saved);
 }
 
 static void on_fatal_signal(int number)
@@ -32,7 +47,7 @@ static void on_fatal_signal(int number)
 static void on_continue(int number)
 {
     if (terminal_is_raw)
-        tcsetattr(STDIN_FILENO, TCSANOW, &terminal_raw);
+        set_mode(&terminal_raw);
 }
 
 /* Only signals nobody has claimed: who handles one calls chardev_restore_terminal or exit. */
@@ -73,6 +88,7 @@ bool chardev_terminal_set_raw(bool keep_signals)
     terminal_raw.c_oflag |= OPOST; /* host's \n -> \r\n: our own messages share the screen */
     if (keep_signals)
         terminal_raw.c_lflag |= ISIG;
+    terminal_group = getpgrp();
     guard_terminal();
     if (tcsetattr(STDIN_FILENO, TCSANOW, &terminal_raw) < 0)
         return false;

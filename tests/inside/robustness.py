@@ -116,3 +116,70 @@ def sigterm_restores_the_terminal():
             shell.wait()
             os.close(master)
             os.close(slave)
+
+
+def as_a_job():
+    """A machine in the foreground of a terminal whose shell we are."""
+    job = os.fork()
+    if job == 0:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.setpgid(0, 0)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execv(BINARY, [BINARY, "-m", "16", "-vga", "none", "-display", "none", "-bios",
+                          image("spin"), "-serial", "mon:stdio"])
+    return job
+
+
+def kill_a_suspended_job(slave, before):
+    """0, or the step that went wrong."""
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    job = as_a_job()
+    deadline = time.monotonic() + 20
+    while termios.tcgetattr(slave) == before:
+        if time.monotonic() > deadline:
+            return 1
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(job, signal.SIGSTOP)
+    os.waitpid(job, os.WUNTRACED)
+    os.tcsetpgrp(0, os.getpgrp())
+    ours = termios.tcgetattr(slave)
+    ours[3] ^= termios.ECHO
+    termios.tcsetattr(slave, termios.TCSANOW, ours)
+    os.kill(job, signal.SIGTERM) # `kill %1`
+    os.kill(job, signal.SIGCONT)
+    while True:
+        found, status = os.waitpid(job, os.WNOHANG | os.WUNTRACED)
+        if found and os.WIFSTOPPED(status):
+            os.kill(job, signal.SIGKILL)
+            return 2
+        if found:
+            break
+        if time.monotonic() > deadline:
+            os.kill(job, signal.SIGKILL)
+            return 3
+        time.sleep(0.05)
+    return 0 if termios.tcgetattr(slave) == ours else 4
+
+
+@test
+def a_suspended_job_can_be_killed():
+    """It dies, and leaves the terminal's mode to the shell, whose it is."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    shell = os.fork()
+    if shell == 0:
+        step = 9
+        try:
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            for fd in (0, 1, 2):
+                os.dup2(slave, fd)
+            step = kill_a_suspended_job(slave, before)
+        finally:
+            os._exit(step)
+    status = os.waitpid(shell, 0)[1]
+    os.close(master)
+    os.close(slave)
+    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
