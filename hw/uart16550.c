@@ -225,7 +225,7 @@ static void uart_event(void *opaque, ChardevEvent event)
     update_irq(uart);
 }
 
-static const ChardevHandler uart_handler = {uart_can_receive, uart_receive, uart_event};
+static const ChardevHandler uart_handler = {uart_can_receive, uart_receive, uart_event, true};
 
 /* Transmitter */
 

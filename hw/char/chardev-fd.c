@@ -94,7 +94,7 @@ static bool stdio_open(Chardev *chardev, const char *argument, GError **error)
     const int out_fd = open_stdout();
     FdState *state = fd_state_new(chardev, STDIN_FILENO, out_fd);
     chardev->interactive = chardev_terminal_set_raw(true);
-    state->stream = chardev_stream_new(chardev, STDIN_FILENO, out_fd, fd_closed);
+    state->stream = chardev_stream_new(chardev, STDIN_FILENO, out_fd, fd_closed, NULL);
     return true;
 }
 
@@ -127,7 +127,7 @@ static bool file_open(Chardev *chardev, const char *argument, GError **error)
         return set_open_error(error, argument);
     set_nonblocking(fd); /* only now: a FIFO waits for its reader */
     FdState *state = fd_state_new(chardev, fd, fd);
-    state->stream = chardev_stream_new(chardev, fd, fd, NULL);
+    state->stream = chardev_stream_new(chardev, fd, fd, NULL, NULL);
     return true;
 }
 
@@ -158,7 +158,7 @@ static bool pipe_open(Chardev *chardev, const char *argument, GError **error)
     set_nonblocking(in_fd);
     set_nonblocking(out_fd);
     FdState *state = fd_state_new(chardev, in_fd, out_fd);
-    state->stream = chardev_stream_new(chardev, in_fd, out_fd, fd_closed);
+    state->stream = chardev_stream_new(chardev, in_fd, out_fd, fd_closed, NULL);
     return true;
 }
 
@@ -182,7 +182,9 @@ static void pty_closed(Chardev *chardev);
 static void pty_connect(Chardev *chardev)
 {
     FdState *state = chardev->state;
-    state->stream = chardev_stream_new(chardev, state->in_fd, state->out_fd, pty_closed);
+    /* What the guest has not read yet stays in the pty. */
+    state->stream =
+        chardev_stream_new(chardev, state->in_fd, state->out_fd, pty_closed, pty_closed);
     chardev_notify(chardev, CHARDEV_OPENED);
     chardev_accept_input(chardev);
 }

@@ -85,12 +85,16 @@ void chardev_mux_free(ChardevMux *mux);
 
 /* A pair of descriptors watched by the main loop; used by every back end of the host's.
  * out_fd need not be non-blocking, but then it is asked before each write.
- * closed: the other side is gone (io lock held); the stream has stopped reading. */
+ * closed: the other side is gone (io lock held); the stream has stopped reading.
+ * hung_up: the same, at most once, while there is no room for what it has sent; NULL: of no interest. */
 typedef struct ChardevStream ChardevStream;
 ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd,
-                                  void (*closed)(Chardev *chardev));
+                                  void (*closed)(Chardev *chardev),
+                                  void (*hung_up)(Chardev *chardev));
 void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t count);
 void chardev_stream_accept_input(ChardevStream *stream);
+/* Appends what has come and was not read, up to max bytes in rest. */
+void chardev_stream_take_rest(ChardevStream *stream, GByteArray *rest, size_t max);
 /* At the end: waits for what is queued to be written, as long as there is a reader who reads. */
 void chardev_stream_flush(ChardevStream *stream);
 void chardev_stream_free(ChardevStream *stream); /* does not close the descriptors */

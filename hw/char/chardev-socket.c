@@ -13,11 +13,14 @@
 
 #include "base/error.h"
 
+enum { REST_MAX = 65536 };
+
 typedef struct {
     GSocket *listener; /* NULL: we are a client */
     GSource *accept;   /* NULL: not waiting */
     GSocket *peer;     /* NULL: nobody */
     ChardevStream *stream;
+    GByteArray *rest;  /* what peers who have gone sent to a line that has not read it yet */
     char *unlink_path; /* unix server */
 } SocketState;
 
@@ -110,6 +113,7 @@ static void spec_clear(SocketSpec *spec)
 }
 
 static void socket_peer_closed(Chardev *chardev);
+static void socket_hung_up(Chardev *chardev);
 
 static void set_peer(Chardev *chardev, GSocket *peer)
 {
@@ -118,7 +122,7 @@ static void set_peer(Chardev *chardev, GSocket *peer)
     state->peer = peer;
     if (g_socket_get_family(peer) != G_SOCKET_FAMILY_UNIX)
         g_socket_set_option(peer, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
-    state->stream = chardev_stream_new(chardev, fd, fd, socket_peer_closed);
+    state->stream = chardev_stream_new(chardev, fd, fd, socket_peer_closed, socket_hung_up);
     chardev_notify(chardev, CHARDEV_OPENED);
     chardev_accept_input(chardev);
 }
@@ -132,14 +136,32 @@ static void stop_accepting(SocketState *state)
     state->accept = NULL;
 }
 
+static void drop_peer(SocketState *state)
+{
+    g_clear_pointer(&state->stream, chardev_stream_free);
+    g_clear_object(&state->peer);
+}
+
+/* He has hung up, and somebody else is there. */
+static void replace_peer(Chardev *chardev)
+{
+    SocketState *state = chardev->state;
+    if (chardev->front_count > 0 && chardev->fronts[0].handler->line)
+        chardev_stream_take_rest(state->stream, state->rest, REST_MAX);
+    drop_peer(state);
+    chardev_notify(chardev, CHARDEV_CLOSED);
+}
+
 static gboolean peer_waiting(GSocket *listener, GIOCondition condition, gpointer opaque)
 {
     Chardev *chardev = opaque;
     SocketState *state = chardev->state;
     chardev_lock(chardev);
-    GSocket *peer = state->peer ? NULL : g_socket_accept(listener, NULL, NULL);
+    GSocket *peer = g_socket_accept(listener, NULL, NULL);
     if (peer) {
         stop_accepting(state); /* one at a time; the next waits in the backlog */
+        if (state->peer)
+            replace_peer(chardev);
         set_peer(chardev, peer);
     }
     chardev_unlock(chardev);
@@ -149,24 +171,24 @@ static gboolean peer_waiting(GSocket *listener, GIOCondition condition, gpointer
 static void start_accepting(Chardev *chardev)
 {
     SocketState *state = chardev->state;
+    if (!state->listener || state->accept)
+        return;
     state->accept = g_socket_create_source(state->listener, G_IO_IN, NULL);
     g_source_set_callback(state->accept, G_SOURCE_FUNC(peer_waiting), chardev, NULL);
     g_source_attach(state->accept, NULL);
 }
 
-static void drop_peer(SocketState *state)
-{
-    g_clear_pointer(&state->stream, chardev_stream_free);
-    g_clear_object(&state->peer);
-}
-
 static void socket_peer_closed(Chardev *chardev)
 {
-    SocketState *state = chardev->state;
-    drop_peer(state);
+    drop_peer(chardev->state);
     chardev_notify(chardev, CHARDEV_CLOSED);
-    if (state->listener)
-        start_accepting(chardev);
+    start_accepting(chardev);
+}
+
+/* The guest may still read what he sent, unless somebody else comes before. */
+static void socket_hung_up(Chardev *chardev)
+{
+    start_accepting(chardev);
 }
 
 /* A socket file that nobody listens on is left over from an earlier run. */
@@ -233,6 +255,7 @@ static void socket_close(Chardev *chardev)
         chardev_stream_flush(state->stream);
     drop_peer(state);
     g_clear_object(&state->listener);
+    g_byte_array_free(state->rest, TRUE);
     if (state->unlink_path)
         unlink(state->unlink_path);
     g_free(state->unlink_path);
@@ -244,7 +267,9 @@ static bool socket_open(Chardev *chardev, const char *argument, bool is_tcp, GEr
     SocketSpec spec;
     GError *reason = NULL;
     bool done = false;
-    chardev->state = g_new0(SocketState, 1);
+    SocketState *state = g_new0(SocketState, 1);
+    state->rest = g_byte_array_new();
+    chardev->state = state;
     chardev->open = false;
     if (parse_spec(argument, is_tcp, &spec, &reason)) {
         g_autoptr(GSocket) socket =
@@ -283,10 +308,24 @@ static void socket_write(Chardev *chardev, const uint8_t *bytes, size_t count)
         chardev_stream_write(state->stream, bytes, count);
 }
 
+static void deliver_rest(Chardev *chardev, GByteArray *rest)
+{
+    uint8_t chunk[256];
+    while (rest->len > 0) {
+        const size_t count = MIN(chardev_room(chardev), MIN(rest->len, sizeof(chunk)));
+        if (count == 0)
+            return;
+        memcpy(chunk, rest->data, count);
+        g_byte_array_remove_range(rest, 0, (guint)count);
+        chardev_deliver(chardev, chunk, count);
+    }
+}
+
 static void socket_accept_input(Chardev *chardev)
 {
     SocketState *state = chardev->state;
-    if (state->stream)
+    deliver_rest(chardev, state->rest);
+    if (state->stream && state->rest->len == 0)
         chardev_stream_accept_input(state->stream);
 }
 

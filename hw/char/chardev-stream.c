@@ -23,8 +23,10 @@ struct ChardevStream {
     bool ended; /* end of input */
     bool overflowing;
     GSource *in_source, *out_source; /* NULL: not watched now */
+    GSource *hang_up_source;         /* instead of in_source while there is no room; may be NULL */
     GByteArray *queue;
     void (*closed)(Chardev *chardev);
+    void (*hung_up)(Chardev *chardev); /* NULL: nobody wants to know, or it was called */
 };
 
 static GSource *watch(ChardevStream *stream, int fd, GIOCondition condition, GUnixFDSourceFunc fn)
@@ -46,12 +48,35 @@ static void unwatch(GSource **source)
 
 /* Input */
 
+static gboolean hang_up(gint fd, GIOCondition condition, gpointer opaque)
+{
+    ChardevStream *stream = opaque;
+    Chardev *chardev = stream->chardev;
+    chardev_lock(chardev);
+    if (!g_source_is_destroyed(g_main_current_source())) {
+        void (*hung_up)(Chardev *) = g_steal_pointer(&stream->hung_up);
+        unwatch(&stream->hang_up_source);
+        hung_up(chardev);
+    }
+    chardev_unlock(chardev);
+    return G_SOURCE_CONTINUE;
+}
+
+/* POLLRDHUP: a TCP peer who closed is not hung up in poll's sense until we close, too. */
+static void watch_hang_up(ChardevStream *stream)
+{
+    if (stream->hung_up)
+        stream->hang_up_source =
+            watch(stream, stream->in_fd, G_IO_HUP | G_IO_ERR | POLLRDHUP, hang_up);
+}
+
 static void read_once(ChardevStream *stream)
 {
     uint8_t buffer[CHARDEV_READ_CHUNK];
     size_t room = MIN(chardev_room(stream->chardev), sizeof(buffer));
     if (room == 0) {
         unwatch(&stream->in_source); /* until accept_input */
+        watch_hang_up(stream);
         return;
     }
     ssize_t count = read(stream->in_fd, buffer, room);
@@ -80,9 +105,19 @@ static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
 
 void chardev_stream_accept_input(ChardevStream *stream)
 {
-    if (!stream->in_source && !stream->ended)
-        stream->in_source =
-            watch(stream, stream->in_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, input_ready);
+    if (stream->in_source || stream->ended)
+        return;
+    unwatch(&stream->hang_up_source);
+    stream->in_source = watch(stream, stream->in_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, input_ready);
+}
+
+void chardev_stream_take_rest(ChardevStream *stream, GByteArray *rest, size_t max)
+{
+    uint8_t buffer[CHARDEV_READ_CHUNK];
+    ssize_t count;
+    while (rest->len < max &&
+           (count = read(stream->in_fd, buffer, MIN(sizeof(buffer), max - rest->len))) > 0)
+        g_byte_array_append(rest, buffer, (guint)count);
 }
 
 /* Output */
@@ -183,7 +218,8 @@ static size_t ask_size(int fd)
 /* Life */
 
 ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd,
-                                  void (*closed)(Chardev *chardev))
+                                  void (*closed)(Chardev *chardev),
+                                  void (*hung_up)(Chardev *chardev))
 {
     ChardevStream *stream = g_new0(ChardevStream, 1);
     stream->chardev = chardev;
@@ -191,7 +227,9 @@ ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd,
     stream->out_fd = out_fd;
     stream->ask = ask_size(out_fd);
     stream->closed = closed;
+    stream->hung_up = hung_up;
     stream->queue = g_byte_array_new();
+    watch_hang_up(stream); /* there may be no room from the start */
     return stream;
 }
 
@@ -201,6 +239,7 @@ void chardev_stream_free(ChardevStream *stream)
         return;
     Chardev *chardev = stream->chardev;
     unwatch(&stream->in_source);
+    unwatch(&stream->hang_up_source);
     unwatch(&stream->out_source);
     g_byte_array_free(stream->queue, TRUE);
     g_free(stream);

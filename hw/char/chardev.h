@@ -26,6 +26,8 @@ typedef struct {
     size_t (*can_receive)(void *opaque); /* how many bytes it takes now; NULL: any */
     void (*receive)(void *opaque, const uint8_t *bytes, size_t count);
     void (*event)(void *opaque, ChardevEvent event); /* may be NULL */
+    /* A line, not a session: what somebody has sent is for it also when somebody else is there. */
+    bool line;
 } ChardevHandler;
 
 /* spec: QEMU's: stdio, mon:stdio (see chardev_make_mux), null, none, file:P, pty, pipe:P,

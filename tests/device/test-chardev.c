@@ -2,6 +2,8 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -222,6 +224,95 @@ Test(chardev, unix_server_serves_one_after_the_other)
     chardev_free(chardev);
     cr_assert_neq(g_access(path, F_OK), 0, "the socket file is removed");
     g_rmdir(dir);
+}
+
+/* Somebody typed more than is read, and left: the next one is let in. What he typed is still for a
+ * line, not for a session with somebody else. */
+static void leave_unread(const char *spec, int (*connect_there)(const char *), const char *where,
+                         bool line)
+{
+    const ChardevHandler other = {front_room, front_receive, front_event, line};
+    Chardev *chardev = chardev_open(spec, NULL, NULL, NULL, NULL);
+    Front front = front_new(0);
+    chardev_attach(chardev, &other, &front);
+    for (unsigned round = 1; round <= 3; round++) {
+        int fd = connect_there(where);
+        RUN_UNTIL(front.opened == round);
+        cr_assert_eq(write(fd, "abc", 3), 3);
+        close(fd);
+    }
+    cr_assert_eq(front.closed, 2);
+    front.room = 2;
+    for (unsigned i = 0; i < 10; i++)
+        chardev_accept_input(chardev);
+    RUN_UNTIL(front.closed == 3);
+    cr_assert_str_eq(front.got->str, line ? "abcabcabc" : "abc");
+    int fd = connect_there(where);
+    RUN_UNTIL(front.opened == 4);
+    close(fd);
+    chardev_free(chardev);
+}
+
+Test(chardev, a_unix_client_left_more_than_is_read)
+{
+    g_autofree char *dir = g_dir_make_tmp("chardev-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "socket", NULL);
+    g_autofree char *spec = g_strdup_printf("unix:%s,server,nowait", path);
+    leave_unread(spec, connect_to, path, true);
+    leave_unread(spec, connect_to, path, false);
+    g_rmdir(dir);
+}
+
+static int connect_tcp(const char *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(port)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+/* One that nobody listens on now. */
+static char *free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, size), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return g_strdup_printf("%u", ntohs(address.sin_port));
+}
+
+Test(chardev, a_tcp_client_left_more_than_is_read)
+{
+    g_autofree char *port = free_port();
+    g_autofree char *spec = g_strdup_printf("tcp:127.0.0.1:%s,server,nowait", port);
+    leave_unread(spec, connect_tcp, port, true);
+    leave_unread(spec, connect_tcp, port, false);
+}
+
+/* What is left in a pty is still there for the next one. */
+Test(chardev, a_pty_left_with_more_than_is_read)
+{
+    Chardev *chardev = chardev_open("pty", NULL, NULL, NULL, NULL);
+    const char *slave = chardev_filename(chardev, "pty") + strlen("pty:");
+    Front front = front_new(0);
+    chardev_attach(chardev, &handler, &front);
+    for (unsigned round = 1; round <= 2; round++) {
+        int fd = open(slave, O_RDWR | O_NOCTTY);
+        RUN_UNTIL(front.opened == round);
+        cr_assert_eq(write(fd, "abc", 3), 3);
+        close(fd);
+        RUN_UNTIL(front.closed == round);
+    }
+    front.room = 100;
+    int fd = open(slave, O_RDWR | O_NOCTTY);
+    RUN_UNTIL(front.got->len == 6);
+    cr_assert_str_eq(front.got->str, "abcabc");
+    close(fd);
+    chardev_free(chardev);
 }
 
 Test(chardev, slow_socket_reader_is_bounded)
