@@ -5,9 +5,9 @@
 
 #include <glib.h>
 
-/* Has the main loop call fn(opaque) as soon as it comes to it, until it returns G_SOURCE_REMOVE. Any
- * thread; calls keep their order. Unlike g_idle_add's, whose turn never comes while a socket is busy.
- * The source's id. */
+/* Has the main loop call fn(opaque) as soon as it comes to it, until it returns G_SOURCE_REMOVE.
+ * Any thread; calls keep their order. Unlike g_idle_add's, whose turn never comes while a socket is
+ * busy. The source's id. */
 guint main_loop_post(GSourceFunc fn, gpointer opaque);
 
 #endif

@@ -20,8 +20,7 @@ static bool set_up(const Consoles *consoles, Chardev *chardev, const ConsoleConf
                    GError **error)
 {
     if (console->mux || console_shared(console))
-        chardev_make_mux(chardev, consoles->config->escape_char, consoles->quit,
-                         consoles->opaque);
+        chardev_make_mux(chardev, consoles->config->escape_char, consoles->quit, consoles->opaque);
     const bool used = console < &consoles->config->console[CONSOLE_SPARE];
     if (console->signals != SIGNALS_AS_USUAL && (used || console->mux)) /* or nobody hears Ctrl-C */
         chardev_keep_signals(chardev, console->signals == SIGNALS_ON);

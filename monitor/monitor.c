@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The monitor's prompt on a chardev. Typed bytes arrive with the io lock held; lines
- * are executed without it, from a source of the main loop, so that commands may stop the machine. */
+ * are executed without it, from a source of the main loop, so that commands may stop
+ * the machine. */
 #include "monitor/monitor.h"
 
 #include <string.h>
@@ -64,7 +65,8 @@ static void greet(Monitor *monitor)
 
 static gboolean run_line(gpointer opaque);
 
-/* Edit what was typed, up to the end of a line, unless nobody reads what came before. Io lock held. */
+/* Edit what was typed, up to the end of a line, unless nobody reads what came before. Io lock held.
+ */
 static void edit_typed(Monitor *monitor)
 {
     GString *echo = g_string_new(NULL);

@@ -77,9 +77,10 @@ static void set_nonblocking(int fd)
 
 /* stdio */
 
-/* stdout that does not block. O_NONBLOCK belongs to what the descriptor leads to, which the shell and
- * other processes have too, so that is opened once more. A file would begin from its start then, and
- * does not block; a socket cannot be opened, nor what belongs to somebody else: stdout as it is. */
+/* stdout that does not block. O_NONBLOCK belongs to what the descriptor leads to, which the shell
+ * and other processes have too, so that is opened once more. A file would begin from its start
+ * then, and does not block; a socket cannot be opened, nor what belongs to somebody else: stdout as
+ * it is. */
 static int open_stdout(void)
 {
     struct stat status;

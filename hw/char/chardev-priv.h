@@ -10,8 +10,9 @@
 #define CHARDEV_FRONTS     4
 #define CHARDEV_READ_CHUNK 4096
 
-/* Output waiting for the host: from here on who can wait should; a guest that does not is held; more
- * is dropped (but what is written in one piece). What DRAINED waits for is half of the first. */
+/* Output waiting for the host: from here on who can wait should; a guest that does not is held;
+ * more is dropped (but what is written in one piece). What DRAINED waits for is half of the first.
+ */
 #define CHARDEV_QUEUE_FULL (64 * 1024)
 #define CHARDEV_QUEUE_HOLD (CHARDEV_QUEUE_FULL + 4096)
 #define CHARDEV_QUEUE_MAX  (1024 * 1024)
@@ -43,7 +44,7 @@ typedef struct ChardevMux ChardevMux;
 
 struct Chardev {
     const ChardevBackend *backend;
-    void *state; /* the back end's */
+    void *state;    /* the back end's */
     char *filename; /* where it is if the spec does not say; NULL: it does */
     void (*lock)(void *opaque);
     void (*unlock)(void *opaque);
@@ -53,8 +54,8 @@ struct Chardev {
     bool full, holding;
     ChardevFront fronts[CHARDEV_FRONTS];
     unsigned front_count;
-    ChardevMux *mux;  /* NULL: one front end */
-    uint8_t *tap;     /* CHARDEV_TAP_BYTES, a ring; NULL: not kept */
+    ChardevMux *mux; /* NULL: one front end */
+    uint8_t *tap;    /* CHARDEV_TAP_BYTES, a ring; NULL: not kept */
     uint64_t tap_total;
     FILE *log;        /* unbuffered; NULL: none */
     bool open;        /* somebody is at the other side */
@@ -86,7 +87,7 @@ void chardev_mux_free(ChardevMux *mux);
 /* A pair of descriptors watched by the main loop; used by every back end of the host's.
  * out_fd need not be non-blocking, but then it is asked before each write.
  * closed: the other side is gone (io lock held); the stream has stopped reading.
- * hung_up: the same, at most once, while there is no room for what it has sent; NULL: of no interest. */
+ * hung_up: the same, at most once, while there is no room for what it has sent; may be NULL. */
 typedef struct ChardevStream ChardevStream;
 ChardevStream *chardev_stream_new(Chardev *chardev, int in_fd, int out_fd,
                                   void (*closed)(Chardev *chardev),

@@ -19,7 +19,7 @@ enum { FLUSH_IDLE_MS = 1000, FLUSH_MS = 20000 };
 struct ChardevStream {
     Chardev *chardev;
     int in_fd, out_fd;
-    size_t ask; /* out_fd may block: write so much at a time, if it says it has room; 0: it does not */
+    size_t ask; /* out_fd may block: so much at a time, if it says it has room; 0: it does not */
     bool ended; /* end of input */
     bool overflowing;
     GSource *in_source, *out_source; /* NULL: not watched now */
@@ -197,6 +197,7 @@ void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t co
     chardev_note_queue(stream->chardev, stream->queue->len);
 }
 
+/* A signal ends it, too: the user has asked twice. */
 void chardev_stream_flush(ChardevStream *stream)
 {
     const int64_t end = g_get_monotonic_time() + FLUSH_MS * 1000;
@@ -205,8 +206,9 @@ void chardev_stream_flush(ChardevStream *stream)
         drain(stream);
 }
 
-/* How much to write at a time to what others may have made blocking, once it says that it has room. A
- * pipe means PIPE_BUF then, a socket more, a terminal perhaps only one byte. Disks do not block. */
+/* How much to write at a time to what others may have made blocking, once it says that it has room.
+ * A pipe means PIPE_BUF then, a socket more, a terminal perhaps only one byte. Disks do not block.
+ */
 static size_t ask_size(int fd)
 {
     struct stat status;

@@ -12,10 +12,10 @@
 static struct termios terminal_saved, terminal_raw;
 static volatile sig_atomic_t terminal_is_raw;
 static bool terminal_guarded;
-static pid_t terminal_group; /* our process group, when the mode was set; the sandbox has no getpgrp */
+static pid_t terminal_group; /* ours, when the mode was set; the sandbox has no getpgrp */
 
 /* In the background the terminal is the shell's. Who sets its mode all the same is stopped, so the
- * signal for that is kept away in case the shell is quicker than we. All of it async-signal-safe. */
+ * signal for that is kept away in case the shell is quicker. All of it is async-signal-safe. */
 static void set_mode(const struct termios *mode)
 {
     sigset_t background, before;

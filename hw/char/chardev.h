@@ -18,7 +18,7 @@ typedef enum {
     CHARDEV_OPENED,
     CHARDEV_CLOSED, /* no more input; output goes on where the back end can (stdio) */
     CHARDEV_BREAK,
-    CHARDEV_FOCUS, /* this mux front end now has the keyboard */
+    CHARDEV_FOCUS,   /* this mux front end now has the keyboard */
     CHARDEV_DRAINED, /* it was full and is so no more */
 } ChardevEvent;
 

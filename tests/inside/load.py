@@ -128,7 +128,7 @@ def writer(disk, *args, **more):
     return subprocess.Popen(
         [BINARY, "-m", "16", "-display", "none", "-serial", "null", "-debugcon", "stdio", "-drive",
          floppy, "-hda", str(disk), "-boot", "a", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-         *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)
+         *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0, **more)
 
 
 def check_sectors(data, wanted, safe):
