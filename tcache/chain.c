@@ -66,6 +66,23 @@ void chain_unlink(Cache *cache, TranslationBlock *tb)
     }
 }
 
+void chain_drop_outgoing(Cache *cache, TranslationBlock *tb)
+{
+    for (unsigned i = 0; i < tb->exit_count; i++) {
+        if (!tb->exits[i].target)
+            continue;
+        for (ExitSlot **link = &tb->exits[i].target->incoming, *slot; (slot = *link);) {
+            if (slot->owner->valid) {
+                link = &slot->next_incoming;
+                continue;
+            }
+            *link = slot->next_incoming;
+            slot->target = NULL;
+            chain_reset(cache, slot);
+        }
+    }
+}
+
 void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target)
 {
     if (slot->target)
@@ -77,7 +94,7 @@ void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target)
 
 void chain_unlink_volatile(Cache *cache)
 {
-    for (guint i = 0; i < cache->volatile_links->len; i++) {
+    for (guint i = cache->volatile_links->len; i-- > 0;) { /* newest first, as they are in the lists */
         ExitSlot *slot = g_ptr_array_index(cache->volatile_links, i);
         if (!slot->target)
             continue;
@@ -90,7 +107,16 @@ void chain_unlink_volatile(Cache *cache)
 
 void chain_unlink_all(Cache *cache)
 {
-    for (unsigned i = 0; i < TB_UNITS; i++)
-        for (guint k = 0; k < cache->unit[i].blocks->len; k++)
-            chain_unlink(cache, g_ptr_array_index(cache->unit[i].blocks, k));
+    for (unsigned i = 0; i < TB_UNITS; i++) {
+        for (guint k = 0; k < cache->unit[i].blocks->len; k++) {
+            TranslationBlock *tb = g_ptr_array_index(cache->unit[i].blocks, k);
+            tb->incoming = NULL;
+            for (unsigned n = 0; n < tb->exit_count; n++) {
+                if (!tb->exits[n].target)
+                    continue;
+                tb->exits[n].target = NULL;
+                chain_reset(cache, &tb->exits[n]);
+            }
+        }
+    }
 }

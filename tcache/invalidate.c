@@ -11,6 +11,9 @@
  * hit nothing; translated code shows one in CACHE_BESIDE_SEEN of those. */
 enum { SMC_HOT = 16, SMC_MISSES = 16, PAGE_LINES = GUEST_PAGE_SIZE / CODE_LINE };
 
+/* So many blocks that go together are worth sweeping whole lists for. */
+enum { MANY = 16 };
+
 /* So many stores of at most so many bytes to one place make it a hole of the blocks there. */
 enum { PATCHED_OFTEN = 3, PATCHED_SIZE = 4 };
 
@@ -84,7 +87,9 @@ unsigned cache_remove_condemned(Cache *cache)
 {
     GPtrArray *blocks = cache->condemned;
     const unsigned count = blocks->len;
-    for (guint i = count; i-- > 0;) /* newest first, as they are in lists of incoming chains */
+    for (guint i = 0; count >= MANY && i < count; i++) /* few are quick to find: newest first in the lists */
+        chain_drop_outgoing(cache, g_ptr_array_index(blocks, i));
+    for (guint i = 0; i < count; i++)
         cache_cut_off(cache, g_ptr_array_index(blocks, i));
     for (guint i = 0; i < count; i++) {
         const TranslationBlock *tb = g_ptr_array_index(blocks, i);

@@ -185,6 +185,8 @@ uint32_t cache_jump_tag(Cache *cache, const BlockState *state);
 void chain_link(Cache *cache, ExitSlot *slot, TranslationBlock *target);
 /* Everything into and out of tb, but between blocks that move together. */
 void chain_unlink(Cache *cache, TranslationBlock *tb);
+/* Everything from blocks that are not valid to those that tb leads to: their lists are swept once. */
+void chain_drop_outgoing(Cache *cache, TranslationBlock *tb);
 void chain_reset(Cache *cache, ExitSlot *slot);        /* its jump leads to its stub */
 /* A link that holds only until mappings outside global pages change (the target runs into another
  * page). */
