@@ -328,17 +328,19 @@ void cpu_model_cpuid(const CpuModel *model, uint32_t leaf, uint32_t subleaf, uin
 {
     (void)cr4; /* OSXSAVE would follow it: XSAVE is not offered */
     memset(regs, 0, 4 * sizeof(regs[0]));
-    if (is_unknown(model, leaf) && !is_amd(model))
+    if (is_unknown(model, leaf)) {
+        if (is_amd(model))
+            return;
         leaf = model->level;
+    }
     if (leaf >= 0x80000000u) {
-        if (leaf <= highest_extended(model) || leaf == 0x80000000u)
-            extended_leaf(model, leaf, regs);
+        extended_leaf(model, leaf, regs);
     } else if (leaf >= 0x40000000u && cpu_has(model, FEAT_HYPERVISOR)) {
         if (leaf == 0x40000000u) {
             regs[0] = 0x40000000u;
             put_text(&regs[1], &regs[2], &regs[3], "dbtvmdbtvm");
         }
-    } else if (leaf <= model->level) {
+    } else {
         basic_leaf(model, leaf, subleaf, apic_on, regs);
     }
 }

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * FPU state images (SDM 1 "Saving the x87 FPU's State", "FXSAVE"): built from and into
  * vcpu->fp_area, which is an FXSAVE64 image with the abridged tag byte. */
+#include "translator/fx-image.h"
 #include "translator/x86/helpers.h"
 
 #include <string.h>
 
 #define MXCSR_MASK 0xffffu
 
-/* Offsets in fp_area. The REX.W form holds 64-bit FIP and FDP without selectors. */
-enum {
-    FX_FCW = 0, FX_FSW = 2, FX_TAG = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24,
-    FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_LEGACY_END = 288, FX_SIZE = 512,
-};
+enum { FX_LEGACY_END = 288, FX_SIZE = 512 }; /* behind the XMM registers there are outside long mode */
 
 static uint32_t get16(const uint8_t *p)
 {
