@@ -13,6 +13,8 @@ import time
 from tap import ROOT, Skip
 
 SHARED = pathlib.Path(os.environ.get("SHARED_GUESTS", ROOT.parent / "shared/guests"))
+# AUTOEXEC.BAT shows a prompt too, with the command that it echoes, and clears the screen at its end.
+FREEDOS_PROMPT = r"\A\s*A:\\>\s*\Z"
 NOT_TO_BE_HAD = 77  # a script's exit code
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 from bed import BUILD, Skip, scratch, test
 from debugged import ENGINES, Debugged, floppy, labels, shown
-from guest import shared
+from guest import FREEDOS_PROMPT, shared
 
 TICKS = "*(unsigned int *)0x46c"  # 0040:006C, the BIOS's count of timer interrupts
 KEYS = "*(unsigned short *)0x41a"  # head of the BIOS's keyboard buffer
@@ -26,7 +26,7 @@ def freedos():
         program = str(BUILD / "tests/gdb/variable.com")
         subprocess.run(["mcopy", "-i", disk, program, "::V.COM"], check=True)
         with Debugged(["-m", "32", "-fda", disk, "-snapshot", "-boot", "a"]) as guest:
-            guest.wait_screen(r"A:\\>", 60)
+            guest.wait_screen(FREEDOS_PROMPT, 60)
             yield guest
 
 
