@@ -330,6 +330,19 @@ static bool second_page_matches(Engine *engine, const TranslationBlock *tb)
     return second.global;
 }
 
+/* The block of the cache for this place and state, whose second page is still the one that it was made
+ * from; NULL: none. */
+static TranslationBlock *look_up(Engine *engine, ram_off_t phys, const BlockState *state)
+{
+    TranslationBlock *tb;
+    do {
+        tb = cache_find(&engine->cache, phys, state);
+        while (tb && tb->valid && !second_page_matches(engine, tb))
+            tb = cache_find_next(tb);
+    } while (tb && !tb->valid); /* the walk to its second page wrote to it: an accessed bit */
+    return tb;
+}
+
 /* The clock costs a tenth of a block: ask it for one in TIMED_BLOCKS. */
 static TranslationBlock *translate_timed(Engine *engine, const BlockState *state,
                                          const FetchPage *first, bool *alone)
@@ -360,9 +373,7 @@ TranslationBlock *engine_find_block(Engine *engine, bool *alone)
     if (first.global)
         shortcuts_note_page(engine, linear_pc(&state), first.ram_offset);
     ram_off_t phys = first.ram_offset + (linear_pc(&state) & ~GUEST_PAGE_MASK);
-    TranslationBlock *tb = cache_find(&engine->cache, phys, &state);
-    while (tb && !second_page_matches(engine, tb))
-        tb = cache_find_next(tb);
+    TranslationBlock *tb = look_up(engine, phys, &state);
     if (tb)
         engine->cache.counters.lookup_hits++;
     else

@@ -11,6 +11,15 @@
         mov edx, %1
         call edx
 %endmacro
+ENTRY   equ PT2 + 0xffc                 ; of the page behind SELF
+SELF    equ L + 0x3fefff                ; PT2's last byte
+ADDED   equ PAGES + 0x3000
+JUMP    equ PAGES + 0x5000
+%macro add_there 1
+        mov eax, 0x103
+        mov edx, %1
+        call edx
+%endmacro
 tests:  call build
         returns 0x401000, 1
         returns 0x402000, 1
@@ -89,6 +98,43 @@ elsewhere equ L + 0x1200                ; tests/gdb stops here five times
         want NONE
         eq "before", ebx, 1
         eq "after", eax, 2
+        done
+        ; An instruction begins in the last byte of a page table, which is mapped, and ends in the page
+        ; of the entry that this byte belongs to: the walk for its second byte writes where it begins.
+        mov dword [PD + 8], PT2 | 7 | A
+        mov dword [ENTRY - 4], PT2 | 7 | A | D | G
+        mov dword [ENTRY], ADDED | 7 | G
+        mov dword [ENTRY - 8], JUMP | 7 | A | G
+        mov dword [ADDED], 0xc3c0               ; ADD AL, AL; RET
+        mov dword [ADDED + 0x1000], 0xc3e0      ; ADD AL, AH
+        mov byte [JUMP], 0xe9
+        mov dword [JUMP + 1], SELF - (L + 0x3fd000 + 5)
+        call flush
+        begin "an instruction in its own page's entry, accessed bit cleared and another page"
+        add_there SELF
+        mov ebx, eax
+        mov word [ENTRY], (ADDED + 0x1000) & 0xffff | 7 | G
+        invlpg [SELF + 1]
+        add_there SELF
+        want NONE
+        eq "before", ebx, 0x106
+        eq "after", eax, 0x104
+        done
+        begin "... accessed bit cleared, and patched"
+        mov ecx, 3
+.linked:
+        add_there L + 0x3fd000
+        mov byte [ENTRY], 7
+        invlpg [SELF + 1]
+        add_there L + 0x3fd000
+        mov ebx, eax
+        xor byte [ADDED + 0x1000], 0x20
+        add_there L + 0x3fd000
+        xor ebx, eax
+        loop .linked
+        want NONE
+        eq "both", ebx, 0x106 ^ 0x104
+        eq "last", eax, 0x106
         done
         set_cr4 0, 0x80
         jmp paging_off
