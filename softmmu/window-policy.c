@@ -21,8 +21,10 @@
 
 void window_forget_tracks(Window *window)
 {
-    for (unsigned i = 0; i < window->track_count; i++)
+    for (unsigned i = 0; i < window->track_count; i++) {
         g_free(window->tracks[i].snapshot);
+        window->tracks[i] = (Track){0}; /* whoever was at it finds nothing used */
+    }
     window->track_count = 0;
 }
 
@@ -147,13 +149,13 @@ bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *w
             track->table = wanted.table;
             check_table(set, window, track, bytes);
             follow_changed(set, window);
-            if (window->track_count == 0) /* it had to be emptied */
-                return false;
         }
         size_t at = walk->path[i].gpa & ~GUEST_PAGE_MASK;
         size_t index = at / walk->entry_bytes;
         if (shift > GUEST_PAGE_BITS) /* what other pages came from, before its copy is made anew */
             check_entry(set, window, track, bytes, (unsigned)index);
+        if (window->track_count == 0) /* it had to be emptied */
+            return false;
         memcpy(track->snapshot + at, bytes + at, walk->entry_bytes);
         track->used[index / 64] |= UINT64_C(1) << (index % 64);
     }
@@ -273,8 +275,21 @@ static Window *oldest_user(WindowSet *set, const Window *keep)
     return best;
 }
 
+bool window_shrink(WindowSet *set, Window *window)
+{
+    if (set->total_vmas <= set->vma_budget)
+        return false;
+    window_clear(set, &set->windows[WINDOW_IDENTITY]); /* idle, mostly */
+    if (set->total_vmas > set->vma_budget)
+        window_clear(set, window);
+    return true;
+}
+
 void window_make_room(WindowSet *set, Window *keep)
 {
+    Window *identity = &set->windows[WINDOW_IDENTITY];
+    if (set->total_vmas > set->vma_budget && keep != identity)
+        window_clear(set, identity); /* idle while paging is on */
     while (set->total_vmas > set->vma_budget) {
         Window *victim = oldest_user(set, keep);
         if (!victim) {

@@ -79,6 +79,11 @@ static uint32_t vma_budget(void)
     return (uint32_t)CLAMP(limit > OTHERS ? limit - OTHERS : 0, LEAST, WINDOW_VMA_BUDGET);
 }
 
+void window_set_budget(WindowSet *set, uint32_t mappings)
+{
+    set->vma_budget = mappings;
+}
+
 WindowSet *window_set_new(Mmu *mmu)
 {
     WindowSet *set = g_new0(WindowSet, 1);
@@ -208,15 +213,16 @@ void window_unmap(WindowSet *set, Window *window, uint32_t page, uint32_t count)
     }
     if (first > last)
         return;
-    forget_pages(set, window, page + first, last - first + 1);
     /* Never munmap: another mmap of the process would land in the hole, open to the guest. */
     void *at = window->base + ((uint64_t)(page + first) << GUEST_PAGE_BITS);
     void *p = mmap(at, (uint64_t)(last - first + 1) << GUEST_PAGE_BITS, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    if (p == at)
-        count_vmas(set, window, 2);
-    else
+    if (p != at) {
         window_clear(set, window); /* as in protect_run */
+        return;
+    }
+    forget_pages(set, window, page + first, last - first + 1);
+    count_vmas(set, window, 2);
 }
 
 /* Only parts of the array that were ever written are looked at: the rest costs the host no memory.
@@ -508,8 +514,7 @@ void window_follow(WindowSet *set, Window *window, const uint32_t *pages, uint32
         }
         if (how != FOLLOW_KEEP)
             follow_run(set, window, how, pages[i - length], length, &run);
-        if (set->total_vmas > set->vma_budget)
-            window_clear(set, window);
+        window_shrink(set, window);
         if (window->mapped == 0) /* emptied, maybe for want of mappings: `next` is not true any more */
             return;
         how = next;
@@ -529,9 +534,7 @@ void window_protect_ram_page(WindowSet *set, ram_off_t offset)
         if (!window_is_writable(window->pages[page]))
             continue;
         protect_run(set, window, page, 1);
-        if (set->total_vmas > set->vma_budget)
-            window_clear(set, window);
-        if (window->mapped == 0) /* emptied: the list is another one */
+        if (window_shrink(set, window) || window->mapped == 0) /* emptied: the list is another one */
             n = set->rev_head[offset >> GUEST_PAGE_BITS];
     }
 }

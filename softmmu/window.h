@@ -63,5 +63,7 @@ void window_flushed(WindowSet *set, MmuFlush what, gva_t gva);
 void window_reset(WindowSet *set);
 /* The page at this ram offset holds translated code now: withdraw write rights. */
 void window_protect_ram_page(WindowSet *set, ram_off_t offset);
+/* For tests: as if the host gave all windows so many mappings. */
+void window_set_budget(WindowSet *set, uint32_t mappings);
 
 #endif

@@ -281,3 +281,28 @@ Test(window, a_large_page_is_split)
     cr_assert_not(is_mapped(&b, 0x21, false));
     bed_free(&b);
 }
+
+/* What the window of unpaged code still has must not drive others' pages out of theirs at each fill: REP
+ * MOVSD from one to the other would never get on. */
+Test(window, an_idle_window_gives_its_mappings_up_first)
+{
+    enum { BUDGET = 64 };
+    Bed b;
+    bed_init(&b);
+    window_set_budget(b.set, BUDGET);
+    b.mmu.paging.cr0 &= ~WALK_CR0_PG;
+    b.window = window_select(b.set, MMU_SUPERVISOR, false);
+    Fault fault;
+    for (unsigned run = BUDGET / 2; run-- > 0;) /* from above, or more would be mapped ahead */
+        cr_assert_eq(window_fault(b.set, b.window, run * 0x10000, true, &fault), WINDOW_FILLED);
+    b.mmu.paging.cr0 |= WALK_CR0_PG;
+    b.mmu.paging.cr4 = WALK_CR4_PGE;
+    map(&b, 0, 10, DIRTY | G);
+    map(&b, 9, 30, DIRTY | G);
+    b.window = window_select(b.set, MMU_SUPERVISOR, false);
+    fill(&b, 0, true);
+    fill(&b, 9, true);
+    cr_assert_eq(frame_seen(&b, 0), 10);
+    cr_assert_eq(frame_seen(&b, 9), 30);
+    bed_free(&b);
+}
