@@ -287,7 +287,7 @@ static RunResult run_engine(Vm *vm, bool step, bool interrupts)
 
 static bool may_run(const Vm *vm)
 {
-    return vm->wanted && vm->paused == 0 && vm->held == 0;
+    return vm->wanted && vm->paused == 0 && (vm->held == 0 || vm->step);
 }
 
 static gpointer vcpu_thread(gpointer opaque)

@@ -89,6 +89,9 @@ void chain_link_volatile(Cache *cache, ExitSlot *slot, TranslationBlock *target)
         return;
     chain_link(cache, slot, target);
     slot->owner->has_volatile = true;
+    if (slot->listed)
+        return; /* since a target that went meanwhile: a guest could do so for ever */
+    slot->listed = true;
     g_ptr_array_add(cache->volatile_links, slot);
 }
 
@@ -96,6 +99,7 @@ void chain_unlink_volatile(Cache *cache)
 {
     for (guint i = cache->volatile_links->len; i-- > 0;) { /* newest first, as they are in the lists */
         ExitSlot *slot = g_ptr_array_index(cache->volatile_links, i);
+        slot->listed = false;
         if (!slot->target)
             continue;
         forget_incoming(slot);

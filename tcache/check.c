@@ -78,6 +78,7 @@ bool check_before(Engine *engine, const TranslationBlock *tb)
     /* Nobody else writes RAM while this thread holds it: DMA and devices need it, too. */
     address_space_lock(engine->cache.as);
     const int64_t budget = vcpu->budget;
+    const uint8_t boundary = vcpu->boundary;
     check->tb = tb;
     check_save(vcpu, &check->before);
     check->before.reason = EXIT_POLL;
@@ -88,6 +89,7 @@ bool check_before(Engine *engine, const TranslationBlock *tb)
     check->wanted.reason = reason;
     check_restore(vcpu, &check->before);
     vcpu->budget = budget;
+    vcpu->boundary = boundary;
     const ShadowVerdict verdict = shadow_verdict(check->shadow);
     if (verdict == SHADOW_FINE)
         return true;

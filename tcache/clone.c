@@ -161,6 +161,7 @@ static void copy_exits(Cache *cache, TranslationBlock *tb, const TranslationBloc
         tb->exits[i] = source->exits[i];
         tb->exits[i].owner = tb;
         tb->exits[i].target = NULL;
+        tb->exits[i].listed = false;
         chain_reset(cache, &tb->exits[i]);
     }
 }

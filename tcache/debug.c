@@ -177,12 +177,22 @@ bool engine_leave_breakpoint(Engine *engine)
     return !leave || engine->vcpu->halted || step_alone(engine);
 }
 
+static RunResult stepped(const Engine *engine)
+{
+    return engine->guest->shut_down(engine->vcpu) ? RUN_TRIPLE_FAULT : RUN_STEPPED;
+}
+
+/* As in engine_run: traps, then interrupts, then the instruction. */
 static RunResult step_or_wait(Engine *engine, bool interrupts)
 {
     VCpu *vcpu = engine->vcpu;
     for (;;) {
         if (atomic_load(&vcpu->attention) && engine_attend(engine))
             return RUN_STOPPED;
+        if (engine->icount)
+            icount_boundary(engine);
+        if (engine_debug_boundary(engine))
+            return stepped(engine);
         bool ready = (interrupts || vcpu->halted) && engine->guest->interrupt_ready(vcpu);
         if (ready) {
             vcpu->halted = false;
@@ -190,8 +200,8 @@ static RunResult step_or_wait(Engine *engine, bool interrupts)
             return engine->guest->deliver_interrupt(vcpu) ? RUN_STEPPED : RUN_TRIPLE_FAULT;
         }
         if (!vcpu->halted)
-            return step_alone(engine) ? RUN_STEPPED : RUN_TRIPLE_FAULT;
-        engine_wait_halted(engine);
+            return step_alone(engine) ? stepped(engine) : RUN_TRIPLE_FAULT;
+        engine_idle(engine);
     }
 }
 

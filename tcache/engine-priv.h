@@ -164,6 +164,8 @@ void engine_leave(Engine *engine);
 /* Serve what other threads asked for; true: to stop. */
 bool engine_attend(Engine *engine);
 void engine_wait_halted(Engine *engine);
+/* A halted vCPU: until something may be due, or, with -icount, as if it had been. */
+void engine_idle(Engine *engine);
 /* false: triple fault. */
 bool engine_handle_exit(Engine *engine, ExitReason reason);
 /* Before an instruction: guest->debug_boundary, and after interrupts guest->begin_instruction, unless

@@ -308,6 +308,14 @@ void engine_wait_halted(Engine *engine)
         atomic_fetch_or(&vcpu->attention, ATTENTION_TIMERS);
 }
 
+void engine_idle(Engine *engine)
+{
+    if (engine->icount)
+        icount_idle(engine);
+    else
+        engine_wait_halted(engine);
+}
+
 static void log_exec(Engine *engine, const TranslationBlock *tb)
 {
     const gva_t gva = (uint32_t)(tb->state.cs_base + tb->state.pc);
@@ -591,10 +599,11 @@ RunResult engine_run(Engine *engine)
         if (!alive)
             break;
         if (vcpu->halted) {
-            if (engine->icount)
-                icount_idle(engine);
-            else
-                engine_wait_halted(engine);
+            engine_idle(engine);
+            slot = NULL;
+            continue;
+        }
+        if (vcpu->boundary == BOUNDARY_NEW) { /* that of a handler's first instruction */
             slot = NULL;
             continue;
         }

@@ -24,6 +24,7 @@ struct ExitSlot {
     uint32_t jump_offset, stub_offset;
     bool fp_ready; /* it may lead to the target's fp_entry */
     bool forward;  /* it may lead behind the target's poll */
+    bool listed;   /* in Cache.volatile_links */
 };
 
 struct TranslationBlock {

@@ -180,6 +180,7 @@ bool x86_debug_boundary(VCpu *vcpu)
 bool x86_begin_instruction(VCpu *vcpu)
 {
     CpuX86 *cpu = cpu_x86(vcpu);
+    cpu->rf_served = false;
     if (!(cpu->mode & (MODE_SINGLE_STEP | MODE_BREAKPOINTS)))
         return false;
     const bool moved = check_code(cpu) || check_virtual_interrupt(cpu);

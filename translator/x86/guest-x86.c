@@ -77,6 +77,11 @@ static bool x86_interrupt_ready(VCpu *vcpu)
     return (lines & CPU_LINE_INTR) && (cpu->eflags & EFLAGS_IF) && !cpu->shadow;
 }
 
+static bool x86_shut_down(const VCpu *vcpu)
+{
+    return ((const CpuX86 *)vcpu)->shutdown;
+}
+
 bool cpu_event_due(CpuX86 *cpu)
 {
     return atomic_load(&cpu->v.attention) || x86_interrupt_ready(&cpu->v);
@@ -175,6 +180,7 @@ const GuestOps x86_guest_ops = {
     .deliver_interrupt = x86_deliver_interrupt,
     .debug_boundary = x86_debug_boundary,
     .begin_instruction = x86_begin_instruction,
+    .shut_down = x86_shut_down,
     .seg_check = x86_seg_check,
     .fields = x86_state_fields,
     .field_count = X86_STATE_FIELDS,
