@@ -4,7 +4,6 @@
  * the engine while `wanted` says so and nobody has paused it. */
 #include "cli/vm-priv.h"
 
-#include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include "cli/check-report.h"
 #include "cli/drives.h"
 #include "cli/exit-codes.h"
+#include "cli/host-signals.h"
 #include "cli/pid-file.h"
 #include "cli/sandbox.h"
 #include "cli/stats.h"
@@ -592,9 +592,7 @@ static void write_profile(Vm *vm)
 
 int vm_run(Vm *vm)
 {
-    g_unix_signal_add(SIGINT, on_signal, vm);
-    g_unix_signal_add(SIGTERM, on_signal, vm);
-    g_unix_signal_add(SIGHUP, on_signal, vm);
+    host_signals_attach(on_signal, vm);
     signal(SIGPIPE, SIG_IGN);
     pc_reset(vm->pc);
     cpu_reset(vm->cpu);

@@ -47,10 +47,11 @@ static gva_t sample_pc(Watch *watch, bool *halted)
     return pc;
 }
 
+/* A guest may stand still for that, or poll its serial port. */
 static bool output_waits(const Machine *machine)
 {
     for (unsigned i = 0; i < MACHINE_CHARDEVS; i++)
-        if (machine->chardevs[i].chardev && chardev_holds(machine->chardevs[i].chardev))
+        if (machine->chardevs[i].chardev && chardev_is_full(machine->chardevs[i].chardev))
             return true;
     return false;
 }

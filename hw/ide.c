@@ -563,6 +563,14 @@ static const RegionOps bm_ops = {bm_read, bm_write, 1, 4};
 static const RegionOps command_block_ops = {command_block_read, command_block_write, 1, 4};
 static const RegionOps control_ops = {control_read, control_write, 1, 1};
 
+/* A bus master that was not one goes on where it stood. */
+static void config_written(PciFunction *fn, unsigned offset, unsigned size)
+{
+    Ide *ide = (Ide *)fn;
+    for (unsigned i = 0; i < IDE_CHANNELS; i++)
+        dma_try(&ide->channels[i]);
+}
+
 Ide *ide_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[IDE_CHANNELS])
 {
     static const uint16_t command_ports[IDE_CHANNELS] = {0x1f0, 0x170};
@@ -572,6 +580,7 @@ Ide *ide_new(const DeviceBus *bus, PciBus *pci, const IrqLine irq[IDE_CHANNELS])
     ide->clock = bus->clock;
     pci_function_init(&ide->pci, pci, PCI_DEVFN(1, 1), &ids);
     pci_function_add_config(&ide->pci, config_rows, G_N_ELEMENTS(config_rows));
+    ide->pci.config_written = config_written;
     address_space_begin(bus->as);
     pci_function_add_bar(&ide->pci, 4, PCI_BAR_IO, BM_PORTS,
                          address_space_add_io(bus->as, "ide-bus-master", 0, BM_PORTS,

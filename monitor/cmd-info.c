@@ -127,9 +127,9 @@ bool info_chardev(Command *command, GError **error)
         if (list[i].label)
             g_string_append_printf(command->out, "%s: filename=%s%s\n", list[i].label,
                                    list[i].filename,
-                                   !chardev_is_open(list[i].chardev)  ? " (disconnected)"
-                                   : chardev_is_full(list[i].chardev) ? " (its output is not read)"
-                                                                      : "");
+                                   chardev_is_full(list[i].chardev)    ? " (its output is not read)"
+                                   : !chardev_is_open(list[i].chardev) ? " (disconnected)"
+                                                                       : "");
     address_space_unlock(command->machine->as);
     return true;
 }

@@ -137,11 +137,11 @@ bool window_track(WindowSet *set, Window *window, gva_t gva, const WalkResult *w
 /* `count` pages from `page` on were mapped beside one that was tracked, by the same last table. */
 void window_track_run(WindowSet *set, Window *window, uint32_t page, uint32_t count);
 void window_forget_tracks(Window *window);
-/* Before more is mapped in `keep`, the current window; it is emptied only if nothing else is left to
- * give up. */
+/* Before more is mapped in `keep`, the current window; it is emptied only if nothing else is left
+ * to give up. */
 void window_make_room(WindowSet *set, Window *keep);
-/* After a change to `window`, where any may be the current one: no window becomes free. True if one was
- * emptied. */
+/* After a change to `window`, where any may be the current one: no window becomes free. True if one
+ * was emptied. */
 bool window_shrink(WindowSet *set, Window *window);
 
 #endif

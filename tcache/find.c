@@ -330,8 +330,8 @@ static bool second_page_matches(Engine *engine, const TranslationBlock *tb)
     return second.global;
 }
 
-/* The block of the cache for this place and state, whose second page is still the one that it was made
- * from; NULL: none. */
+/* The block of the cache for this place and state, whose second page is still the one that it was
+ * made from; NULL: none. */
 static TranslationBlock *look_up(Engine *engine, ram_off_t phys, const BlockState *state)
 {
     TranslationBlock *tb;

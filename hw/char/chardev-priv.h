@@ -96,11 +96,19 @@ void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t co
 void chardev_stream_accept_input(ChardevStream *stream);
 /* Appends what has come and was not read, up to max bytes in rest. */
 void chardev_stream_take_rest(ChardevStream *stream, GByteArray *rest, size_t max);
-/* At the end: waits for what is queued to be written, as long as there is a reader who reads. */
-void chardev_stream_flush(ChardevStream *stream);
+/* At the end: waits for what is queued to be written, as long as there is a reader who reads. True:
+ * all of it is. */
+bool chardev_stream_flush(ChardevStream *stream);
+/* For who waits for a reader at the end: longest since he last took something, and in all. */
+enum { CHARDEV_FLUSH_IDLE_MS = 1000, CHARDEV_FLUSH_MS = 20000 };
 void chardev_stream_free(ChardevStream *stream); /* does not close the descriptors */
 
 /* The process's controlling terminal on stdin. */
 bool chardev_terminal_set_raw(bool keep_signals);
+/* Input came from it, so we are in the foreground. A job that went on in the background (bg) is
+ * told of the foreground (fg) by nothing else. */
+void chardev_terminal_was_read(void);
+/* Has the process been continued since this was called last? */
+bool chardev_terminal_take_continued(void);
 
 #endif

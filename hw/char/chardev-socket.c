@@ -2,10 +2,12 @@
  * tcp:HOST:PORT and unix:PATH, as client or as server of one peer at a time. */
 #include "hw/char/chardev-priv.h"
 
+#include <errno.h>
 #include <gio/gio.h>
 #include <gio/gunixsocketaddress.h>
+#include <linux/tcp.h> /* not <netinet/tcp.h>, whose struct tcp_info is shorter */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -247,12 +249,53 @@ static bool connect_to(Chardev *chardev, const SocketSpec *spec, GSocket *socket
     return true;
 }
 
+/* Input that comes now is nobody's. False: the peer has closed his side. */
+static bool discard_input(int fd)
+{
+    uint8_t buffer[CHARDEV_READ_CHUNK];
+    ssize_t count;
+    do
+        count = read(fd, buffer, sizeof(buffer));
+    while (count > 0);
+    return count < 0 && errno == EAGAIN;
+}
+
+/* TCP: what the peer has not acknowledged is lost if he sent something that was not read when the
+ * socket is closed (RFC 1122, 4.2.2.13). So he is waited for, as chardev_stream_flush waits. */
+static void linger(int fd)
+{
+    enum { POLL_MS = 20 };
+    struct pollfd query = {.fd = fd, .events = POLLIN};
+    const int64_t end = g_get_monotonic_time() + CHARDEV_FLUSH_MS * 1000;
+    int64_t idle_since = g_get_monotonic_time(), now = idle_since;
+    uint64_t acknowledged = 0;
+    shutdown(fd, SHUT_WR);
+    while (discard_input(fd) && now < end && now - idle_since < CHARDEV_FLUSH_IDLE_MS * 1000) {
+        struct tcp_info info = {0};
+        socklen_t size = sizeof(info);
+        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
+            info.tcpi_unacked + info.tcpi_notsent_bytes == 0)
+            return;
+        if (info.tcpi_bytes_acked != acknowledged)
+            idle_since = now;
+        acknowledged = info.tcpi_bytes_acked;
+        poll(&query, 1, POLL_MS);
+        now = g_get_monotonic_time();
+    }
+}
+
+static void flush_peer(SocketState *state)
+{
+    if (state->stream && chardev_stream_flush(state->stream) &&
+        g_socket_get_family(state->peer) != G_SOCKET_FAMILY_UNIX)
+        linger(g_socket_get_fd(state->peer));
+}
+
 static void socket_close(Chardev *chardev)
 {
     SocketState *state = chardev->state;
     stop_accepting(state);
-    if (state->stream)
-        chardev_stream_flush(state->stream);
+    flush_peer(state);
     drop_peer(state);
     g_clear_object(&state->listener);
     g_byte_array_free(state->rest, TRUE);

@@ -13,9 +13,6 @@
 
 #include "base/log.h"
 
-/* How long the end waits for a reader: since he last took something, and in all. */
-enum { FLUSH_IDLE_MS = 1000, FLUSH_MS = 20000 };
-
 struct ChardevStream {
     Chardev *chardev;
     int in_fd, out_fd;
@@ -81,6 +78,8 @@ static void read_once(ChardevStream *stream)
     }
     ssize_t count = read(stream->in_fd, buffer, room);
     if (count > 0) {
+        if (stream->chardev->interactive)
+            chardev_terminal_was_read();
         chardev_deliver(stream->chardev, buffer, (size_t)count);
         return;
     }
@@ -197,13 +196,18 @@ void chardev_stream_write(ChardevStream *stream, const uint8_t *bytes, size_t co
     chardev_note_queue(stream->chardev, stream->queue->len);
 }
 
-/* A signal ends it, too: the user has asked twice. */
-void chardev_stream_flush(ChardevStream *stream)
+/* A signal ends it, too: the user has asked twice. But not that of a shell's fg. */
+bool chardev_stream_flush(ChardevStream *stream)
 {
-    const int64_t end = g_get_monotonic_time() + FLUSH_MS * 1000;
-    while (stream->queue->len > 0 && g_get_monotonic_time() < end &&
-           has_room(stream->out_fd, FLUSH_IDLE_MS))
-        drain(stream);
+    const int64_t end = g_get_monotonic_time() + CHARDEV_FLUSH_MS * 1000;
+    chardev_terminal_take_continued();
+    while (stream->queue->len > 0 && g_get_monotonic_time() < end) {
+        if (has_room(stream->out_fd, CHARDEV_FLUSH_IDLE_MS))
+            drain(stream);
+        else if (!chardev_terminal_take_continued())
+            break;
+    }
+    return stream->queue->len == 0;
 }
 
 /* How much to write at a time to what others may have made blocking, once it says that it has room.

@@ -4,6 +4,7 @@
  * argument: hence the file-scope state, the one exception in hw/. */
 #include "hw/char/chardev-priv.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -11,21 +12,24 @@
 
 static struct termios terminal_saved, terminal_raw;
 static volatile sig_atomic_t terminal_is_raw;
+static volatile sig_atomic_t terminal_awaited; /* it should be raw, but we were in the background */
+static volatile sig_atomic_t terminal_continued; /* SIGCONT came */
 static bool terminal_guarded;
 static pid_t terminal_group; /* ours, when the mode was set; the sandbox has no getpgrp */
 
 /* In the background the terminal is the shell's. Who sets its mode all the same is stopped, so the
  * signal for that is kept away in case the shell is quicker. All of it is async-signal-safe. */
-static void set_mode(const struct termios *mode)
+static bool set_mode(const struct termios *mode)
 {
     sigset_t background, before;
     if (tcgetpgrp(STDIN_FILENO) != terminal_group)
-        return;
+        return false;
     sigemptyset(&background);
     sigaddset(&background, SIGTTOU);
     pthread_sigmask(SIG_BLOCK, &background, &before);
     tcsetattr(STDIN_FILENO, TCSANOW, mode);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return true;
 }
 
 void chardev_restore_terminal(void)
@@ -43,11 +47,27 @@ static void on_fatal_signal(int number)
     raise(number);
 }
 
-/* Back in the foreground: the shell has set the terminal to its own taste. */
+/* Back in the foreground, mostly: the shell has set the terminal to its own taste. */
 static void on_continue(int number)
 {
+    const int saved = errno;
+    terminal_continued = 1;
     if (terminal_is_raw)
-        set_mode(&terminal_raw);
+        terminal_awaited = !set_mode(&terminal_raw);
+    errno = saved;
+}
+
+void chardev_terminal_was_read(void)
+{
+    if (terminal_awaited && terminal_is_raw)
+        terminal_awaited = !set_mode(&terminal_raw);
+}
+
+bool chardev_terminal_take_continued(void)
+{
+    const bool continued = terminal_continued;
+    terminal_continued = 0;
+    return continued;
 }
 
 /* Only signals nobody has claimed: who handles one calls chardev_restore_terminal or exit. */

@@ -59,7 +59,7 @@ bool chardev_is_full(const Chardev *chardev);
  * held. Without this, output that nobody reads is dropped in the end. */
 typedef void (*ChardevHold)(void *opaque, bool hold);
 void chardev_set_hold(Chardev *chardev, ChardevHold hold, void *opaque);
-bool chardev_holds(const Chardev *chardev);
+bool chardev_holds(const Chardev *chardev); /* for tests; it is full then, too */
 /* Give front 0 bytes as if they came from the other side; how many it took. Io lock held. */
 size_t chardev_inject(Chardev *chardev, const uint8_t *bytes, size_t count);
 

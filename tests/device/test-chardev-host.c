@@ -217,6 +217,52 @@ Test(chardev_host, raw_again_in_the_foreground)
     cr_assert_eq(terminal_wait(&t), 0);
 }
 
+/* Another job has the terminal, as after a shell's bg. */
+static pid_t give_terminal_away(void)
+{
+    const pid_t job = fork();
+    if (job == 0) {
+        for (;;)
+            pause();
+    }
+    return setpgid(job, job) == 0 && tcsetpgrp(STDIN_FILENO, job) == 0 ? job : -1;
+}
+
+static int continued_in_the_background(void)
+{
+    struct termios cooked;
+    GString *got = g_string_new(NULL);
+    signal(SIGCONT, SIG_DFL);
+    signal(SIGTTOU, SIG_IGN); /* of tcsetpgrp, here and for all of the child */
+    tcgetattr(STDIN_FILENO, &cooked);
+    Chardev *chardev = chardev_open("stdio", NULL, NULL, NULL, NULL);
+    const int front = chardev ? chardev_attach(chardev, &handler, got) : -1;
+    tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+    const pid_t job = give_terminal_away();
+    if (front < 0 || job < 0)
+        return 1;
+    raise(SIGCONT);
+    if (local_modes(STDIN_FILENO) == ISIG)
+        return 2; /* it was not ours */
+    tcsetpgrp(STDIN_FILENO, getpgrp()); /* fg: no signal comes */
+    kill(job, SIGKILL);
+    put(chardev, front, "ready");
+    if (!comes(got, "x\n"))
+        return 3;
+    return local_modes(STDIN_FILENO) == ISIG ? 0 : 4;
+}
+
+Test(chardev_host, raw_again_after_bg_and_fg)
+{
+    Terminal t;
+    terminal_run(&t, continued_in_the_background);
+    expect_read(t.master, "ready");
+    cr_assert_eq(write(t.master, "x\n", 2), 2);
+    int status = terminal_wait(&t);
+    cr_assert(WIFEXITED(status), "signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 0, "step %d", WEXITSTATUS(status));
+}
+
 /* Readers who take their time */
 
 static void count_drained(void *opaque, ChardevEvent event)

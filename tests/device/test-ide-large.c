@@ -105,6 +105,22 @@ Test(ide, the_stop_bit_ends_a_part_that_rests)
     board_free(b);
 }
 
+Test(ide, a_bus_master_that_is_none_for_a_while_goes_on)
+{
+    Board *b = board_new();
+    start_large(b, 0x25);
+    pci_config_write(b->pci, PCI_DEVFN(1, 1), 0x04, 1, 2);
+    const unsigned moved = sectors_in_memory(b, LARGE_LBA);
+    pass_time(b);
+    cr_assert_eq(sectors_in_memory(b, LARGE_LBA), moved);
+    pci_config_write(b->pci, PCI_DEVFN(1, 1), 0x04, 5, 2);
+    pass_time(b);
+    cr_assert_eq(sectors_in_memory(b, LARGE_LBA), LARGE_SECTORS);
+    cr_assert_eq(b->edges[0], 1);
+    cr_assert_eq(in(b, BM + 2, 1), 4);
+    board_free(b);
+}
+
 /* Or a string instruction at the command register would move it all. */
 Test(ide, many_starts_move_no_more_than_one)
 {

@@ -4,11 +4,12 @@ import contextlib
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 
 from bed import BINARY, contains, image, scratch, test, wait_until
-from guest import Guest
+from guest import Guest, connect
 
 LINES = b"".join(b"%08x\n" % n for n in range(40000))
 PORTS = {"lines_com1": "-serial", "lines_polite": "-serial", "lines_e9": "-debugcon"}
@@ -71,8 +72,20 @@ def counted_time_does_not_see_the_reader():
     assert text == LINES, len(text)
 
 
+UNREAD = "(its output is not read)"
+
+
 def unread(guest):
-    return "(its output is not read)" in guest.monitor("info chardev")
+    return UNREAD in guest.monitor("info chardev")
+
+
+def unread_line(monitor):
+    """What a monitor of one's own says of serial0."""
+    monitor.write("info chardev\n")
+    monitor.flush()
+    while "filename=" not in (line := monitor.readline()):
+        assert line, "the monitor ended"
+    return UNREAD in line
 
 
 @test
@@ -87,6 +100,7 @@ def output_that_nobody_reads():
             contains(g.monitor("info status"), "running")
             g.monitor("stop")
             contains(g.monitor("info status"), "paused")
+            contains(g.monitor("step"), "0x000f") # a guest that is held takes steps
             g.monitor("cont")
             assert g.wait(30) == 33, name # it reads
             assert g.output.encode() == LINES, (name, len(g.output))
@@ -95,6 +109,52 @@ def output_that_nobody_reads():
             wait_until(lambda: unread(g), 20, name)
             g.process.send_signal(signal.SIGTERM)
             assert g.process.wait(10) == 0, name
+
+
+@test
+def a_reader_who_stopped_without_input():
+    """As in CI: nothing on stdin. And who waits for the serial port to be ready does not only spin."""
+    with writer("lines_polite", "stdio", "-warn-spin", "1", "-timeout", "4",
+                stdout=subprocess.PIPE) as process:
+        assert process.wait(20) == 124
+        assert b"only spins" not in process.stderr.read()
+    with scratch() as folder, writer("lines_com1", "stdio", "-monitor", f"unix:{folder}/m,server,nowait",
+                                     stdout=subprocess.PIPE) as process:
+        wait_until(lambda: os.path.exists(f"{folder}/m"), 20, "no monitor")
+        with connect(f"{folder}/m", 20) as monitor, monitor.makefile("rw") as lines:
+            wait_until(lambda: unread_line(lines), 20, "not full")
+
+
+@test
+def a_slow_client_who_typed_gets_every_byte():
+    """TCP forgets what it has not sent when a socket with unread input is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with writer("lines_com1", f"tcp:127.0.0.1:{port}") as process:
+            client, _ = server.accept()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(b"what no guest reads" * 10)
+            text = slowly(client.fileno())
+            client.close()
+            assert process.wait(20) == 33, process.stderr.read()
+    assert text == LINES, len(text)
+
+
+@test
+def the_second_signal_does_not_wait_for_a_reader():
+    """A log goes into a pipe as it comes, and nobody reads it."""
+    with scratch() as folder:
+        fifo = f"{folder}/log"
+        os.mkfifo(fifo)
+        pipe = os.open(fifo, os.O_RDWR)
+        with writer("lines_com1", "chardev:c", "-chardev", f"null,id=c,logfile={fifo}") as process:
+            time.sleep(1)
+            process.terminate()
+            time.sleep(2.5)
+            assert process.poll() is None
+            process.terminate()
+            assert process.wait(5) == 128 + signal.SIGTERM
+        os.close(pipe)
 
 
 @test

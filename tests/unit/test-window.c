@@ -282,8 +282,8 @@ Test(window, a_large_page_is_split)
     bed_free(&b);
 }
 
-/* What the window of unpaged code still has must not drive others' pages out of theirs at each fill: REP
- * MOVSD from one to the other would never get on. */
+/* What the window of unpaged code still has must not drive others' pages out of theirs at each
+ * fill: REP MOVSD from one to the other would never get on. */
 Test(window, an_idle_window_gives_its_mappings_up_first)
 {
     enum { BUDGET = 64 };

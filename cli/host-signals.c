@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/host-signals.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hw/char/chardev.h"
+
+enum { PATIENCE_S = 2, EXIT_BY_SIGNAL = 128 };
+
+static struct sigaction by_glib; /* tells the main loop; the same for all */
+static volatile sig_atomic_t asked, asked_at_s;
+
+static void on_host_signal(int number)
+{
+    const int saved = errno;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (asked && now.tv_sec - asked_at_s >= PATIENCE_S) {
+        chardev_restore_terminal();
+        _exit(EXIT_BY_SIGNAL + number);
+    }
+    if (!asked)
+        asked_at_s = (sig_atomic_t)now.tv_sec;
+    asked = 1;
+    by_glib.sa_handler(number);
+    errno = saved;
+}
+
+void host_signals_attach(GSourceFunc on_signal, gpointer opaque)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++) {
+        g_unix_signal_add(signals[i], on_signal, opaque);
+        sigaction(signals[i], NULL, &by_glib);
+        struct sigaction action = by_glib;
+        action.sa_handler = on_host_signal;
+        sigaction(signals[i], &action, NULL);
+    }
+}
