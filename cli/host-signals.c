@@ -9,22 +9,23 @@
 
 #include "hw/char/chardev.h"
 
-enum { PATIENCE_S = 2, EXIT_BY_SIGNAL = 128 };
+enum { PATIENCE_MS = 2000, EXIT_BY_SIGNAL = 128 };
 
 static struct sigaction by_glib; /* tells the main loop; the same for all */
-static volatile sig_atomic_t asked, asked_at_s;
+static volatile sig_atomic_t asked, asked_at_ms;
 
 static void on_host_signal(int number)
 {
     const int saved = errno;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (asked && now.tv_sec - asked_at_s >= PATIENCE_S) {
+    const uint32_t now_ms = (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
+    if (asked && now_ms - (uint32_t)asked_at_ms >= PATIENCE_MS) {
         chardev_restore_terminal();
         _exit(EXIT_BY_SIGNAL + number);
     }
     if (!asked)
-        asked_at_s = (sig_atomic_t)now.tv_sec;
+        asked_at_ms = (sig_atomic_t)now_ms;
     asked = 1;
     by_glib.sa_handler(number);
     errno = saved;

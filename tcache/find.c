@@ -70,6 +70,14 @@ static void mark_code_page(Engine *engine, const FetchPage *page)
         window_protect_ram_page(engine->windows, page->ram_offset);
 }
 
+/* The walk to the second page may have written to the first, and so have removed its last block and its
+ * mark. */
+static void mark_both(Engine *engine, const FetchPage *first, const FetchPage *second)
+{
+    mark_code_page(engine, first);
+    mark_code_page(engine, second);
+}
+
 /* --check and -icount: end the block where block_split says. */
 static void resplit(Engine *engine, const BlockState *state, TranslateLimits *limits,
                     const uint8_t *code, unsigned room)
@@ -116,7 +124,7 @@ static bool lift_block(Engine *engine, const BlockState *state, unsigned max_ins
     if (!fetch_page(engine, linear_pc(state) + (GUEST_PAGE_SIZE - offset), second))
         return false;
     if (second->ram_offset != RAM_OFF_NONE && first->ram_offset != RAM_OFF_NONE)
-        mark_code_page(engine, second);
+        mark_both(engine, first, second);
     *crosses = true;
     ir_block_reset(&engine->ir, state->pc);
     limits.max_insns = 1;

@@ -249,15 +249,16 @@ static bool connect_to(Chardev *chardev, const SocketSpec *spec, GSocket *socket
     return true;
 }
 
-/* Input that comes now is nobody's. False: the peer has closed his side. */
+/* Input that comes now is nobody's; some of it, as the peer may go on for ever. False: he has closed
+ * his side. */
 static bool discard_input(int fd)
 {
+    enum { CHUNKS = 64 };
     uint8_t buffer[CHARDEV_READ_CHUNK];
-    ssize_t count;
-    do
+    ssize_t count = 1;
+    for (unsigned i = 0; i < CHUNKS && count > 0; i++)
         count = read(fd, buffer, sizeof(buffer));
-    while (count > 0);
-    return count < 0 && errno == EAGAIN;
+    return count > 0 || (count < 0 && errno == EAGAIN);
 }
 
 /* TCP: what the peer has not acknowledged is lost if he sent something that was not read when the
@@ -269,6 +270,7 @@ static void linger(int fd)
     const int64_t end = g_get_monotonic_time() + CHARDEV_FLUSH_MS * 1000;
     int64_t idle_since = g_get_monotonic_time(), now = idle_since;
     uint64_t acknowledged = 0;
+    chardev_terminal_take_continued();
     shutdown(fd, SHUT_WR);
     while (discard_input(fd) && now < end && now - idle_since < CHARDEV_FLUSH_IDLE_MS * 1000) {
         struct tcp_info info = {0};
@@ -279,7 +281,8 @@ static void linger(int fd)
         if (info.tcpi_bytes_acked != acknowledged)
             idle_since = now;
         acknowledged = info.tcpi_bytes_acked;
-        poll(&query, 1, POLL_MS);
+        if (poll(&query, 1, POLL_MS) < 0 && !chardev_terminal_take_continued())
+            return;
         now = g_get_monotonic_time();
     }
 }

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Readers of the guest's output: slow ones, ones who stopped, ones who left."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import time
 
 from bed import BINARY, contains, image, scratch, test, wait_until
@@ -114,7 +117,7 @@ def output_that_nobody_reads():
 @test
 def a_reader_who_stopped_without_input():
     """As in CI: nothing on stdin. And who waits for the serial port to be ready does not only spin."""
-    with writer("lines_polite", "stdio", "-warn-spin", "1", "-timeout", "4",
+    with writer("lines_polite", "stdio", "-warn-spin", "3", "-timeout", "8",
                 stdout=subprocess.PIPE) as process:
         assert process.wait(20) == 124
         assert b"only spins" not in process.stderr.read()
@@ -140,6 +143,11 @@ def a_slow_client_who_typed_gets_every_byte():
     assert text == LINES, len(text)
 
 
+def waiting(pipe):
+    """Bytes."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 @test
 def the_second_signal_does_not_wait_for_a_reader():
     """A log goes into a pipe as it comes, and nobody reads it."""
@@ -148,7 +156,7 @@ def the_second_signal_does_not_wait_for_a_reader():
         os.mkfifo(fifo)
         pipe = os.open(fifo, os.O_RDWR)
         with writer("lines_com1", "chardev:c", "-chardev", f"null,id=c,logfile={fifo}") as process:
-            time.sleep(1)
+            wait_until(lambda: waiting(pipe) >= 65536, 20, "the pipe is not full")
             process.terminate()
             time.sleep(2.5)
             assert process.poll() is None

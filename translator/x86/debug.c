@@ -150,16 +150,17 @@ static bool deliver_traps(CpuX86 *cpu)
 {
     enum { ROUNDS_MAX = 16 };
     Mmu *mmu = &cpu->v.mmu;
-    bool moved = false;
-    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+    unsigned round = 0;
+    for (; round < ROUNDS_MAX; round++) {
         cpu->pending_db |= mmu->watch_hits & DEBUG_WATCHES;
         mmu->watch_hits &= ~DEBUG_WATCHES;
         if (!cpu->pending_db || cpu->shadow_ss || cpu->shutdown)
             break;
         deliver_db(cpu, cpu->pending_db);
-        moved = true;
     }
-    return moved;
+    if (round == ROUNDS_MAX) /* or a gate that is watched would lead to itself for ever */
+        mmu->watch_hits &= ~DEBUG_WATCHES;
+    return round > 0;
 }
 
 bool x86_debug_boundary(VCpu *vcpu)

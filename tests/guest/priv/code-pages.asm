@@ -110,7 +110,22 @@ elsewhere equ L + 0x1200                ; tests/gdb stops here five times
         mov byte [JUMP], 0xe9
         mov dword [JUMP + 1], SELF - (L + 0x3fd000 + 5)
         call flush
-        begin "an instruction in its own page's entry, accessed bit cleared and another page"
+        begin "an instruction in its own page's entry, accessed bit cleared, entered with another FS, and patched"
+        add_there SELF
+        mov byte [ENTRY], 7
+        invlpg [SELF + 1]
+        mov ax, AT_L
+        mov fs, ax
+        add_there SELF
+        mov ebx, eax
+        mov byte [ENTRY + 3], 8                 ; OR AL, AL; the TLB has the entry as it was
+        add_there SELF
+        mov byte [ENTRY + 3], 0
+        want NONE
+        eq "before", ebx, 0x106
+        eq "after", eax, 0x103
+        done
+        begin "... accessed bit cleared and another page"
         add_there SELF
         mov ebx, eax
         mov word [ENTRY], (ADDED + 0x1000) & 0xffff | 7 | G
