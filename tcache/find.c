@@ -70,8 +70,8 @@ static void mark_code_page(Engine *engine, const FetchPage *page)
         window_protect_ram_page(engine->windows, page->ram_offset);
 }
 
-/* The walk to the second page may have written to the first, and so have removed its last block and its
- * mark. */
+/* The walk to the second page may have written to the first, and so have removed its last block and
+ * its mark. */
 static void mark_both(Engine *engine, const FetchPage *first, const FetchPage *second)
 {
     mark_code_page(engine, first);

@@ -249,8 +249,8 @@ static bool connect_to(Chardev *chardev, const SocketSpec *spec, GSocket *socket
     return true;
 }
 
-/* Input that comes now is nobody's; some of it, as the peer may go on for ever. False: he has closed
- * his side. */
+/* Input that comes now is nobody's; some of it, as the peer may go on for ever. False: he has
+ * closed his side. */
 static bool discard_input(int fd)
 {
     enum { CHUNKS = 64 };

@@ -243,7 +243,7 @@ static int continued_in_the_background(void)
         return 1;
     raise(SIGCONT);
     if (local_modes(STDIN_FILENO) == ISIG)
-        return 2; /* it was not ours */
+        return 2;                       /* it was not ours */
     tcsetpgrp(STDIN_FILENO, getpgrp()); /* fg: no signal comes */
     kill(job, SIGKILL);
     put(chardev, front, "ready");
