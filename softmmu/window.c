@@ -534,8 +534,8 @@ void window_protect_ram_page(WindowSet *set, ram_off_t offset)
         if (!window_is_writable(window->pages[page]))
             continue;
         protect_run(set, window, page, 1);
-        if (window_shrink(set, window) ||
-            window->mapped == 0) /* emptied: the list is another one */
+        const bool shrunk = window_shrink(set, window);
+        if (shrunk || window->mapped == 0) /* emptied: the list is another one */
             n = set->rev_head[offset >> GUEST_PAGE_BITS];
     }
 }

@@ -155,13 +155,19 @@ bool engine_at_watchpoint(Engine *engine)
 
 /* ---- steps ---- */
 
+/* The boundary before an instruction, up to its traps. True if pc changed. */
+static bool step_boundary(Engine *engine)
+{
+    if (engine->icount)
+        icount_boundary(engine);
+    return engine_debug_boundary(engine);
+}
+
 /* One instruction by the interpreter: nothing is translated for it. False: triple fault. */
 static bool step_alone(Engine *engine)
 {
     VCpu *vcpu = engine->vcpu;
-    if (engine->icount)
-        icount_boundary(engine);
-    if (engine_debug_boundary(engine) || engine_begin_instruction(engine))
+    if (engine_begin_instruction(engine))
         return true;
     vcpu->stepping = true;
     ExitReason reason = engine_execute_alone(engine);
@@ -174,7 +180,7 @@ bool engine_leave_breakpoint(Engine *engine)
 {
     bool leave = engine->leave_break && current_pc(engine) == engine->debug_stop.gva;
     engine->leave_break = false;
-    return !leave || engine->vcpu->halted || step_alone(engine);
+    return !leave || engine->vcpu->halted || step_boundary(engine) || step_alone(engine);
 }
 
 static RunResult stepped(const Engine *engine)
@@ -189,9 +195,7 @@ static RunResult step_or_wait(Engine *engine, bool interrupts)
     for (;;) {
         if (atomic_load(&vcpu->attention) && engine_attend(engine))
             return RUN_STOPPED;
-        if (engine->icount)
-            icount_boundary(engine);
-        if (engine_debug_boundary(engine))
+        if (step_boundary(engine))
             return stepped(engine);
         bool ready = (interrupts || vcpu->halted) && engine->guest->interrupt_ready(vcpu);
         if (ready) {

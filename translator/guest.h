@@ -59,13 +59,13 @@ typedef struct GuestOps {
     /* After traps and interrupts, once an instruction: faults of one that begins (code breakpoints);
      * true if pc changed. */
     bool (*begin_instruction)(VCpu *vcpu);
-    /* A trap or fault at a boundary could not be delivered: triple fault. deliver_interrupt says
-     * so, too. */
-    bool (*shut_down)(const VCpu *vcpu);
     /* a = seg | size << 8 | write << 24 | aligned << 25 (IrMem.aligned), b = offset: limit, type,
      * null and alignment checks of IR_SEG_CHECK and IR_SEG_64K operands -> linear address, or
      * raises (#GP, #SS, #AC) at vcpu->pc. */
     HelperFn seg_check;
+    /* A trap or fault at a boundary could not be delivered: triple fault. deliver_interrupt says
+     * so, too. */
+    bool (*shut_down)(const VCpu *vcpu);
     /* All that instructions change besides registers, flags, FP state and memory; ascending. */
     const GuestField *fields;
     unsigned field_count;
