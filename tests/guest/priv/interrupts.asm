@@ -346,19 +346,6 @@ behind_sti:
         eq "EFLAGS", [t_eflags], IF | 2
         want_at
         call calm
-        begin "an interrupt's frame on watched data traps before its handler"
-        lea edx, [esp - 12]
-        mov dr0, edx
-        send
-        mov edx, 0x402 | 1 << 16 | 3 << 18
-        mov dr7, edx
-        push dword IF | 2
-        popfd
-        nop
-        want DB_
-        eq "EIP", [t_eip], LIN(stubs) + VEC * 16
-        done
-        call calm
         ; TSC deadline, with a TSC that was set far ahead
         mov eax, 1
         cpuid
@@ -415,6 +402,20 @@ no_deadline:
         nop
         want VEC, 0
         eq "CS", [t_cs], UCODE
+        done
+        call calm
+        ; at the end, since it ends QEMU
+        begin "an interrupt's frame on watched data traps before its handler"
+        lea edx, [esp - 12]
+        mov dr0, edx
+        send
+        mov edx, 0x402 | 1 << 16 | 3 << 18
+        mov dr7, edx
+        push dword IF | 2
+        popfd
+        nop
+        want DB_
+        eq "EIP", [t_eip], LIN(stubs) + VEC * 16
         done
         call calm
         ret
